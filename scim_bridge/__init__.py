@@ -1,0 +1,1 @@
+"""SCIM Bridge: receives provisioning events, records them durably, and wakes the workers that deliver them."""

@@ -1,0 +1,26 @@
+"""Time as the store and the rules know it: whole milliseconds since 1970, UTC."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+Millis: TypeAlias = int
+"""An instant: milliseconds since 1970-01-01T00:00:00Z. Integers compare and seal alike on every database."""
+
+Clock: TypeAlias = Callable[[], Millis]
+"""What tells the time; passed in, so that tests own it."""
+
+
+def to_datetime(instant: Millis) -> datetime:
+    """Return the instant as an aware datetime in UTC."""
+    return datetime.fromtimestamp(instant / 1000, tz=UTC)
+
+
+def to_iso(instant: Millis) -> str:
+    """Return the instant in the form of RFC 3339, with milliseconds and a Z."""
+    return to_datetime(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def of_datetime(moment: datetime) -> Millis:
+    """Return an aware datetime as milliseconds."""
+    return round(moment.timestamp() * 1000)

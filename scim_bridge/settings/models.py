@@ -1,0 +1,141 @@
+"""The settings of a bridge, as checked values. `loading` makes them from files and the environment."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Checked(BaseModel):
+    """A frozen part of the settings that knows all its keys; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Checked):
+    """Where the truth is kept."""
+
+    url: str = "sqlite:///var/bridge.db"
+    pool_size: int = 10
+
+
+class QueueSettings(Checked):
+    """Where wake-ups are queued. `embedded:` is a Valkey of our own on a unix socket under the data folder."""
+
+    url: str = "embedded:"
+
+
+class WebSettings(Checked):
+    """The front door."""
+
+    bind: str = "127.0.0.1:8080"
+    workers: int = 2
+    threads: int = 8
+    admin_bind: str = "127.0.0.1:9090"
+    public_url: str | None = None
+    max_body_bytes: int = 1_048_576
+    bulk_max_operations: int = 1000
+    bulk_max_payload_bytes: int = 5_242_880
+    max_results: int = 200
+    statement_timeout_s: float = 2.0
+
+
+class WorkerSettings(Checked):
+    """How many delivering processes `up` starts."""
+
+    processes: int = 2
+
+
+class SourceSettings(Checked):
+    """One system that sends us people."""
+
+    name: str
+    kind: str = "scim"
+    secret: SecretStr | None = None
+    timezone: str = "UTC"
+    owns: list[str] = Field(default_factory=list)
+
+
+class GuardSettings(Checked):
+    """The threshold on deactivations: number, share of active users, window, and from how many on it applies."""
+
+    max: int = Field(default=50, ge=0)
+    share: float = Field(default=0.1, ge=0, le=1)
+    window_s: int = Field(default=3600, ge=1)
+    min: int = Field(default=10, ge=0)
+
+
+class LimitSettings(Checked):
+    """At most `requests` calls in any `per_s` seconds; of all classes, or of one."""
+
+    requests: int = Field(ge=1)
+    per_s: float = Field(gt=0)
+    class_: str | None = Field(default=None, alias="class")
+
+
+class FieldSettings(Checked):
+    """What a target asks of one of its fields."""
+
+    required: bool = False
+    max_length: int | None = None
+    pattern: str | None = None
+    on_too_long: Literal["refuse", "shorten"] = "refuse"
+
+
+class GroupSettings(Checked):
+    """What being in a SCIM group means in the target."""
+
+    group: str | None = None
+    courses: list[str] = Field(default_factory=list)
+    required_courses: list[str] = Field(default_factory=list)
+
+
+class TargetSettings(Checked):
+    """One system that we provision into. `options` are the kind's own keys, defaults filled in, secrets resolved."""
+
+    name: str
+    kind: str
+    mode: Literal["live", "dry-run"] = "live"
+    on_conflict: Literal["update", "skip", "hold"] = "update"
+    on_delete: Literal["deactivate", "delete"] = "deactivate"
+    on_unscope: Literal["deactivate", "keep"] = "deactivate"
+    scope: str | None = None
+    quota: str | None = None
+    concurrency: int = Field(default=4, ge=1)
+    max_age_days: int = Field(default=28, ge=1)
+    max_attempts: int = Field(default=8, ge=1)
+    match_by: list[str] = Field(default_factory=lambda: ["externalId", "email", "userName"])
+    guard: GuardSettings = GuardSettings()
+    limits: list[LimitSettings] = Field(default_factory=list)
+    mapping: dict[str, str] = Field(default_factory=dict)
+    fields: dict[str, FieldSettings] = Field(default_factory=dict)
+    groups: dict[str, GroupSettings] = Field(default_factory=dict)
+    protect: list[str] = Field(default_factory=list)
+    options: dict[str, Any] = Field(default_factory=dict)
+    secrets: dict[str, SecretStr] = Field(default_factory=dict)
+
+
+class TenantSettings(Checked):
+    """One customer: what sends to us, and what we provision."""
+
+    id: str
+    ack: Literal["accept", "confirm"] = "accept"
+    sources: list[SourceSettings] = Field(default_factory=lambda: [SourceSettings(name="idp")])
+    targets: list[TargetSettings] = Field(default_factory=list)
+
+
+class Settings(Checked):
+    """Everything that a process of the bridge is told, read once at its entry."""
+
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    web: WebSettings = WebSettings()
+    worker: WorkerSettings = WorkerSettings()
+    data_dir: str = "var"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    retention_days: int = Field(default=365, ge=1)
+    evidence_days: int = Field(default=30, ge=1)
+    tenants: list[TenantSettings] = Field(default_factory=list)
+
+    def tenant(self, tenant_id: str) -> TenantSettings | None:
+        """Return a tenant's settings, None for a tenant that the configuration does not name."""
+        return next((tenant for tenant in self.tenants if tenant.id == tenant_id), None)

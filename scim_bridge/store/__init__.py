@@ -1,0 +1,1 @@
+"""Durable state: the only home of sqlalchemy and alembic. Modules are named after what they keep."""

@@ -1,0 +1,359 @@
+"""The tables, as SQLAlchemy Core sees them. migrations/ makes them; nothing else ever does.
+
+All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of the row's other columns (see seals).
+"""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData()
+
+# SQLite only gives out growing keys for INTEGER PRIMARY KEY; PostgreSQL wants room for more.
+Key = BigInteger().with_variant(Integer(), "sqlite")
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False, index=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("scim_id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    # The number of the resource's last change; also its ETag.
+    Column("version", BigInteger, nullable=False),
+    Column("active", Integer, nullable=False, server_default="1"),
+    # userName of a User, folded; NULL once deleted, so that the name is free at once.
+    Column("unique_key", Text),
+    Column("external_id", Text),
+    Column("display_key", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    UniqueConstraint("tenant", "kind", "unique_key", name="resource_unique_key"),
+    Index("resource_page", "tenant", "kind", "id"),
+    Index("resource_external_id", "tenant", "external_id"),
+    Index("resource_display_key", "tenant", "kind", "display_key"),
+)
+
+lookup = Table(
+    "lookup",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    # Which element of a multi-valued attribute the value belongs to, so that value paths match within one element.
+    Column("element", Integer, nullable=False, server_default="0"),
+    Column("value", Text, nullable=False),
+    Index("lookup_value", "tenant", "path", "value"),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False, index=True),
+    UniqueConstraint("tenant", "source", "external_id", name="identity_external_id"),
+)
+
+contribution = Table(
+    "contribution",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False, index=True),
+    Column("document", Text, nullable=False),
+    Column("said_at", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "source", "resource_id", name="contribution_resource"),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("group_id", Key, ForeignKey("resource.id"), primary_key=True),
+    Column("user_id", Key, ForeignKey("resource.id"), primary_key=True),
+    Index("member_user", "user_id", "group_id"),
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("number", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("resource_id", Key, nullable=False, index=True),
+    # The resource's change before this one (0: none), so that a missing one is seen.
+    Column("previous", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("token_id", Text),
+    Column("correlation_id", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("owed", Integer, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("seal", Text, nullable=False),
+    Index("change_tenant", "tenant", "number"),
+)
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("configured", Integer, nullable=False, server_default="1"),
+    Column("paused_at", BigInteger),
+    Column("paused_by", Text),
+    Column("quarantined_at", BigInteger),
+    Column("quarantine_reason", Text),
+    Column("quarantine_check_at", BigInteger),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("breaker_until", BigInteger),
+    # Not before this instant, because the target asked for patience.
+    Column("patience_until", BigInteger),
+    Column("owner", Text),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
+    Column("lease_until", BigInteger, nullable=False, server_default="0"),
+    Column("wake_at", BigInteger),
+    # The number of the lane's newest batch; batches are numbered without a gap.
+    Column("batches", BigInteger, nullable=False, server_default="0"),
+    UniqueConstraint("tenant", "target", name="lane_name"),
+)
+
+operation = Table(
+    "operation",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
+    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False),
+    Column("change_number", BigInteger, nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("reason", Text),
+    # At most this many people may share a call with this one (isolation of a refused batch).
+    Column("cap", Integer),
+    Column("seal", Text, nullable=False),
+    Index(
+        "operation_one_waiting",
+        "lane_id",
+        "resource_id",
+        unique=True,
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+    Index(
+        "operation_due",
+        "lane_id",
+        "priority",
+        "due_at",
+        "id",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+    Index(
+        "operation_sending",
+        "lane_id",
+        "resource_id",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+        # Named apart from operation_one_waiting: a person may have one of each.
+    ),
+    Index(
+        "operation_stuck",
+        "lane_id",
+        "state",
+        "resource_id",
+        sqlite_where=text("state IN ('dead', 'held')"),
+        postgresql_where=text("state IN ('dead', 'held')"),
+    ),
+    Index("operation_resource", "resource_id", "lane_id", "id"),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("operation_id", Key, nullable=False, index=True),
+    Column("outcome", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("batch_id", Key),
+    Column("superseded_by", Key),
+    Column("who", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("seal", Text, nullable=False),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("step", Text, nullable=False),
+    # Operation ids, a JSON list.
+    Column("items", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("answer", Text),
+    # open, finished (settled by an answer), failed (settled without one), late (its worker had lost the lease)
+    Column("status", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("late", Integer, nullable=False, server_default="0"),
+    Column("slot_id", Key),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    Column("seal", Text, nullable=False),
+    UniqueConstraint("lane_id", "number", name="batch_number"),
+    Index(
+        "batch_open",
+        "lane_id",
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
+    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False, index=True),
+    Column("account_id", Text),
+    # The parts that the account was last known to hold, each a JSON text; NULL: nothing is known of that part.
+    Column("matching", Text),
+    Column("active", Integer),
+    Column("attributes", Text),
+    Column("groups", Text),
+    Column("courses", Text),
+    Column("required_courses", Text),
+    Column("known_at", BigInteger),
+    Column("known_batch_id", Key),
+    Column("doubt", Text),
+    UniqueConstraint("lane_id", "resource_id", name="link_resource"),
+    UniqueConstraint("lane_id", "account_id", name="link_account"),
+)
+
+group_link = Table(
+    "group_link",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    UniqueConstraint("lane_id", "name", name="group_link_name"),
+)
+
+slot = Table(
+    "slot",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("quota", Text, nullable=False),
+    Column("class", Text, nullable=False),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("answered_at", BigInteger),
+    Index("slot_quota", "quota", "sent_at"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
+    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False),
+    Column("operation_id", Key, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    Column("closed_by", Text),
+    Index("hold_open", "lane_id", "resource_id", "status"),
+)
+
+replay = Table(
+    "replay",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("filter", Text, nullable=False),
+    Column("operations", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+import_ = Table(
+    "import",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("before", Text, nullable=False, server_default=""),
+    Column("after", Text, nullable=False, server_default=""),
+    Column("at", BigInteger, nullable=False),
+)
+
+closed = Table(
+    "closed",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    # operations of a change, or batches of a lane, that retention removed
+    Column("kind", Text, nullable=False),
+    Column("ref", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("seal", Text, nullable=False),
+    UniqueConstraint("kind", "ref", "first", name="closed_ref"),
+)
