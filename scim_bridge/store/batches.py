@@ -1,0 +1,160 @@
+"""Batches: one row a call, written with its slot before the call, open until settled."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.states import State
+from scim_bridge.store import ledger, outbox, quota, seals, tables
+from scim_bridge.store.engine import Transaction, compact_json
+
+batch = tables.batch
+
+
+class Overtaken(Exception):  # noqa: N818 - a fact: what was planned is no longer so
+    """Some of the operations no longer wait: a newer change came. Plan again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBatch:
+    """A call that is out, or whose worker died before it could settle."""
+
+    id: int
+    number: int
+    epoch: int
+    step: str
+    operation_ids: tuple[int, ...]
+    slot_id: int | None
+    deadline_at: Millis
+
+
+def open_batch(
+    tx: Transaction,
+    *,
+    lane_id: int,
+    epoch: int,
+    step: str,
+    operation_ids: Sequence[int],
+    method: str,
+    path: str,
+    request: Mapping[str, object],
+    quota_name: str,
+    klass: str,
+    deadline_ms: int,
+) -> OpenBatch:
+    """Write slot, batch and `sending` in the caller's one transaction, before the call goes out.
+
+    Raises:
+        Overtaken: an operation no longer waits; the caller's transaction must be undone.
+    """
+    deadline_at = tx.now + deadline_ms
+    slot_id = quota.take(tx, quota=quota_name, klass=klass, deadline_at=deadline_at)
+    number = tx.connection.execute(
+        sa.update(tables.lane)
+        .where(tables.lane.c.id == lane_id)
+        .values(batches=tables.lane.c.batches + 1)
+        .returning(tables.lane.c.batches)
+    ).scalar_one()
+    row = seals.sealed_row(
+        batch,
+        {
+            "tenant": tx.tenant,
+            "lane_id": lane_id,
+            "number": number,
+            "epoch": epoch,
+            "step": step,
+            "items": json.dumps(list(operation_ids)),
+            "method": method,
+            "path": path,
+            "request": compact_json(request),
+            "answer": None,
+            "status": "open",
+            "http_status": None,
+            "late": 0,
+            "slot_id": slot_id,
+            "opened_at": tx.now,
+            "deadline_at": deadline_at,
+            "settled_at": None,
+        },
+    )
+    batch_id = tx.connection.execute(sa.insert(batch).values(row).returning(batch.c.id)).scalar_one()
+    sent = outbox.move(tx, operation_ids, before=State.WAITING, values={"state": State.SENDING.value})
+    if len(sent) != len(set(operation_ids)):
+        raise Overtaken
+    ledger.append_entries(
+        tx,
+        (
+            {"operation_id": operation_id, "outcome": State.SENDING.value, "code": "ok", "batch_id": batch_id}
+            for operation_id in operation_ids
+        ),
+    )
+    return OpenBatch(
+        id=batch_id,
+        number=number,
+        epoch=epoch,
+        step=step,
+        operation_ids=tuple(operation_ids),
+        slot_id=slot_id,
+        deadline_at=deadline_at,
+    )
+
+
+def close_batch(
+    tx: Transaction,
+    batch_id: int,
+    *,
+    status: str,
+    answer: Mapping[str, object],
+    http_status: int | None,
+    answered_at: Millis | None,
+) -> None:
+    """Settle a batch as finished or failed; `answered_at` is None when no answer came (the slot keeps its deadline)."""
+    values = {
+        "status": status,
+        "answer": compact_json(answer),
+        "http_status": http_status,
+        "settled_at": tx.now,
+    }
+    slot_id = tx.connection.execute(
+        sa.update(batch)
+        .where(batch.c.id == batch_id)
+        .values(seals.sealed(batch, values, dialect=tx.dialect))
+        .returning(batch.c.slot_id)
+    ).scalar_one()
+    if answered_at is not None and slot_id is not None:
+        quota.answered(tx, slot_id, answered_at)
+
+
+def mark_late(tx: Transaction, batch_id: int) -> list[int]:
+    """Note that a batch was answered after its worker had lost the lane; returns the operations that it held."""
+    items = tx.connection.execute(
+        sa.update(batch)
+        .where(batch.c.id == batch_id)
+        .values(seals.sealed(batch, {"late": 1}, dialect=tx.dialect))
+        .returning(batch.c["items"])
+    ).scalar_one()
+    return [int(item) for item in json.loads(items)]
+
+
+def open_before(tx: Transaction, lane_id: int, *, epoch: int) -> list[OpenBatch]:
+    """Return a lane's open batches of older epochs: calls that a dead or late worker left behind."""
+    query = (
+        sa.select(batch)
+        .where(batch.c.lane_id == lane_id, batch.c.status == sa.text("'open'"), batch.c.epoch < epoch)
+        .order_by(batch.c.id)
+    )
+    return [
+        OpenBatch(
+            id=row["id"],
+            number=row["number"],
+            epoch=row["epoch"],
+            step=row["step"],
+            operation_ids=tuple(json.loads(row["items"])),
+            slot_id=row["slot_id"],
+            deadline_at=row["deadline_at"],
+        )
+        for row in tx.connection.execute(query).mappings()
+    ]

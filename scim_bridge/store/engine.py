@@ -1,0 +1,232 @@
+"""The store and its two doors: `begin(tenant)` and `across_tenants(reason)`. There is no third."""
+
+import contextlib
+import hashlib
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from scim_bridge.domain.instants import Clock, Millis
+from scim_bridge.store import locking
+
+ALL_TENANTS = "*"
+"""What row-level security sees behind the door that crosses tenants."""
+
+APP_ROLE = "scim_bridge_app"
+"""The PostgreSQL role that works with the tables and owns none of them."""
+
+BUSY_TIMEOUT_S = 10.0
+"""A backstop; the lock file in front of it is what makes writers take turns."""
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - the name says what the caller may assume
+    """The database cannot be written or read just now; nothing was recorded. Try again."""
+
+
+class StatementTimedOut(Exception):  # noqa: N818 - as above
+    """A statement ran longer than its caller allowed and was ended by the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One open transaction: what the store's modules work on. `tenant` is None behind `across_tenants`."""
+
+    connection: Connection
+    tenant: str | None
+    now: Millis
+    use_database_clock: bool = True
+
+    @property
+    def dialect(self) -> str:
+        """Return 'sqlite' or 'postgresql'."""
+        return self.connection.dialect.name
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Enclose one part that may fail alone: its changes are undone when it raises."""
+        with self.connection.begin_nested():
+            yield
+
+    def lease_clock(self) -> Millis:
+        """Return the instant by the one clock that all machines share: the database's."""
+        if self.dialect == "postgresql" and self.use_database_clock:
+            row = self.connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp()) * 1000")).scalar_one()
+            return int(row)
+        return self.now
+
+
+class Store:
+    """A database of the bridge. Thread-safe; open it after a fork, not before."""
+
+    def __init__(self, engine: Engine, *, clock: Clock, use_database_clock: bool = True) -> None:
+        """Wrap an engine; use `Store.open`."""
+        self.engine = engine
+        self.clock = clock
+        self._use_database_clock = use_database_clock
+        self._lock = locking.lock_for(engine.url.database) if engine.dialect.name == "sqlite" else None
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock, use_database_clock: bool = True, pool_size: int = 10) -> "Store":
+        """Open the database at an SQLAlchemy URL (sqlite:///file or postgresql+psycopg://...)."""
+        return cls(make_engine(url, pool_size=pool_size), clock=clock, use_database_clock=use_database_clock)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def begin(
+        self,
+        tenant: str,
+        *,
+        write: bool = True,
+        statement_timeout_s: float | None = None,
+    ) -> Iterator[Transaction]:
+        """Open the door to one tenant's rows; commits at the end, undoes everything when the block raises.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached, locked or committed; nothing was recorded.
+            StatementTimedOut: a statement ran longer than `statement_timeout_s`.
+        """
+        with self._transaction(tenant, write=write, statement_timeout_s=statement_timeout_s) as tx:
+            yield tx
+
+    @contextlib.contextmanager
+    def across_tenants(self, reason: str, *, write: bool = False) -> Iterator[Transaction]:
+        """Open the door to all tenants' rows, for token look-up, relay, verification and status. Say why.
+
+        Raises:
+            StoreUnavailable: as `begin`.
+        """
+        if not reason:
+            msg = "across_tenants needs a reason"
+            raise ValueError(msg)
+        with self._transaction(None, write=write, statement_timeout_s=None) as tx:
+            yield tx
+
+    @contextlib.contextmanager
+    def _transaction(
+        self, tenant: str | None, *, write: bool, statement_timeout_s: float | None
+    ) -> Iterator[Transaction]:
+        with contextlib.ExitStack() as stack, _errors_named():
+            if write and self._lock is not None:
+                stack.enter_context(self._lock)
+            connection = stack.enter_context(self.engine.connect().execution_options(bridge_write=write))
+            stack.enter_context(connection.begin())
+            stack.enter_context(_time_limit(connection, statement_timeout_s))
+            if connection.dialect.name == "postgresql":
+                connection.execute(
+                    sa.text("SELECT set_config('bridge.tenant', :tenant, true)"), {"tenant": tenant or ALL_TENANTS}
+                )
+            yield Transaction(connection, tenant, self.clock(), self._use_database_clock)
+
+
+def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Engine:
+    """Return an engine with the settings that the store relies on. `as_owner` is for migrations."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = sa.create_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=pool_size * 4,
+            connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    engine = sa.create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size * 4,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5},
+    )
+    if not as_owner:
+        event.listen(engine, "connect", _become_app_role)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling would begin late and unasked; ours says BEGIN when it means it.
+    connection.isolation_level = None
+    connection.create_function("bridge_sha256", 1, _sha256, deterministic=True)
+    connection.create_function("bridge_fold", 1, _fold, deterministic=True)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("bridge_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _become_app_role(connection: Any, _record: Any) -> None:
+    # Owners and superusers pass row-level security by; the application never is one.
+    autocommit = connection.autocommit
+    connection.autocommit = True
+    connection.execute(f"SET ROLE {APP_ROLE}")
+    connection.autocommit = autocommit
+
+
+def _sha256(value: str | None) -> str | None:
+    return None if value is None else hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _fold(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value
+
+
+@contextlib.contextmanager
+def _time_limit(connection: Connection, limit_s: float | None) -> Iterator[None]:
+    if limit_s is None:
+        yield
+        return
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
+        yield
+        return
+    driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+    deadline = time.monotonic() + limit_s
+    driver.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
+
+
+@contextlib.contextmanager
+def _errors_named() -> Iterator[None]:
+    """Turn the drivers' errors of infrastructure into ours, without the statement's parameters."""
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        text = str(error.orig)
+        if re.search(r"interrupted|statement timeout", text):
+            raise StatementTimedOut(text.splitlines()[0]) from None
+        raise StoreUnavailable(_without_values(text)) from None
+    except (sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError, OSError) as error:
+        raise StoreUnavailable(type(error).__name__) from None
+
+
+def _without_values(text: str) -> str:
+    """Return the first line of a driver's message; details that quote rows stand in later lines."""
+    return text.splitlines()[0][:200] if text else "no message"
+
+
+def compact_json(value: object) -> str:
+    """Return JSON as the store keeps it: no blanks, characters as they are, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

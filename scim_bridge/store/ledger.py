@@ -1,0 +1,103 @@
+"""The append-only books: changes on the left, entries on the right."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.store import seals, tables
+from scim_bridge.store.engine import Transaction
+
+
+def append_change(
+    tx: Transaction,
+    *,
+    resource_id: int,
+    previous: int,
+    kind: str,
+    source: str,
+    token_id: str | None,
+    correlation_id: str,
+    request: str,
+    owed: int,
+) -> int:
+    """Record one accepted edit and return its number, which is also the resource's new version.
+
+    `previous` is the resource's version before (0 for a new one); `owed` is how many operations the change causes.
+    """
+    row = seals.sealed_row(
+        tables.change,
+        {
+            "tenant": tx.tenant,
+            "resource_id": resource_id,
+            "previous": previous,
+            "kind": kind,
+            "source": source,
+            "token_id": token_id,
+            "correlation_id": correlation_id,
+            "request": request,
+            "owed": owed,
+            "received_at": tx.now,
+        },
+    )
+    result = tx.connection.execute(sa.insert(tables.change).values(row).returning(tables.change.c.number))
+    return int(result.scalar_one())
+
+
+def append_entries(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Record what became of operations. Each row has operation_id, outcome and code; the rest is optional."""
+    entries = [
+        seals.sealed_row(
+            tables.entry,
+            {
+                "tenant": tx.tenant,
+                "detail": "",
+                "batch_id": None,
+                "superseded_by": None,
+                "who": "bridge",
+                "at": tx.now,
+                **row,
+            },
+        )
+        for row in rows
+    ]
+    if entries:
+        tx.connection.execute(sa.insert(tables.entry), entries)
+
+
+def append_entries_of(
+    tx: Transaction,
+    source: Any,
+    *,
+    operation_id: Any,
+    outcome: str,
+    code: str,
+    superseded_by: Any = None,
+    batch_id: int | None = None,
+    who: str = "bridge",
+) -> None:
+    """Record the same outcome for every row of a selectable, in one statement.
+
+    `operation_id` and `superseded_by` are columns of `source`, a list of FROM elements with their WHERE as a select.
+    """
+    values: dict[str, Any] = {
+        "tenant": tx.tenant,
+        "operation_id": operation_id,
+        "outcome": outcome,
+        "code": code,
+        "detail": "",
+        "batch_id": batch_id,
+        "superseded_by": superseded_by,
+        "who": who,
+        "at": tx.now,
+    }
+    columns = [*values, "seal"]
+    seal = seals.seal_expression(tables.entry, values, dialect=tx.dialect)
+    selected = [
+        (sa.cast(sa.null(), tables.entry.c[name].type) if value is None else sa.literal(value))
+        if value is None or isinstance(value, (str, int))
+        else value
+        for name, value in values.items()
+    ]
+    statement = source.with_only_columns(*selected, seal).order_by(operation_id)
+    tx.connection.execute(sa.insert(tables.entry).from_select(columns, statement))

@@ -1,0 +1,66 @@
+"""Brings a database to the schema of this version. The only thing that ever makes tables."""
+
+from importlib import resources
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from scim_bridge.store import locking
+from scim_bridge.store.engine import make_engine
+
+
+def upgrade(url: str) -> None:
+    """Migrate the database at a URL to the newest schema; does nothing when it is there already.
+
+    Only this turns SQLite's write-ahead log on: two starting processes that both try would lock each other out.
+    """
+    engine = make_engine(url, as_owner=True)
+    try:
+        lock = locking.lock_for(engine.url.database) if engine.dialect.name == "sqlite" else None
+        if lock is None:
+            _upgrade(engine)
+        else:
+            with lock:
+                _turn_wal_on(engine)
+                _upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def is_current(engine: sa.Engine) -> bool:
+    """Tell whether a database has the newest schema."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest_revision()
+
+
+def newest_revision() -> str | None:
+    """Return the id of the newest migration."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(resources.files("scim_bridge.store"))) / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _upgrade(engine: sa.Engine) -> None:
+    config = _config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _turn_wal_on(engine: sa.Engine) -> None:
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.close()
+    finally:
+        raw.close()
