@@ -1,0 +1,1 @@
+"""Simulated targets: real HTTP servers with state, the vendors' limits, and faults on demand."""

@@ -1,0 +1,69 @@
+"""Run one simulated target in a process of its own: `python -m scim_bridge.sandbox.targets --kind trakstar`.
+
+Prints one line of JSON with its URLs once it listens, and ends on SIGTERM or SIGINT.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from scim_bridge.sandbox.targets import limits
+from scim_bridge.sandbox.targets.limits import Window
+from scim_bridge.sandbox.targets.simulator import Simulator
+from scim_bridge.sandbox.targets.trakstar import DOCUMENTED_LIMITS, TrakstarOptions, simulate_trakstar
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal comes; return 0, or end with 2 and a sentence for arguments that make no sense."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        options = json.loads(given.options)
+        if not isinstance(options, dict):
+            parser.error("--options takes a JSON object")
+        simulator = _build(given, options)
+    except (ValueError, TypeError) as exc:
+        parser.error(str(exc))
+    stopped = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stopped.set())
+    try:
+        simulator.start()
+    except OSError as exc:
+        parser.error(f"cannot listen on port {given.port}: {exc.strerror}")
+    with simulator:
+        sys.stdout.write(json.dumps({"kind": given.kind, "origin": simulator.origin, **simulator.urls}) + "\n")
+        sys.stdout.flush()
+        stopped.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scim_bridge.sandbox.targets", description=__doc__)
+    parser.add_argument("--kind", choices=("trakstar",), required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--api-key", required=True)
+    parser.add_argument("--limits", help="off, or REQUESTS/SECONDS[:CLASS],...; without it the documented ones")
+    parser.add_argument("--options", default="{}", help="JSON object of the kind's options")
+    parser.add_argument("--control-token", help="what /_sim/ wants in the header X-Sim-Control")
+    return parser
+
+
+def _build(given: argparse.Namespace, options: dict[str, Any]) -> Simulator[Any]:
+    server = {"host": given.host, "port": given.port, "control_token": given.control_token}
+    return simulate_trakstar(
+        api_key=given.api_key, options=TrakstarOptions(**options), limits=_windows(given, DOCUMENTED_LIMITS), **server
+    )
+
+
+def _windows(given: argparse.Namespace, documented: tuple[Window, ...]) -> tuple[Window, ...]:
+    return documented if given.limits is None else limits.parse_windows(given.limits)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
