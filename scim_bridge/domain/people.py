@@ -102,4 +102,6 @@ class Person:
     attempts: int = 0
     due_at: int = 0
     received_at: int = 0
+    cap: int | None = None
+    """At most this many people may share a call with this one (isolation of a refused batch)."""
     link: Link = field(default_factory=Link)

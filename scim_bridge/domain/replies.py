@@ -61,6 +61,7 @@ class Outcome:
     detail: str = ""
     attempts: int = 0
     due_at: int | None = None
+    cap: int | None = None
     link_changes: Mapping[str, object] | None = None
     """account_id, known (Record or None), matching, doubt: only the keys that change."""
 

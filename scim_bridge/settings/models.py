@@ -96,7 +96,7 @@ class TargetSettings(Checked):
     kind: str
     mode: Literal["live", "dry-run"] = "live"
     on_conflict: Literal["update", "skip", "hold"] = "update"
-    on_delete: Literal["deactivate", "delete"] = "deactivate"
+    on_delete: Literal["deactivate"] = "deactivate"
     on_unscope: Literal["deactivate", "keep"] = "deactivate"
     scope: str | None = None
     quota: str | None = None

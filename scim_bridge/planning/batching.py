@@ -1,0 +1,136 @@
+"""The fewest calls for what people need, in the order in which they should go. Pure."""
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from scim_bridge.domain.people import Person, Priority, Step
+from scim_bridge.planning.calls import Abilities, Call, Item
+from scim_bridge.planning.needs import Needs
+
+K = TypeVar("K", bound=Hashable)
+
+
+def plan_calls(
+    needs: Sequence[Needs],
+    *,
+    abilities: Abilities,
+    known_groups: Collection[str],
+    groups_listed: bool,
+    look_up_first: bool = False,
+    groups_wanted: Sequence[tuple[Person, str]] = (),
+) -> list[Call]:
+    """Return the calls to make, most pressing first; each carries as many people as the target takes.
+
+    Leavers come first, then groups that somebody waits for, then creates (full batches of one set of groups and
+    courses), then everything that wants an id. Ids are learned by one look-up for all, after the creates, unless a
+    leaver needs one or `look_up_first` says that somebody has waited long enough. `groups_wanted` are the directory's
+    own groups whose operations are due, with their names in the target.
+    """
+    first = [(need, need.items[0]) for need in needs]
+    missing = {name for need in needs for name in need.groups} | {name for _, name in groups_wanted}
+    missing -= set(known_groups)
+    ready = [item for need, item in first if not need.groups & missing]
+    look_ups = [item for item in ready if item.step is Step.LOOK_UP]
+    urgent = [item for item in ready if item.person.priority == Priority.LEAVER]
+    calls: list[Call] = _in_calls([item for item in urgent if item.step is not Step.LOOK_UP], abilities)
+    look_up = _look_up_call(look_ups, abilities)
+    look_up_early = look_up_first or any(item.person.priority == Priority.LEAVER for item in look_ups)
+    if look_up_early:
+        calls += look_up
+    calls += _group_calls(missing, groups_wanted, groups_listed=groups_listed)
+    rest = [item for item in ready if item.step is not Step.LOOK_UP and item.person.priority != Priority.LEAVER]
+    calls += _in_calls([item for item in rest if item.step is Step.CREATE or abilities.mixed], abilities)
+    calls += [] if look_up_early else look_up
+    calls += _in_calls([item for item in rest if item.step is not Step.CREATE and not abilities.mixed], abilities)
+    return calls
+
+
+def _look_up_call(items: Sequence[Item], abilities: Abilities) -> list[Call]:
+    size = abilities.sizes.get(Step.LOOK_UP, 0)
+    if not items or size < 1:
+        return []
+    chunk = tuple(items[:size])
+    urgent = any(item.person.priority == Priority.LEAVER for item in chunk)
+    return [Call(step=Step.LOOK_UP, items=chunk, full=True, urgent=urgent)]
+
+
+def _group_calls(missing: Collection[str], wanted: Sequence[tuple[Person, str]], *, groups_listed: bool) -> list[Call]:
+    """List the target's groups once before any is made: creating one is not idempotent, and it may be there."""
+    if not missing:
+        return []
+    if not groups_listed:
+        return [Call(step=Step.LOOK_UP, items=(), groups=tuple(sorted(missing)), full=True)]
+    people = {name: person for person, name in wanted}
+    return [
+        Call(
+            step=Step.CREATE_GROUP,
+            groups=(name,),
+            full=True,
+            items=(Item(step=Step.CREATE_GROUP, person=people[name], group=name),) if name in people else (),
+        )
+        for name in sorted(missing)
+    ]
+
+
+def _in_calls(items: Iterable[Item], abilities: Abilities) -> list[Call]:
+    """Group items that may share a call, oldest first, and cut the groups to the sizes that the target takes."""
+    calls: list[Call] = []
+    mixable = [item for item in items if abilities.mixed and item.step in abilities.mixable]
+    single = [item for item in items if not (abilities.mixed and item.step in abilities.mixable)]
+    for key, together in _grouped(mixable, lambda item: (item.person.cap,)):
+        size = _capped(abilities.mixed, key[0])
+        calls += [_call(None, chunk, size=size) for chunk in _chunks(together, size)]
+    for key, together in _grouped(single, _shared_call):
+        step: Step = key[0]
+        size = _capped(abilities.sizes.get(step, 1), key[1])
+        calls += [_call(step, chunk, size=size) for chunk in _chunks(together, size)]
+    return calls
+
+
+def _shared_call(item: Item) -> tuple[Step, int | None, Hashable]:
+    """Return what items of one call have in common: a create's places, a membership's group, a course."""
+    if item.step is Step.CREATE and item.desired is not None:
+        desired = item.desired
+        return item.step, item.person.cap, (desired.groups, desired.courses, desired.required_courses)
+    return item.step, item.person.cap, (item.group, item.course, item.required)
+
+
+def _grouped(items: Iterable[Item], key: Callable[[Item], K]) -> list[tuple[K, list[Item]]]:
+    groups: dict[K, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterable[tuple[Item, ...]]:
+    return (tuple(items[start : start + size]) for start in range(0, len(items), size))
+
+
+def _capped(size: int, cap: int | None) -> int:
+    return max(1, size if cap is None else min(size, cap))
+
+
+def _call(step: Step | None, items: tuple[Item, ...], *, size: int) -> Call:
+    urgent = any(item.person.priority == Priority.LEAVER for item in items)
+    full = len(items) >= size
+    if step is Step.CREATE and items[0].desired is not None:
+        desired = items[0].desired
+        return Call(
+            step=step,
+            items=items,
+            groups=tuple(sorted(desired.groups)),
+            courses=tuple(sorted(desired.courses)),
+            required_courses=tuple(sorted(desired.required_courses)),
+            full=full,
+            urgent=urgent,
+        )
+    course = items[0].course
+    return Call(
+        step=step,
+        items=items,
+        groups=tuple(sorted({item.group for item in items if item.group})),
+        courses=(course,) if course and not items[0].required else (),
+        required_courses=(course,) if course and items[0].required else (),
+        full=full,
+        urgent=urgent,
+    )

@@ -1,0 +1,132 @@
+"""Who is due on a lane, with all that deciding needs, in a handful of statements whatever the number of people."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.people import Person
+from scim_bridge.store import links, sets, tables
+from scim_bridge.store.engine import Transaction
+
+operation, resource, link = tables.operation, tables.resource, tables.link
+
+
+def people_due(tx: Transaction, lane_id: int, *, limit: int, only_urgent: bool = False) -> list[Person]:
+    """Return whose operation waits and is due: leavers first, then the oldest; nobody who is in a call just now."""
+    sending = operation.alias("out")
+    query = (
+        _people()
+        .where(
+            operation.c.lane_id == lane_id,
+            operation.c.state == sa.text("'waiting'"),
+            operation.c.due_at <= tx.now,
+            ~sa.exists().where(
+                sending.c.lane_id == lane_id,
+                sending.c.resource_id == operation.c.resource_id,
+                sending.c.state == sa.text("'sending'"),
+            ),
+        )
+        .order_by(operation.c.priority, operation.c.due_at, operation.c.id)
+        .limit(limit)
+    )
+    if only_urgent:
+        query = query.where(operation.c.priority == 0)
+    return _with_groups(tx, tx.connection.execute(query).mappings().all())
+
+
+def people_of(tx: Transaction, operation_ids: Iterable[int]) -> list[Person]:
+    """Return the people of operations, whatever their state."""
+    query = _people().where(sets.among(operation.c.id, sets.id_rows(tx, operation_ids))).order_by(operation.c.id)
+    return _with_groups(tx, tx.connection.execute(query).mappings().all())
+
+
+def next_due(tx: Transaction, lane_id: int) -> Millis | None:
+    """Return when the lane's next operation is due, None when nothing waits."""
+    query = sa.select(sa.func.min(operation.c.due_at)).where(
+        operation.c.lane_id == lane_id, operation.c.state == sa.text("'waiting'")
+    )
+    found = tx.connection.execute(query).scalar()
+    return None if found is None else int(found)
+
+
+def count_due(tx: Transaction, lane_id: int, *, at_most: int) -> int:
+    """Return how many operations wait and are due, counted no further than `at_most`."""
+    query = (
+        sa.select(operation.c.id)
+        .where(operation.c.lane_id == lane_id, operation.c.state == sa.text("'waiting'"), operation.c.due_at <= tx.now)
+        .limit(at_most)
+        .subquery()
+    )
+    return int(tx.connection.execute(sa.select(sa.func.count()).select_from(query)).scalar_one())
+
+
+def _people() -> sa.Select[Any]:
+    return sa.select(
+        operation.c.id.label("operation_id"),
+        operation.c.resource_id,
+        operation.c.priority,
+        operation.c.attempts,
+        operation.c.due_at,
+        operation.c.received_at,
+        operation.c.cap,
+        resource.c.scim_id,
+        resource.c.kind,
+        resource.c.document,
+        resource.c.deleted_at,
+        *links.LINK_COLUMNS,
+    ).select_from(
+        operation.join(resource, resource.c.id == operation.c.resource_id).outerjoin(
+            link, sa.and_(link.c.lane_id == operation.c.lane_id, link.c.resource_id == operation.c.resource_id)
+        )
+    )
+
+
+def _with_groups(tx: Transaction, rows: Any) -> list[Person]:
+    groups = group_names(tx, [row["resource_id"] for row in rows if row["kind"] == "User"])
+    return [
+        Person(
+            operation_id=row["operation_id"],
+            resource_id=row["resource_id"],
+            scim_id=row["scim_id"],
+            kind=row["kind"],
+            document=json.loads(row["document"]),
+            deleted=row["deleted_at"] is not None,
+            groups=groups.get(row["resource_id"], ()),
+            priority=row["priority"],
+            attempts=row["attempts"],
+            due_at=row["due_at"],
+            received_at=row["received_at"],
+            cap=row["cap"],
+            link=links.link_of(row),
+        )
+        for row in rows
+    ]
+
+
+def group_names(tx: Transaction, resource_ids: list[int]) -> dict[int, tuple[str, ...]]:
+    """Return the displayNames of the groups that each user is in, by resource id."""
+    if not resource_ids:
+        return {}
+    query = (
+        sa.select(tables.member.c.user_id, tables.member.c.group_id)
+        .where(sets.among(tables.member.c.user_id, sets.id_rows(tx, resource_ids)))
+        .order_by(tables.member.c.user_id, tables.member.c.group_id)
+    )
+    pairs = tx.connection.execute(query).all()
+    if not pairs:
+        return {}
+    documents = tx.connection.execute(
+        sa.select(resource.c.id, resource.c.document).where(
+            sets.among(resource.c.id, sets.id_rows(tx, sorted({pair.group_id for pair in pairs}))),
+            resource.c.deleted_at.is_(None),
+        )
+    )
+    names = {row.id: str(json.loads(row.document).get("displayName", "")) for row in documents}
+    found: dict[int, list[str]] = {}
+    for pair in pairs:
+        if pair.group_id in names:
+            found.setdefault(pair.user_id, []).append(names[pair.group_id])
+    return {user: tuple(of_user) for user, of_user in found.items()}

@@ -1,0 +1,125 @@
+"""Settling a call: every operation's next state, its entry and its link, set-based, in the caller's one transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.replies import Outcome
+from scim_bridge.domain.states import State
+from scim_bridge.store import ledger, links, outbox, sets, tables
+from scim_bridge.store.engine import Transaction
+
+operation = tables.operation
+
+
+class NotAsExpected(Exception):  # noqa: N818 - a fact about the books
+    """An operation does not stand where its settlement expects it; nothing was written."""
+
+
+def settle(
+    tx: Transaction,
+    *,
+    lane_id: int,
+    outcomes: Sequence[Outcome],
+    before: State,
+    batch_id: int | None,
+    who: str = "bridge",
+) -> None:
+    """Bring operations from `before` to the states of their outcomes, with entries and links.
+
+    One that goes back to waiting while a newer one of the same person waits already is superseded by it. When one is
+    delivered (or found to be so already), older dead and held ones of the same person and lane close.
+
+    Raises:
+        NotAsExpected: an operation is not in `before` any more; the caller's transaction must be undone.
+    """
+    newer = _newer_waiting(tx, lane_id, [o.resource_id for o in outcomes if o.state is State.WAITING])
+    by_values: dict[tuple[Any, ...], list[int]] = {}
+    for outcome in outcomes:
+        state = outcome.state
+        if state is State.WAITING and outcome.resource_id in newer and before is not State.WAITING:
+            state = State.SUPERSEDED
+        due_at = outcome.due_at if outcome.due_at is not None else tx.now
+        key = (state.value, outcome.code, outcome.attempts, due_at if state is State.WAITING else None, outcome.cap)
+        by_values.setdefault(key, []).append(outcome.operation_id)
+    for (state_name, code, attempts, due_at, cap), ids in by_values.items():
+        values: dict[str, Any] = {"state": state_name, "reason": code, "attempts": attempts, "cap": cap}
+        if due_at is not None:
+            values["due_at"] = due_at
+        if len(outbox.move(tx, ids, before=before, values=values)) != len(ids):
+            msg = "an operation moved on while it was being settled"
+            raise NotAsExpected(msg)
+    ledger.append_entries(tx, _entries(outcomes, newer=newer, before=before, batch_id=batch_id, who=who))
+    changes = {o.resource_id: o.link_changes for o in outcomes if o.link_changes}
+    if changes:
+        links.save(tx, lane_id, changes, batch_id=batch_id)
+    _close_older(tx, lane_id, [o for o in outcomes if o.state in (State.DELIVERED, State.UNCHANGED)])
+
+
+def _newer_waiting(tx: Transaction, lane_id: int, resource_ids: list[int]) -> dict[int, int]:
+    if not resource_ids:
+        return {}
+    query = sa.select(operation.c.resource_id, operation.c.id).where(
+        operation.c.lane_id == lane_id,
+        operation.c.state == sa.text("'waiting'"),
+        sets.among(operation.c.resource_id, sets.id_rows(tx, resource_ids)),
+    )
+    return {row.resource_id: row.id for row in tx.connection.execute(query)}
+
+
+def _entries(
+    outcomes: Sequence[Outcome], *, newer: dict[int, int], before: State, batch_id: int | None, who: str
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        rows.append(
+            {
+                "operation_id": outcome.operation_id,
+                "outcome": outcome.state.value,
+                "code": outcome.code,
+                "detail": outcome.detail,
+                "batch_id": batch_id,
+                "who": who,
+            }
+        )
+        if outcome.state is State.WAITING and outcome.resource_id in newer and before is not State.WAITING:
+            rows.append(
+                {
+                    "operation_id": outcome.operation_id,
+                    "outcome": State.SUPERSEDED.value,
+                    "code": "newer_operation",
+                    "superseded_by": newer[outcome.resource_id],
+                    "who": who,
+                }
+            )
+    return rows
+
+
+def _close_older(tx: Transaction, lane_id: int, delivered: Sequence[Outcome]) -> None:
+    """Close dead and held operations that a newer, delivered one of the same person has made pointless."""
+    if not delivered:
+        return
+    newest = {o.resource_id: o.operation_id for o in delivered}
+    query = sa.select(operation.c.id, operation.c.resource_id, operation.c.state).where(
+        operation.c.lane_id == lane_id,
+        operation.c.state.in_([sa.text("'dead'"), sa.text("'held'")]),
+        sets.among(operation.c.resource_id, sets.id_rows(tx, newest)),
+    )
+    older = [row for row in tx.connection.execute(query) if row.id < newest[row.resource_id]]
+    for state in (State.DEAD, State.HELD):
+        ids = [row.id for row in older if row.state == state.value]
+        if ids:
+            outbox.move(tx, ids, before=state, values={"state": State.SUPERSEDED.value, "reason": "newer_delivered"})
+    ledger.append_entries(
+        tx,
+        (
+            {
+                "operation_id": row.id,
+                "outcome": State.SUPERSEDED.value,
+                "code": "newer_delivered",
+                "superseded_by": newest[row.resource_id],
+            }
+            for row in older
+        ),
+    )
