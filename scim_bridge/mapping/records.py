@@ -1,0 +1,126 @@
+"""User to record: what a target should hold of a person, by the target's [mapping], [fields] and [groups]."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scim_bridge.domain.people import Person, Problem, Record
+from scim_bridge.mapping.expressions import Expression, ExpressionFailed, faults_of
+from scim_bridge.settings.models import FieldSettings, GroupSettings
+
+EVERY_GROUP = "*"
+"""The key of [groups] that stands for every group which is not named itself."""
+
+
+def check_mapping(mapping: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each expression of a [mapping] that cannot be read, with field and place."""
+    return faults_of(mapping)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What a field must be like."""
+
+    required: bool
+    max_length: int | None
+    pattern: re.Pattern[str] | None
+    shortens: bool
+
+    def apply(self, field: str, value: Any) -> Any | Problem:
+        """Return the value as it may be sent, or why it may not."""
+        if value is None:
+            if self.required:
+                return Problem(code="missing_field", field=field, detail=f"{field} is required and has no value")
+            return None
+        if self.max_length is not None and isinstance(value, str) and len(value) > self.max_length:
+            if not self.shortens:
+                detail = f"{field} has {len(value)} characters; {self.max_length} is the most"
+                return Problem(code="too_long", field=field, detail=detail)
+            value = value[: self.max_length].rstrip()
+        if self.pattern is not None and isinstance(value, str) and not self.pattern.fullmatch(value):
+            return Problem(
+                code="invalid_value", field=field, detail=f"{field} is not of the form that the target takes"
+            )
+        return value
+
+
+_ANYTHING = _Rule(required=False, max_length=None, pattern=None, shortens=False)
+
+
+class RecordMapping:
+    """A target's [mapping], [fields] and [groups], compiled. Immutable and safe to share between threads."""
+
+    def __init__(
+        self,
+        mapping: Mapping[str, str],
+        fields: Mapping[str, FieldSettings] | None = None,
+        groups: Mapping[str, GroupSettings] | None = None,
+    ) -> None:
+        """Compile.
+
+        Raises:
+            ExpressionRefused: when an expression cannot be read; `check_mapping` names them all.
+        """
+        self._expressions = {field: Expression(text) for field, text in mapping.items()}
+        self._rules = {field: _rule(settings) for field, settings in (fields or {}).items()}
+        self._groups = dict(groups or {})
+
+    def record_of(self, person: Person) -> Record | Problem:
+        """Return what the target should hold of a person.
+
+        Who is deleted or inactive always gets a record, with the attributes that could be made: trouble with a
+        leaver's data must never keep the leaver's account open. Empty values are left out.
+        """
+        active = not person.deleted and _is_active(person.document)
+        attributes: dict[str, Any] = {}
+        for field in dict.fromkeys((*self._expressions, *self._rules)):
+            value = self._value(field, person.document)
+            if not isinstance(value, Problem):
+                if value is not None:
+                    attributes[field] = value
+            elif active:
+                return value
+        places = [places for name in person.groups if (places := self.places_of(name)) is not None]
+        required = frozenset(course for place in places for course in place.required_courses)
+        return Record(
+            active=active,
+            attributes=attributes,
+            groups=frozenset(place.group for place in places if place.group),
+            courses=frozenset(course for place in places for course in place.courses) - required,
+            required_courses=required,
+        )
+
+    def places_of(self, display_name: str) -> GroupSettings | None:
+        """Return what a directory group stands for in the target, None when it stands for nothing."""
+        settings = self._groups.get(display_name, self._groups.get(EVERY_GROUP))
+        if settings is None or settings.group is None:
+            return settings
+        return settings.model_copy(update={"group": settings.group.replace("{displayName}", display_name)})
+
+    def _value(self, field: str, document: Mapping[str, Any]) -> Any | Problem:
+        expression = self._expressions.get(field)
+        try:
+            value = expression.value_in(document) if expression is not None else None
+        except ExpressionFailed as exc:
+            return Problem(code="mapping_failed", field=field, detail=f"the expression of {field} failed: {exc}")
+        return self._rules.get(field, _ANYTHING).apply(field, None if _is_empty(value) else value)
+
+
+def _rule(settings: FieldSettings) -> _Rule:
+    return _Rule(
+        required=settings.required,
+        max_length=settings.max_length,
+        pattern=re.compile(settings.pattern) if settings.pattern is not None else None,
+        shortens=settings.on_too_long == "shorten",
+    )
+
+
+def _is_active(document: Mapping[str, Any]) -> bool:
+    # Entra sends "False" as text; a document that was stored so must not keep a leaver active.
+    active = document.get("active", True)
+    return active.strip().casefold() != "false" if isinstance(active, str) else active is not False
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
