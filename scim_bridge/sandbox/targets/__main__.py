@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from scim_bridge.sandbox.targets import limits
-from scim_bridge.sandbox.targets.limits import Window
+from scim_bridge.sandbox.targets.mindtickle import MindTickleOptions, simulate_mindtickle
 from scim_bridge.sandbox.targets.simulator import Simulator
-from scim_bridge.sandbox.targets.trakstar import DOCUMENTED_LIMITS, TrakstarOptions, simulate_trakstar
+from scim_bridge.sandbox.targets.trakstar import TrakstarOptions, simulate_trakstar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scim_bridge.sandbox.targets", description=__doc__)
-    parser.add_argument("--kind", choices=("trakstar",), required=True)
+    parser.add_argument("--kind", choices=("trakstar", "mindtickle"), required=True)
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--api-key", required=True)
+    parser.add_argument("--scim-token", help="mindtickle: the token of its SCIM side; without it the API key")
+    parser.add_argument("--company-id", default="acme", help="mindtickle: what the company's header must say")
     parser.add_argument("--limits", help="off, or REQUESTS/SECONDS[:CLASS],...; without it the documented ones")
     parser.add_argument("--options", default="{}", help="JSON object of the kind's options")
     parser.add_argument("--control-token", help="what /_sim/ wants in the header X-Sim-Control")
@@ -55,14 +57,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(given: argparse.Namespace, options: dict[str, Any]) -> Simulator[Any]:
-    server = {"host": given.host, "port": given.port, "control_token": given.control_token}
-    return simulate_trakstar(
-        api_key=given.api_key, options=TrakstarOptions(**options), limits=_windows(given, DOCUMENTED_LIMITS), **server
+    server: dict[str, Any] = {"host": given.host, "port": given.port, "control_token": given.control_token}
+    if given.limits is not None:
+        server["limits"] = limits.parse_windows(given.limits)
+    if given.kind == "trakstar":
+        return simulate_trakstar(api_key=given.api_key, options=TrakstarOptions(**options), **server)
+    return simulate_mindtickle(
+        api_key=given.api_key,
+        scim_token=given.scim_token,
+        company_id=given.company_id,
+        options=MindTickleOptions(**options),
+        **server,
     )
-
-
-def _windows(given: argparse.Namespace, documented: tuple[Window, ...]) -> tuple[Window, ...]:
-    return documented if given.limits is None else limits.parse_windows(given.limits)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Gate:
         if credential is None:
             admission = Admission(arrived_s=self._clocks.monotonic_s())
         else:
-            admission = self._limiter.admit(calls.fingerprint(credential), self._vendor.classes(request))
+            admission = self._limiter.admit(self._vendor.quota_of(credential), self._vendor.classes(request))
         number = self._log.arrive(self._arrival(request, admission))
         status: int | None = None
         fault = None if credential is None or admission.is_refused else self._faults.take(request.method, request.path)

@@ -65,7 +65,8 @@ class _Server(ThreadedWSGIServer):
 class Simulator(Generic[VendorT]):
     """One simulated target, to be used as a context manager or by `start` and `stop`.
 
-    `limits` empty switches limits off. `port` 0 takes a free one. Raises ValueError for an address that is not loopback.
+    `limits` empty switches limits off. `port` 0 takes a free one. Raises ValueError for any but a loopback
+    address.
     """
 
     def __init__(

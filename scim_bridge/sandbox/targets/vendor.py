@@ -13,15 +13,20 @@ class Vendor(Protocol):
     """The rules and the state of one kind of target, without limits, faults or sockets."""
 
     kind: str
-    paths: Mapping[str, str]
-    """Path prefix of each base URL, by the name that the bridge's configuration gives it."""
     refusals: Refusals
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Path prefix of each base URL, by the name that the bridge's configuration gives it."""
 
     def credential(self, request: Request) -> str | None:
         """Return the credential that the request bears when it is a valid one, else None."""
 
     def offered_credential(self, request: Request) -> str | None:
         """Return the credential that the request bears, valid or not."""
+
+    def quota_of(self, credential: str) -> str:
+        """Return whose limits a call with this credential counts against."""
 
     def classes(self, request: Request) -> Collection[str]:
         """Return the classes of limits that the call belongs to, beside `all`."""

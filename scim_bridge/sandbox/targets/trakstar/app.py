@@ -38,7 +38,6 @@ class TrakstarVendor:
     """Trakstar Learn v3 by its document, with switches for where the vendor's own pages differ."""
 
     kind = "trakstar"
-    paths: Mapping[str, str] = {"base_url": PREFIX}
 
     def __init__(
         self, *, api_key: str, clock: Clock, options: TrakstarOptions | None = None, refusals: Refusals | None = None
@@ -49,6 +48,11 @@ class TrakstarVendor:
         self.state = TrakstarState(clock)
         self._routes = _routes(self.options)
 
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Path prefix of the API."""
+        return {"base_url": PREFIX}
+
     def credential(self, request: Request) -> str | None:
         """Return the API key when it is the right one."""
         offered = self.offered_credential(request) or ""
@@ -57,6 +61,10 @@ class TrakstarVendor:
     def offered_credential(self, request: Request) -> str | None:
         """Return what the key's header holds."""
         return request.headers.get(KEY_HEADER)
+
+    def quota_of(self, credential: str) -> str:
+        """Return the key: each has limits of its own."""
+        return credential
 
     def classes(self, request: Request) -> Collection[str]:  # noqa: ARG002 - the port's signature
         """Return nothing: one limit holds for every call."""
