@@ -40,10 +40,12 @@ resource = Table(
     Column("scim_id", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("document", Text, nullable=False),
+    # The document's values in the form that comparisons use, flat, for filters and sorting (see search.folding).
+    Column("folded", Text, nullable=False, server_default="{}"),
     # The number of the resource's last change; also its ETag.
     Column("version", BigInteger, nullable=False),
     Column("active", Integer, nullable=False, server_default="1"),
-    # userName of a User, folded; NULL once deleted, so that the name is free at once.
+    # userName of a User as comparisons see it; NULL once deleted, so that the name is free at once.
     Column("unique_key", Text),
     Column("external_id", Text),
     Column("display_key", Text),

@@ -212,6 +212,7 @@ def _make_resource() -> None:
         sa.Column("scim_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), server_default="{}", nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("active", sa.Integer(), server_default="1", nullable=False),
         sa.Column("unique_key", sa.Text(), nullable=True),
