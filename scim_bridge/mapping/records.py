@@ -18,6 +18,20 @@ def check_mapping(mapping: Mapping[str, str]) -> list[str]:
     return faults_of(mapping)
 
 
+def places_of(groups: Mapping[str, GroupSettings], display_name: str) -> GroupSettings | None:
+    """Return what a directory group stands for by [groups], None when it stands for nothing."""
+    settings = groups.get(display_name, groups.get(EVERY_GROUP))
+    if settings is None or settings.group is None:
+        return settings
+    return settings.model_copy(update={"group": settings.group.replace("{displayName}", display_name)})
+
+
+def target_group(groups: Mapping[str, GroupSettings], display_name: str) -> str | None:
+    """Return the name of the target's group that a directory group stands for, None when there is none."""
+    place = places_of(groups, display_name)
+    return place.group if place is not None and place.group else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
     """What a field must be like."""
@@ -81,7 +95,7 @@ class RecordMapping:
                     attributes[field] = value
             elif active:
                 return value
-        places = [places for name in person.groups if (places := self.places_of(name)) is not None]
+        places = [place for name in person.groups if (place := places_of(self._groups, name)) is not None]
         required = frozenset(course for place in places for course in place.required_courses)
         return Record(
             active=active,
@@ -90,13 +104,6 @@ class RecordMapping:
             courses=frozenset(course for place in places for course in place.courses) - required,
             required_courses=required,
         )
-
-    def places_of(self, display_name: str) -> GroupSettings | None:
-        """Return what a directory group stands for in the target, None when it stands for nothing."""
-        settings = self._groups.get(display_name, self._groups.get(EVERY_GROUP))
-        if settings is None or settings.group is None:
-            return settings
-        return settings.model_copy(update={"group": settings.group.replace("{displayName}", display_name)})
 
     def _value(self, field: str, document: Mapping[str, Any]) -> Any | Problem:
         expression = self._expressions.get(field)
