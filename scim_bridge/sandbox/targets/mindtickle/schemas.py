@@ -127,7 +127,7 @@ MULTI_VALUED = frozenset(
 
 
 def breach(kind: str, document: Any) -> str | None:
-    """Return the first thing that is wrong with a User, Group, PatchOp or BulkRequest, naming the place but no value."""
+    """Return the first thing that is wrong with a User, Group, PatchOp or BulkRequest: the place, but no value."""
     for error in _VALIDATORS[kind].iter_errors(document):
         place = ".".join(str(part) for part in error.absolute_path) or kind
         if error.validator == "required":

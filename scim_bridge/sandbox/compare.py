@@ -1,0 +1,106 @@
+"""What was asked for against what a simulated target holds; the proof, from outside, that nothing was lost."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scim_bridge.sandbox.targets.holdings import HeldAccount, HeldState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """One person as a target should hold them; what is None is not compared."""
+
+    user_name: str
+    email: str | None = None
+    active: bool = True
+    first_name: str | None = None
+    last_name: str | None = None
+    groups: frozenset[str] | None = None
+    """Names of groups in the target."""
+
+
+class DifferenceKind(StrEnum):
+    """What can be wrong with one person in a target."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    DUPLICATE = "duplicate"
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is wrong; `field`, `desired` and `held` are given where values differ."""
+
+    kind: DifferenceKind
+    who: str
+    field: str | None = None
+    desired: object = None
+    held: object = None
+
+
+def differences(
+    desired: Iterable[Desired], state: HeldState, *, name_limit: int | None = None, extras: bool = True
+) -> list[Difference]:
+    """Return every difference, in order of people; an empty list means that target and wishes agree.
+
+    People are matched by userName or email, letter case aside. A person who should be inactive and has no account is no
+    difference. `name_limit` is the length to which the target shortens names; without `extras`, accounts that
+    nobody asked for are left out. Two wishes for one userName are refused with ValueError.
+    """
+    wishes = list(desired)
+    named = {each.user_name.casefold() for each in wishes}
+    if len(named) != len(wishes):
+        raise ValueError("two wishes bear the same userName")
+    holders: dict[str, dict[str, HeldAccount]] = defaultdict(dict)
+    for account in state.accounts:
+        for name in _names(account.user_name, account.email):
+            holders[name][account.account_id] = account
+    found: list[Difference] = []
+    matched: set[str] = set()
+    for wish in wishes:
+        accounts = {k: v for name in _names(wish.user_name, wish.email) for k, v in holders.get(name, {}).items()}
+        matched.update(accounts)
+        found += _judge(wish, list(accounts.values()), name_limit)
+    if extras:
+        found += [
+            Difference(kind=DifferenceKind.EXTRA, who=account.user_name or account.email or account.account_id)
+            for account in state.accounts
+            if account.account_id not in matched
+        ]
+    return found
+
+
+def _judge(wish: Desired, accounts: list[HeldAccount], name_limit: int | None) -> list[Difference]:
+    if not accounts:
+        return [Difference(kind=DifferenceKind.MISSING, who=wish.user_name)] if wish.active else []
+    if len(accounts) > 1:
+        identifiers = sorted(each.account_id for each in accounts)
+        return [Difference(kind=DifferenceKind.DUPLICATE, who=wish.user_name, held=identifiers)]
+    account = accounts[0]
+    pairs: list[tuple[str, object, object]] = [
+        ("active", wish.active, account.active),
+        ("email", _folded(wish.email), _folded(account.email)),
+        ("first_name", _cut(wish.first_name, name_limit), _cut(account.first_name, name_limit)),
+        ("last_name", _cut(wish.last_name, name_limit), _cut(account.last_name, name_limit)),
+        ("groups", wish.groups, account.groups),
+    ]
+    return [
+        Difference(kind=DifferenceKind.DIFFERS, who=wish.user_name, field=field, desired=wanted, held=held)
+        for field, wanted, held in pairs
+        if wanted is not None and wanted != held
+    ]
+
+
+def _names(*names: str | None) -> set[str]:
+    return {name.casefold() for name in names if name}
+
+
+def _folded(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
+
+
+def _cut(text: str | None, limit: int | None) -> str | None:
+    return text if text is None or limit is None else text[:limit]
