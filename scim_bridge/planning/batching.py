@@ -77,12 +77,11 @@ def _in_calls(items: Iterable[Item], abilities: Abilities) -> list[Call]:
     calls: list[Call] = []
     mixable = [item for item in items if abilities.mixed and item.step in abilities.mixable]
     single = [item for item in items if not (abilities.mixed and item.step in abilities.mixable)]
-    for key, together in _grouped(mixable, lambda item: (item.person.cap,)):
-        size = _capped(abilities.mixed, key[0])
+    for mixed_cap, together in _grouped(mixable, lambda item: item.person.cap):
+        size = _capped(abilities.mixed, mixed_cap)
         calls += [_call(None, chunk, size=size) for chunk in _chunks(together, size)]
-    for key, together in _grouped(single, _shared_call):
-        step: Step = key[0]
-        size = _capped(abilities.sizes.get(step, 1), key[1])
+    for (step, cap, _shared), together in _grouped(single, _shared_call):
+        size = _capped(abilities.sizes.get(step, 1), cap)
         calls += [_call(step, chunk, size=size) for chunk in _chunks(together, size)]
     return calls
 

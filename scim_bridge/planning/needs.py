@@ -1,7 +1,7 @@
 """What one person still needs from a target: the steps from what the account holds to what it should hold."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Link, Person, Problem, Record, Step
@@ -181,3 +181,8 @@ def after(item: Item, link: Link, *, rules: Rules) -> Record | None:
         courses=known.courses | (frozenset() if item.required else frozenset(enrolled)),
         required_courses=known.required_courses | (frozenset(enrolled) if item.required else frozenset()),
     )
+
+
+def with_link(person: Person, link: Link) -> Person:
+    """Return the person with another link, to ask what would be needed then."""
+    return replace(person, link=link)

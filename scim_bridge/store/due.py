@@ -7,9 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.domain.people import Person
+from scim_bridge.domain.people import Person, Priority
 from scim_bridge.store import links, sets, tables
 from scim_bridge.store.engine import Transaction
+
+PRIORITIES = (Priority.LEAVER, Priority.GROUP, Priority.NORMAL)
+
+OPEN_BATCH_GRACE_MS = 2_000
+"""Beyond the total deadline of a call whose worker is gone, before its people are read back."""
 
 operation, resource, link = tables.operation, tables.resource, tables.link
 
@@ -45,22 +50,58 @@ def people_of(tx: Transaction, operation_ids: Iterable[int]) -> list[Person]:
 
 def next_due(tx: Transaction, lane_id: int) -> Millis | None:
     """Return when the lane's next operation is due, None when nothing waits."""
-    query = sa.select(sa.func.min(operation.c.due_at)).where(
-        operation.c.lane_id == lane_id, operation.c.state == sa.text("'waiting'")
-    )
-    found = tx.connection.execute(query).scalar()
-    return None if found is None else int(found)
+    found = [tx.connection.execute(sa.select(_first_due(lane_id, priority))).scalar() for priority in PRIORITIES]
+    return min((int(at) for at in found if at is not None), default=None)
 
 
-def count_due(tx: Transaction, lane_id: int, *, at_most: int) -> int:
-    """Return how many operations wait and are due, counted no further than `at_most`."""
-    query = (
-        sa.select(operation.c.id)
-        .where(operation.c.lane_id == lane_id, operation.c.state == sa.text("'waiting'"), operation.c.due_at <= tx.now)
-        .limit(at_most)
-        .subquery()
+def lanes_to_wake(tx: Transaction, *, early_ms: Millis) -> tuple[list[tuple[str, str, bool]], Millis | None]:
+    """Return which lanes want a worker now, and when the next one will.
+
+    A lane is (tenant, target, whether a leaver is due). One that somebody works at, or that is paused, wants none. The
+    second value is None when nothing waits anywhere.
+    """
+    lane, batch = tables.lane, tables.batch
+    firsts = [_first_due(lane.c.id, priority).label(f"due_{priority}") for priority in PRIORITIES]
+    left_open = (
+        sa.select(sa.func.min(batch.c.deadline_at))
+        .where(batch.c.lane_id == lane.c.id, batch.c.status == sa.text("'open'"))
+        .scalar_subquery()
     )
-    return int(tx.connection.execute(sa.select(sa.func.count()).select_from(query)).scalar_one())
+    query = sa.select(lane, *firsts, left_open.label("left_open")).where(
+        lane.c.configured == 1, lane.c.paused_at.is_(None)
+    )
+    now, wanting, nexts = tx.now, [], []
+    for row in tx.connection.execute(query).mappings():
+        due = [row[f"due_{priority}"] for priority in PRIORITIES]
+        waits = [at for at in due if at is not None]
+        if row["left_open"] is not None:
+            waits.append(row["left_open"] + OPEN_BATCH_GRACE_MS)
+        if not waits:
+            continue
+        at = max(min(waits), row["wake_at"] or 0)
+        held = row["owner"] is not None and row["lease_until"] > now
+        if held:
+            nexts.append(max(at, row["lease_until"]))
+        elif at - early_ms <= now:
+            wanting.append((row["tenant"], row["target"], due[0] is not None and due[0] <= now))
+        else:
+            nexts.append(at)
+    return wanting, min(nexts, default=None)
+
+
+def _first_due(lane_id: object, priority: int) -> sa.ScalarSelect[int]:
+    # One seek in the index for each priority, however long the backlog.
+    return (
+        sa.select(operation.c.due_at)
+        .where(
+            operation.c.lane_id == lane_id,
+            operation.c.state == sa.text("'waiting'"),
+            operation.c.priority == priority,
+        )
+        .order_by(operation.c.due_at)
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _people() -> sa.Select[Any]:

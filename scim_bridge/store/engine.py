@@ -138,6 +138,7 @@ def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Eng
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = sa.create_engine(
             parsed,
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=pool_size * 4,
             connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
@@ -147,6 +148,7 @@ def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Eng
         return engine
     engine = sa.create_engine(
         parsed,
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=pool_size * 4,
         pool_pre_ping=True,

@@ -129,3 +129,13 @@ def move(tx: Transaction, ids: Iterable[int], *, before: State, values: Mapping[
         .returning(operation.c.id)
     )
     return [row.id for row in result]
+
+
+def still_waiting(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
+    """Return which of the operations still wait; on PostgreSQL their rows are locked until the transaction ends."""
+    query = sa.select(operation.c.id).where(
+        sets.among(operation.c.id, sets.id_rows(tx, ids)), operation.c.state == sa.text("'waiting'")
+    )
+    if tx.dialect == "postgresql":
+        query = query.with_for_update()
+    return frozenset(row.id for row in tx.connection.execute(query))

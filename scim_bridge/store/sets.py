@@ -16,7 +16,7 @@ def id_rows(tx: Transaction, ids: Iterable[int], name: str = "ids") -> Any:
     if tx.dialect == "sqlite":
         each = sa.func.json_each(values).table_valued("value", name=f"{name}_each")
         return sa.select(each.c.value.label("id")).subquery(name)
-    elements = sa.func.jsonb_array_elements_text(sa.cast(values, postgresql.JSONB)).table_valued(
+    elements = sa.func.jsonb_array_elements_text(sa.cast(sa.literal(values, sa.Text), postgresql.JSONB)).table_valued(
         "value", name=f"{name}_each"
     )
     return sa.select(sa.cast(elements.c.value, sa.BigInteger).label("id")).subquery(name)
@@ -28,7 +28,7 @@ def text_rows(tx: Transaction, values: Iterable[str], name: str = "texts") -> An
     if tx.dialect == "sqlite":
         each = sa.func.json_each(packed).table_valued("value", name=f"{name}_each")
         return sa.select(each.c.value.label("value")).subquery(name)
-    elements = sa.func.jsonb_array_elements_text(sa.cast(packed, postgresql.JSONB)).table_valued(
+    elements = sa.func.jsonb_array_elements_text(sa.cast(sa.literal(packed, sa.Text), postgresql.JSONB)).table_valued(
         "value", name=f"{name}_each"
     )
     return sa.select(elements.c.value.label("value")).subquery(name)

@@ -103,7 +103,7 @@ def _close_older(tx: Transaction, lane_id: int, delivered: Sequence[Outcome]) ->
     newest = {o.resource_id: o.operation_id for o in delivered}
     query = sa.select(operation.c.id, operation.c.resource_id, operation.c.state).where(
         operation.c.lane_id == lane_id,
-        operation.c.state.in_([sa.text("'dead'"), sa.text("'held'")]),
+        operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]),
         sets.among(operation.c.resource_id, sets.id_rows(tx, newest)),
     )
     older = [row for row in tx.connection.execute(query) if row.id < newest[row.resource_id]]

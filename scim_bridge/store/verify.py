@@ -1,5 +1,6 @@
 """Proves the books: the two sides are compared row by row, never counted from one column."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -7,9 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scim_bridge.domain.states import CLOSED, OPEN, State, is_legal
+from scim_bridge.domain.states import CLOSED, State, is_legal
 from scim_bridge.store import seals, tables
 from scim_bridge.store.engine import Store, Transaction
+
+_STATES = frozenset(state.value for state in State)
 
 _BOOKS = (tables.change, tables.operation, tables.entry, tables.batch, tables.closed)
 
@@ -33,9 +36,7 @@ def _verify_tenant(tx: Transaction, tenant: str) -> dict[str, Any]:
     books = _Books(tx, tenant)
     faults = [*books.check_seals(), *books.check_changes(), *books.check_operations(), *books.check_batches()]
     states = Counter(row["state"] for row in books.operations.values())
-    open_changes = {row["change_number"] for row in books.operations.values() if State(row["state"]) in OPEN}
-    stuck = {row["change_number"] for row in books.operations.values() if State(row["state"]) not in OPEN | CLOSED}
-    unfinished = len(open_changes | stuck)
+    unfinished = len({row["change_number"] for row in books.operations.values() if row["state"] not in CLOSED})
     return {
         "tenant": tenant,
         "changes": {"accepted": len(books.changes), "open": unfinished, "closed": len(books.changes) - unfinished},
@@ -62,6 +63,10 @@ class _Books:
         resource = tables.resource.c
         query = sa.select(resource.id, resource.version).where(resource.tenant == tenant)
         self.versions = {row.id: row.version for row in tx.connection.execute(query)}
+        # Of all tenants: the databases number rows in one sequence, so a free number between is a row that was there.
+        self.operation_ids = {row.id for row in tx.connection.execute(sa.select(tables.operation.c.id))}
+        self.entry_ids = {row.id for row in tx.connection.execute(sa.select(tables.entry.c.id))}
+        self.last_operation = max(self.operation_ids, default=0)
 
     def check_seals(self) -> Iterator[str]:
         """Name rows whose values are not those that were written."""
@@ -83,9 +88,10 @@ class _Books:
         closed = Counter({row["ref"]: row["count"] for row in self.closed if row["kind"] == "operations"})
         for number, change in self.changes.items():
             if owed[number] + closed[number] != change["owed"]:
+                lacking = change["owed"] - owed[number] - closed[number]
                 yield (
-                    f"change {number}: owes {change['owed']} operations, "
-                    f"{owed[number]} name it and {closed[number]} are closed"
+                    f"change {number}: owes {change['owed']} operations, {owed[number]} name it and "
+                    f"{closed[number]} are closed{self._lost_operations(number, lacking)}"
                 )
         for number in sorted(owed.keys() - self.changes.keys()):
             ids = [str(row["id"]) for row in self.operations.values() if row["change_number"] == number]
@@ -93,6 +99,15 @@ class _Books:
         for number in sorted(closed.keys() - self.changes.keys()):
             yield f"change {number}: missing, named by a closed row"
         yield from self._check_chains()
+
+    def _lost_operations(self, number: int, lacking: int) -> str:
+        """Name the ids that are free where the operations of a change should stand."""
+        if lacking < 1:
+            return ""
+        before = [row["id"] for row in self.operations.values() if row["change_number"] < number]
+        behind = [row["id"] for row in self.operations.values() if row["change_number"] > number]
+        low, high = max(before, default=0) + 1, min(behind, default=self.last_operation + lacking + 1)
+        return _named("operation", (i for i in range(low, high) if i not in self.operation_ids), at_most=20)
 
     def _check_chains(self) -> Iterator[str]:
         last: dict[int, int] = {}
@@ -120,18 +135,25 @@ class _Books:
             if operation_id not in replayed:
                 yield f"operation {operation_id}: missing, named by entry {entry['id']}"
                 continue
-            if outcome not in State or not is_legal(replayed[operation_id], State(outcome)):
-                before = replayed[operation_id]
-                yield f"entry {entry['id']}: operation {operation_id} cannot go from {before} to {outcome}"
+            before = replayed[operation_id]
+            if outcome not in _STATES or not is_legal(before, State(outcome)):
+                lost = self._lost_entries(last.get(operation_id), entry["id"])
+                yield f"entry {entry['id']}: operation {operation_id} cannot go from {before} to {outcome}{lost}"
                 continue
             replayed[operation_id] = State(outcome)
             last[operation_id] = entry
         for operation_id, operation in self.operations.items():
             if operation["state"] != replayed[operation_id]:
+                lost = self._lost_entries(last.get(operation_id), max(self.entry_ids, default=0) + 2)
                 said = replayed[operation_id]
-                yield f"operation {operation_id}: stands as {operation['state']}, its entries say {said}"
+                yield f"operation {operation_id}: stands as {operation['state']}, its entries say {said}{lost}"
             elif operation_id in last:
                 yield from self._check_end(operation, last[operation_id])
+
+    def _lost_entries(self, before: dict[str, Any] | None, below: int) -> str:
+        """Name the ids that are free where an operation's entry should stand."""
+        low = before["id"] + 1 if before is not None else 1
+        return _named("entry", (i for i in range(low, below) if i not in self.entry_ids), at_most=20)
 
     def _check_end(self, operation: dict[str, Any], entry: dict[str, Any]) -> Iterator[str]:
         name = f"operation {operation['id']}"
@@ -150,13 +172,14 @@ class _Books:
         """Compare the batches with the entries that name them, and their numbers with the lane's count."""
         named: dict[int, set[int]] = {}
         for entry in self.entries:
-            if entry["batch_id"] is not None:
+            if entry["batch_id"] is not None and entry["outcome"] == State.SENDING:
                 named.setdefault(entry["batch_id"], set()).add(entry["operation_id"])
         for batch_id, batch in self.batches.items():
-            items = set(json.loads(batch["items"])) & self.operations.keys()
+            items = _items(batch) & self.operations.keys()
             odd = named.pop(batch_id, set()) ^ items
             if odd:
-                yield f"batch {batch_id}: its items and the entries that name it differ at operation {min(odd)}"
+                lost = self._lost_entries(None, max(self.entry_ids, default=0) + 2)
+                yield f"batch {batch_id}: its items and the entries that name it differ at operation {min(odd)}{lost}"
         for batch_id, ids in sorted(named.items()):
             yield f"batch {batch_id}: missing, named by the entries of operation {min(ids)}"
         yield from self._check_numbers()
@@ -173,6 +196,18 @@ class _Books:
                     yield f"batch number {number} of lane {name}: found {present[number]} times"
             for number in sorted(number for number in present if number > lane["batches"]):
                 yield f"batch number {number} of lane {name}: beyond the lane's count"
+
+
+def _items(batch: dict[str, Any]) -> set[int]:
+    try:
+        return {int(item) for item in json.loads(batch["items"])}
+    except (TypeError, ValueError):
+        return set()  # altered by hand; its seal says so already
+
+
+def _named(kind: str, ids: Iterator[int], *, at_most: int) -> str:
+    found = list(itertools.islice(ids, at_most))
+    return f"; missing: {', '.join(f'{kind} {number}' for number in found)}" if found else ""
 
 
 def _is_newer(newer: dict[str, Any] | None, operation: dict[str, Any]) -> bool:

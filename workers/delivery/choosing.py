@@ -1,0 +1,137 @@
+"""Who is due on a lane and which calls they need; ends what needs no call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.people import Person, Problem, Record, Step
+from scim_bridge.domain.replies import Outcome
+from scim_bridge.domain.states import State
+from scim_bridge.mapping import records
+from scim_bridge.planning import batching, needs
+from scim_bridge.planning.calls import Call
+from scim_bridge.store import directory_groups, due, lanes, links, outbox, settlement
+from workers.delivery.post import Post
+
+PEOPLE_AT_A_TIME = 1_000
+LOOK_UP_PATIENCE_MS = 30_000
+"""How long a person may wait for a look-up while creates keep coming."""
+
+GROUP_RETRY_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The calls to make next, most pressing first, and the ids that they need."""
+
+    calls: tuple[Call, ...]
+    group_ids: dict[str, str]
+    backlog: int
+    """People who are due, counted no further than what is looked at."""
+
+
+def choose(post: Post, *, only_urgent: bool = False) -> Plan:
+    """Read who is due, decide for each, settle those who need no call, and plan the calls of the others."""
+    with post.store.begin(post.tenant, write=False) as tx:
+        people = due.people_due(tx, post.lane_id, limit=PEOPLE_AT_A_TIME, only_urgent=only_urgent)
+        group_ids = links.group_ids(tx, post.lane_id)
+        managed = directory_groups.names(tx) if people else frozenset()
+    if not people:
+        return Plan(calls=(), group_ids=group_ids, backlog=0)
+    rules = post.rules(_managed(post, managed))
+    wanted, ended, groups_wanted = [], [], []
+    oldest_look_up: Millis = post.now()
+    for person in people:
+        if person.kind == "Group":
+            _decide_group(post, person, group_ids, ended=ended, wanted=groups_wanted)
+            continue
+        verdict = needs.decide(
+            person, desired_of(post, person), matching=post.target.matching(person), rules=rules, now=post.now()
+        )
+        if isinstance(verdict, needs.Decided):
+            ended.append(_ended(person, verdict))
+            continue
+        wanted.append(verdict)
+        if verdict.items[0].step is Step.LOOK_UP:
+            oldest_look_up = min(oldest_look_up, person.due_at)
+    _end(post, ended)
+    blocked = [need for need in wanted if need.groups & post.failed_groups]
+    _put_off(post, [need.person for need in blocked])
+    calls = batching.plan_calls(
+        [need for need in wanted if not need.groups & post.failed_groups],
+        abilities=rules.abilities,
+        known_groups=group_ids.keys(),
+        groups_listed=post.groups_listed,
+        look_up_first=post.now() - oldest_look_up > LOOK_UP_PATIENCE_MS,
+        groups_wanted=groups_wanted,
+    )
+    return Plan(calls=tuple(calls), group_ids=group_ids, backlog=len(people))
+
+
+def desired_of(post: Post, person: Person) -> Record | Problem:
+    """Return what the target should hold of a person, by today's directory and mapping."""
+    return post.target.desired(person)
+
+
+def _managed(post: Post, directory: frozenset[str]) -> frozenset[str]:
+    """Return the names of the target's groups that stand for groups of ours."""
+    return frozenset(
+        name for group in directory for name in [records.target_group(post.settings.groups, group)] if name is not None
+    )
+
+
+def _decide_group(
+    post: Post, person: Person, group_ids: dict[str, str], *, ended: list[Outcome], wanted: list[tuple[Person, str]]
+) -> None:
+    """A directory group's own operation: its counterpart must exist. It is never taken away: others may use it."""
+    name = records.target_group(post.settings.groups, str(person.document.get("displayName", "")))
+    if person.deleted or name is None or not post.target.abilities().keeps_groups:
+        ended.append(_ended(person, needs.Decided(state=State.SKIPPED, code="unsupported")))
+    elif name in group_ids:
+        ended.append(_ended(person, needs.Decided(state=State.UNCHANGED, code="already_so")))
+    elif post.settings.mode == "dry-run":
+        ended.append(_ended(person, needs.Decided(state=State.SKIPPED, code="dry_run")))
+    else:
+        wanted.append((person, name))
+
+
+def _ended(person: Person, verdict: needs.Decided) -> Outcome:
+    return Outcome(
+        operation_id=person.operation_id,
+        resource_id=person.resource_id,
+        state=verdict.state,
+        code=verdict.code,
+        detail=verdict.detail,
+        attempts=person.attempts,
+        cap=person.cap,
+    )
+
+
+def _end(post: Post, outcomes: Sequence[Outcome]) -> None:
+    """Write the ends that need no call; what has been superseded meanwhile is simply looked at again."""
+    if not outcomes:
+        return
+    with post.store.begin(post.tenant) as tx:
+        if not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
+            return
+        present = outbox.still_waiting(tx, [outcome.operation_id for outcome in outcomes])
+        settlement.settle(
+            tx,
+            lane_id=post.lane_id,
+            outcomes=[outcome for outcome in outcomes if outcome.operation_id in present],
+            before=State.WAITING,
+            batch_id=None,
+        )
+
+
+def _put_off(post: Post, people: Sequence[Person]) -> None:
+    """Let people wait whose group the target refused to make; they are looked at again after a while."""
+    if not people:
+        return
+    with post.store.begin(post.tenant) as tx:
+        outbox.move(
+            tx,
+            [person.operation_id for person in people],
+            before=State.WAITING,
+            values={"due_at": tx.now + GROUP_RETRY_MS, "reason": "blocked_by_group"},
+        )

@@ -1,0 +1,67 @@
+"""The lane that a worker stands at: who it is, what it may do, and what it has learned on this shift."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.planning.needs import Rules
+from scim_bridge.settings.models import TargetSettings
+from scim_bridge.store.engine import Store
+from scim_bridge.store.quota import Window
+from workers.runtime import Runtime
+from workers.targets.port import Target
+
+LEASE_MS = 5_000
+"""How long a lane is held without a sign of life."""
+
+MARGIN_MS = 60
+"""Beyond the window, for the jitter between our clock's tick and the target's."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Post:
+    """One lane under one lease. `groups_listed` and `failed_groups` are only known on this shift."""
+
+    runtime: Runtime
+    tenant: str
+    target_name: str
+    lane_id: int
+    epoch: int
+    target: Target
+    settings: TargetSettings
+    groups_listed: bool = False
+    failed_groups: set[str] = field(default_factory=set)
+
+    @property
+    def store(self) -> Store:
+        """Return the store that everything is written to."""
+        return self.runtime.store
+
+    @property
+    def quota(self) -> str:
+        """Return the name under which this lane's calls are counted."""
+        return self.runtime.quota_name(self.tenant, self.target_name)
+
+    @property
+    def windows(self) -> Sequence[Window]:
+        """Return the limits of the target."""
+        return [
+            Window(requests=limit.requests, width_ms=round(limit.per_s * 1000), klass=limit.class_)
+            for limit in self.settings.limits
+        ]
+
+    def rules(self, managed_groups: frozenset[str]) -> Rules:
+        """Return what deciding needs to know of the lane."""
+        identifying = {name for name in self.settings.mapping if name.lower() in ("email", "username", "emails")}
+        return Rules(
+            abilities=self.target.abilities(),
+            mapped=frozenset(self.settings.mapping),
+            identifying=frozenset(identifying),
+            managed_groups=managed_groups,
+            dry_run=self.settings.mode == "dry-run",
+            max_age_ms=self.settings.max_age_days * 86_400_000,
+        )
+
+    def now(self) -> Millis:
+        """Return the present instant."""
+        return self.runtime.clock()

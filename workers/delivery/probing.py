@@ -1,0 +1,59 @@
+"""One cheap read that decides whether a target is well again, counted against the quota like every call."""
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.store import batches, lanes, quota
+from workers.delivery import gate
+from workers.delivery.post import MARGIN_MS, Post
+from workers.targets import port
+
+DEADLINE_MS = 10_000
+
+
+def probe(post: Post) -> Millis | None:
+    """Ask the target once and note the result; return when to look at the lane again."""
+    with post.store.begin(post.tenant) as tx:
+        if not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch):
+            return None
+        quota.lock(tx, post.quota)
+        room = quota.room(tx, quota=post.quota, klass="read", windows=post.windows, margin_ms=MARGIN_MS)
+        if room.next_at > tx.now:
+            return room.next_at
+        opened = batches.open_batch(
+            tx,
+            lane_id=post.lane_id,
+            epoch=post.epoch,
+            step="probe",
+            operation_ids=(),
+            method="GET",
+            path="",
+            request={},
+            quota_name=post.quota,
+            klass="read",
+            deadline_ms=DEADLINE_MS,
+        )
+    failure: port.CallFailed | None = None
+    try:
+        if post.target.needs_probe():
+            post.target.abilities()
+        else:
+            post.target.probe()
+    except port.CallFailed as error:
+        failure = error
+    with post.store.begin(post.tenant) as tx:
+        lane = lanes.by_target(tx, post.target_name)
+        if lane is None or not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
+            return None
+        answered = failure is None or failure.status is not None
+        batches.close_batch(
+            tx,
+            opened.id,
+            status="finished" if failure is None else "failed",
+            answer={"failure": type(failure).__name__} if failure else {},
+            http_status=failure.status if failure else 200,
+            answered_at=tx.now if answered else None,
+        )
+        if failure is None:
+            gate.note_success(tx, lane)
+        else:
+            gate.note_failure(tx, lane, failure)
+    return post.now()

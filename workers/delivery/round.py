@@ -1,0 +1,180 @@
+"""One shift at one lane: choose, open, submit, settle, until nothing is due or somebody else's turn comes."""
+
+import concurrent.futures
+import time
+
+import structlog
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.store import batches, due, lanes
+from scim_bridge.store.engine import StoreUnavailable
+from workers.delivery import choosing, gate, probing, readback, settle, submitting
+from workers.delivery.lease import LeaseKeeper
+from workers.delivery.post import LEASE_MS, Post
+from workers.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+SHIFT_S = 20.0
+"""After this long a lane makes room for others and is woken again."""
+
+LONGEST_WAIT_MS = 1_000
+"""A wait longer than this is the relay's, not a worker's."""
+
+Future = concurrent.futures.Future[submitting.Ended]
+
+
+def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
+    """Drain one lane for a while; returns at once when another worker has it or nothing is due."""
+    post = _take_post(runtime, tenant, target_name)
+    if post is None:
+        return
+    wake_at: Millis | None = post.now()
+    try:
+        with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch) as keeper:
+            wake_at = _Shift(post, keeper).work()
+    finally:
+        _leave_post(post, wake_at)
+
+
+def _take_post(runtime: Runtime, tenant: str, target_name: str) -> Post | None:
+    settings = runtime.target_settings(tenant, target_name)
+    if settings is None:
+        log.warning("lane_not_configured", tenant=tenant, target=target_name)
+        return None
+    with runtime.store.begin(tenant) as tx:
+        lane = lanes.by_target(tx, target_name)
+        if lane is None:
+            return None
+        epoch = lanes.take_lease(tx, lane.id, owner=runtime.owner, lease_ms=LEASE_MS)
+    if epoch is None:
+        return None
+    return Post(
+        runtime=runtime,
+        tenant=tenant,
+        target_name=target_name,
+        lane_id=lane.id,
+        epoch=epoch,
+        target=runtime.target(tenant, target_name),
+        settings=settings,
+    )
+
+
+def _leave_post(post: Post, wake_at: Millis | None) -> None:
+    try:
+        with post.store.begin(post.tenant) as tx:
+            lanes.release_lease(tx, post.lane_id, epoch=post.epoch, wake_at=wake_at)
+            now = tx.now
+    except StoreUnavailable:
+        # The lease runs out by itself.
+        return
+    if wake_at is not None and wake_at <= now and not post.runtime.stopping.is_set():
+        post.runtime.dispatcher.wake(post.tenant, post.target_name, urgent=False)
+
+
+class _Shift:
+    """The loop's state: what is out, and when the shift ends."""
+
+    def __init__(self, post: Post, keeper: LeaseKeeper) -> None:
+        self._post = post
+        self._keeper = keeper
+        self._out: dict[Future, submitting.Opened] = {}
+        self._ends_at = time.monotonic() + SHIFT_S
+
+    def work(self) -> Millis | None:
+        """Work until the shift is over and return when the lane has work again."""
+        with concurrent.futures.ThreadPoolExecutor(
+            self._post.settings.concurrency, thread_name_prefix=f"calls-{self._post.lane_id}"
+        ) as pool:
+            wake_at: Millis | None = None
+            while not self._is_over():
+                wake_at = self._one_round(pool)
+                if wake_at is None and not self._out:
+                    break
+                if wake_at is not None and not self._wait(wake_at):
+                    break
+            self._drain()
+        return self._next_wake(wake_at)
+
+    def _is_over(self) -> bool:
+        return self._keeper.is_lost or self._post.runtime.stopping.is_set() or time.monotonic() > self._ends_at
+
+    def _one_round(self, pool: concurrent.futures.Executor) -> Millis | None:
+        """Settle what has come back, send what may go; return when to look again (None: nothing is due)."""
+        post = self._post
+        self._settle_finished(wait_s=0)
+        left_open_at = readback.recover(post)
+        with post.store.begin(post.tenant, write=False) as tx:
+            lane = lanes.by_target(tx, post.target_name)
+            now = tx.now
+        if lane is None:
+            return None
+        state = gate.look(lane, now)
+        if state.needs_probe and not self._out:
+            return probing.probe(post)
+        if state.state != "open":
+            return state.opens_at
+        if post.target.needs_probe():
+            # Asking what the target can do is a call like any other, and is counted as one.
+            return probing.probe(post)
+        plan = choosing.choose(post)
+        for call in plan.calls:
+            if len(self._out) >= post.settings.concurrency:
+                break
+            again_at = self._send(pool, call, plan, backlog_calls=len(plan.calls))
+            if again_at is not None:
+                return again_at
+        if self._out:
+            self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
+            return post.now()
+        if plan.calls:
+            return post.now()
+        return left_open_at
+
+    def _send(
+        self, pool: concurrent.futures.Executor, call: choosing.Call, plan: choosing.Plan, *, backlog_calls: int
+    ) -> Millis | None:
+        """Open a call and let it go out; return when to try again when it cannot go now."""
+        try:
+            opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls)
+        except batches.Overtaken:
+            return self._post.now()
+        except submitting.LeaseGone:
+            self._ends_at = 0.0
+            return self._post.now()
+        if isinstance(opened, int):
+            return opened
+        self._out[pool.submit(submitting.make_call, self._post, opened, plan.group_ids)] = opened
+        return None
+
+    def _settle_finished(self, *, wait_s: float) -> None:
+        if not self._out:
+            return
+        finished, _ = concurrent.futures.wait(self._out, timeout=wait_s, return_when=concurrent.futures.FIRST_COMPLETED)
+        for future in finished:
+            del self._out[future]
+            if not settle.settle(self._post, future.result()):
+                self._ends_at = 0.0
+
+    def _wait(self, until: Millis) -> bool:
+        """Wait for an instant, or for an answer; False when it is further off than a worker waits."""
+        left_ms = until - self._post.now()
+        if self._out:
+            self._settle_finished(wait_s=max(0.0, min(left_ms, LONGEST_WAIT_MS)) / 1000)
+            return True
+        if left_ms > LONGEST_WAIT_MS:
+            return False
+        if left_ms > 0:
+            self._post.runtime.stopping.wait(left_ms / 1000)
+        return True
+
+    def _drain(self) -> None:
+        while self._out:
+            self._settle_finished(wait_s=1.0)
+
+    def _next_wake(self, wake_at: Millis | None) -> Millis | None:
+        with self._post.store.begin(self._post.tenant, write=False) as tx:
+            at = due.next_due(tx, self._post.lane_id)
+        if at is None:
+            return wake_at
+        return at if wake_at is None else max(at, wake_at)

@@ -1,0 +1,229 @@
+"""What a call's end means for each of its people, and writing all of it in one transaction."""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from scim_bridge.domain.people import Doubt, Link, Person, Problem, Step
+from scim_bridge.domain.replies import Answer, Outcome, Reply, Verdict
+from scim_bridge.domain.states import State
+from scim_bridge.planning import needs
+from scim_bridge.planning.calls import Item
+from scim_bridge.store import batches, due, lanes, links, settlement
+from scim_bridge.store.engine import Transaction
+from workers.delivery import choosing, gate, readback, repairs
+from workers.delivery.post import Post
+from workers.delivery.submitting import Ended
+from workers.policy import isolation, retries
+from workers.targets import port
+
+log = structlog.get_logger(__name__)
+
+
+def settle(post: Post, ended: Ended) -> bool:
+    """Write what became of a call: batch, slot, operations, entries, links, lane. One transaction.
+
+    Returns False when the lease was lost: then only `late` is written, and each of its people is owed a read-back.
+    """
+    call, batch = ended.opened.call, ended.opened.batch
+    with post.store.begin(post.tenant) as tx:
+        if not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
+            repairs.owe_read_back(tx, post.lane_id, batches.mark_late(tx, batch.id))
+            log.warning("answer_came_late", tenant=post.tenant, target=post.target_name, batch=batch.id)
+            return False
+        lane = lanes.by_target(tx, post.target_name)
+        if lane is None:
+            return False
+        batches.close_batch(
+            tx,
+            batch.id,
+            status="finished" if ended.answer is not None else "failed",
+            answer=dict(ended.answer.redacted) if ended.answer is not None else {"failure": _told(ended.failure)},
+            http_status=ended.answer.status if ended.answer is not None else _status(ended.failure),
+            answered_at=ended.answered_at,
+        )
+        if ended.answer is not None:
+            gate.note_success(tx, lane)
+            outcomes = _answered(tx, post, ended, ended.answer)
+        else:
+            failure = ended.failure or port.AnswerLost()
+            if not isinstance(failure, port.BatchRefused):
+                gate.note_failure(tx, lane, failure)
+            outcomes = _failed(post, ended, failure, others_answered=lane.failures == 0)
+        settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.SENDING, batch_id=batch.id)
+        if call.step is Step.CREATE_GROUP and ended.answer is None:
+            post.groups_listed = False
+    return True
+
+
+def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list[Outcome]:
+    call = ended.opened.call
+    if call.step is Step.LOOK_UP and not call.items:
+        post.groups_listed = True
+        links.save_groups(tx, post.lane_id, answer.group_ids)
+        return []
+    if call.step is Step.LOOK_UP:
+        links.save_groups(tx, post.lane_id, answer.group_ids)
+        return readback.outcomes_of(tx, post, call, answer)
+    links.save_groups(tx, post.lane_id, answer.group_ids)
+    if call.step is Step.CREATE_GROUP and not answer.group_ids:
+        post.failed_groups |= set(call.groups)
+    people = {person.operation_id: person for person in due.people_of(tx, call.operation_ids)}
+    by_operation: dict[int, Item] = {item.person.operation_id: item for item in call.items}
+    return [
+        outcome_of(post, item, people[operation_id], answer.replies.get(operation_id))
+        for operation_id, item in by_operation.items()
+    ]
+
+
+def outcome_of(post: Post, item: Item, person: Person, reply: Reply | None) -> Outcome:
+    """Return what a reply makes of one operation. `person` is as the directory and the link have them now."""
+    if reply is None or reply.verdict is Verdict.UNKNOWN:
+        return _outcome(person, State.WAITING, "ambiguous", link={"doubt": Doubt.AMBIGUOUS})
+    detail = reply.detail
+    match reply.verdict:
+        case Verdict.DONE:
+            return _done(post, item, person, reply)
+        case Verdict.CONFLICT:
+            matching = dict(item.matching)
+            return _outcome(
+                person, State.WAITING, "conflict", detail, link={"doubt": Doubt.CONFLICT, "matching": matching}
+            )
+        case Verdict.GONE:
+            # The id leads nowhere: drop the link and look once more before anything is said of the person.
+            gone = {"account_id": None, "known": None, "doubt": Doubt.AMBIGUOUS}
+            return _outcome(person, State.WAITING, "ambiguous", detail, link=gone)
+        case Verdict.RETRY:
+            return _again(post, person, reply)
+        case Verdict.UNSUPPORTED:
+            return _outcome(person, State.DEAD, "unsupported", detail)
+        case _:
+            return _outcome(person, State.DEAD, reply.code if reply.code != "ok" else "refused", detail)
+
+
+def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
+    if item.step is Step.CREATE_GROUP:
+        return _outcome(person, State.DELIVERED, "ok")
+    rules = post.rules(frozenset())
+    known = reply.known if reply.known is not None else needs.after(item, person.link, rules=rules)
+    account_id = reply.account_id if reply.account_id is not None else person.link.account_id
+    changes: dict[str, object] = {
+        "known": known,
+        "account_id": account_id,
+        "doubt": None,
+        "matching": dict(item.matching),
+    }
+    link = Link(account_id=account_id, known=known, matching=item.matching)
+    state, code = State.DELIVERED, "ok"
+    if item.desired is not None and more_to_do(post, person, item, link):
+        state, code = State.WAITING, "next_step"
+    return _outcome(person, state, code, reply.detail, link=changes)
+
+
+def more_to_do(post: Post, person: Person, item: Item, link: Link) -> bool:
+    """Tell whether a part of the link still differs from what the call was meant to reach."""
+    desired = choosing.desired_of(post, person)
+    if isinstance(desired, Problem) or item.desired is None:
+        return False
+    rules = post.rules(item.desired.groups | (link.known.groups if link.known else frozenset()))
+    probe = needs.with_link(person, link)
+    verdict = needs.decide(probe, item.desired, matching=item.matching, rules=rules, now=post.now())
+    return isinstance(verdict, needs.Needs)
+
+
+def _again(post: Post, person: Person, reply: Reply) -> Outcome:
+    attempts = person.attempts + 1
+    if attempts >= post.settings.max_attempts:
+        return _outcome(person, State.DEAD, "attempts_spent", reply.detail, attempts=attempts)
+    wait_ms = retries.backoff_ms(attempts, jitter=post.runtime.random.random())
+    return _outcome(person, State.WAITING, "unavailable", reply.detail, attempts=attempts, due_at=post.now() + wait_ms)
+
+
+def _failed(post: Post, ended: Ended, failure: port.CallFailed, *, others_answered: bool) -> list[Outcome]:
+    """A call that failed as a whole burns nobody's attempts; who may have been reached is read back first."""
+    items = list({item.person.operation_id: item for item in ended.opened.call.items}.values())
+    if isinstance(failure, port.BatchRefused):
+        return _refused(post, ended, items, failure)
+    if not isinstance(failure, port.AnswerLost) or ended.opened.call.step in (Step.LOOK_UP, Step.CREATE_GROUP):
+        return [_outcome(item.person, State.WAITING, "call_failed", _told(failure)) for item in items]
+    lone = len(items) == 1 and others_answered and failure.status is not None and items[0].person.cap == 1
+    if lone:
+        # It fails alone again and again while other calls are answered: so it is the person, not the target.
+        return [
+            _with_doubt(_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))))
+            for item in items
+        ]
+    poisoned = others_answered and failure.status is not None
+    return [
+        _outcome(
+            item.person,
+            State.WAITING,
+            "ambiguous",
+            _told(failure),
+            link={"doubt": Doubt.AMBIGUOUS, "matching": dict(item.matching)},
+            cap=isolation.cap_after_failure(len(items), item.person.cap) if poisoned else item.person.cap,
+        )
+        for item in items
+    ]
+
+
+def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.BatchRefused) -> list[Outcome]:
+    call = ended.opened.call
+    if call.step is Step.CREATE_GROUP:
+        post.failed_groups |= set(call.groups)
+        return [_outcome(item.person, State.DEAD, "refused", _told(failure)) for item in items]
+    if call.step is Step.LOOK_UP:
+        return [_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))) for item in items]
+    if call.groups:
+        # It may be a group that the target no longer has: list them again before the next call that names one.
+        post.groups_listed = False
+    if len(items) == 1:
+        return [_outcome(items[0].person, State.DEAD, "refused", _told(failure))]
+    cap = isolation.halved(len(items))
+    return [_outcome(item.person, State.WAITING, "call_failed", _told(failure), cap=cap) for item in items]
+
+
+def _with_doubt(outcome: Outcome) -> Outcome:
+    return Outcome(
+        operation_id=outcome.operation_id,
+        resource_id=outcome.resource_id,
+        state=outcome.state,
+        code=outcome.code,
+        detail=outcome.detail,
+        attempts=outcome.attempts,
+        due_at=outcome.due_at,
+        cap=1,
+        link_changes={"doubt": Doubt.AMBIGUOUS},
+    )
+
+
+def _outcome(
+    person: Person,
+    state: State,
+    code: str,
+    detail: str = "",
+    *,
+    link: Mapping[str, object] | None = None,
+    attempts: int | None = None,
+    due_at: int | None = None,
+    cap: int | None = None,
+) -> Outcome:
+    return Outcome(
+        operation_id=person.operation_id,
+        resource_id=person.resource_id,
+        state=state,
+        code=code,
+        detail=detail[:500],
+        attempts=person.attempts if attempts is None else attempts,
+        due_at=due_at,
+        cap=cap if cap is not None else person.cap,
+        link_changes=link,
+    )
+
+
+def _told(failure: port.CallFailed | None) -> str:
+    return "" if failure is None else f"{type(failure).__name__}: {failure}"[:300]
+
+
+def _status(failure: port.CallFailed | None) -> int | None:
+    return None if failure is None else failure.status

@@ -1,0 +1,131 @@
+"""Taking a slot, writing the batch, making the call: in this order, the first two in one commit."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.people import Step
+from scim_bridge.domain.replies import Answer
+from scim_bridge.planning.calls import Call
+from scim_bridge.store import batches, lanes, quota
+from workers.delivery.post import MARGIN_MS, Post
+from workers.targets import port
+
+log = structlog.get_logger(__name__)
+
+LEASE_SPARE_MS = 500
+"""A send needs this much of the lease left."""
+
+PACED_WINDOWS = 20
+"""A backlog of more windows than this is paced, so that a leaver waits one slot, not one window."""
+
+TRICKLE_MS = 1_000
+"""Somebody came this short a while ago, so a call that is not full may carry more if it waits a moment."""
+
+
+class LeaseGone(Exception):  # noqa: N818 - a fact
+    """A successor has the lane; nothing may be sent under this epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A call whose slot and batch row are written; it may go out now."""
+
+    call: Call
+    batch: batches.OpenBatch
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A call that is over: with an answer, or with the way in which it failed."""
+
+    opened: Opened
+    answer: Answer | None
+    failure: port.CallFailed | None
+    answered_at: Millis | None
+
+
+def earliest(room: quota.Room, call: Call, *, now: Millis, backlog_calls: int) -> Millis:
+    """Return when a call may go: now or earlier when there is room for it."""
+    at = room.next_at
+    last = room.last_sent_at
+    if last is None or not room.width_ms or call.urgent:
+        return at
+    gap = 0
+    if backlog_calls > PACED_WINDOWS * room.requests:
+        gap = room.width_ms // room.requests
+    if not call.full and now - max(item.person.received_at for item in call.items) < TRICKLE_MS:
+        gap = max(gap, room.width_ms // max(1, room.requests - room.kept))
+        if room.free <= room.kept:
+            gap = max(gap, TRICKLE_MS)
+    return max(at, last + gap)
+
+
+def klass_of(post: Post, call: Call) -> str:
+    """Return the quota class of a call."""
+    return "read" if call.step is Step.LOOK_UP else post.target.abilities().write_class
+
+
+def open_call(post: Post, call: Call, *, backlog_calls: int) -> Opened | Millis:
+    """Write slot, batch and `sending` in one commit, or say when there will be room.
+
+    Raises:
+        LeaseGone: the lane belongs to a successor.
+        batches.Overtaken: somebody in the call has a newer operation; plan again.
+    """
+    method, path, request = post.target.describe(call)
+    deadline_s = post.target.deadline_s(call)
+    klass = klass_of(post, call)
+    with post.store.begin(post.tenant) as tx:
+        if not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch, spare_ms=LEASE_SPARE_MS):
+            raise LeaseGone
+        quota.lock(tx, post.quota)
+        room = quota.room(tx, quota=post.quota, klass=klass, windows=post.windows, margin_ms=MARGIN_MS)
+        at = earliest(room, call, now=tx.now, backlog_calls=backlog_calls)
+        if at > tx.now:
+            return at
+        batch = batches.open_batch(
+            tx,
+            lane_id=post.lane_id,
+            epoch=post.epoch,
+            step=str(call.step or "mixed"),
+            operation_ids=call.operation_ids,
+            method=method,
+            path=path,
+            request=request,
+            quota_name=post.quota,
+            klass=klass,
+            deadline_ms=round(deadline_s * 1000),
+        )
+    return Opened(call=call, batch=batch, deadline_s=deadline_s)
+
+
+def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
+    """Make a call and return how it ended. No transaction is open meanwhile."""
+    started = time.monotonic()
+    answer: Answer | None = None
+    failure: port.CallFailed | None = None
+    try:
+        answer = post.target.submit(
+            opened.call, group_ids=group_ids, batch_number=opened.batch.number, deadline_s=opened.deadline_s
+        )
+    except port.CallFailed as error:
+        failure = error
+    except Exception as error:  # our own fault must not leave a batch open for ever
+        log.exception("target_code_failed", batch=opened.batch.id, kind=type(error).__name__)
+        failure = port.AnswerLost("the bridge failed while it read the answer")
+    answered = failure is None or failure.status is not None or isinstance(failure, port.Unreachable)
+    log.info(
+        "call_ended",
+        tenant=post.tenant,
+        target=post.target_name,
+        batch=opened.batch.id,
+        step=opened.batch.step,
+        people=len(opened.batch.operation_ids),
+        failure=type(failure).__name__ if failure else None,
+        duration_ms=round((time.monotonic() - started) * 1000),
+    )
+    return Ended(opened=opened, answer=answer, failure=failure, answered_at=post.now() if answered else None)

@@ -1,0 +1,25 @@
+"""Keeps the store small: old slots, SQLite's log, and what retention lets go."""
+
+from workers.runtime import Runtime
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.store import quota, retention
+
+EVERY_MS = 10_000
+SLOT_MS = 3_600_000 * 2
+"""Longer than any window that a target is known to count in."""
+
+WAL_BYTES = 32 * 1024 * 1024
+
+_DAY_MS = 86_400_000
+
+
+def run_once(runtime: Runtime, now: Millis) -> Millis:
+    """Do what is due and return when to come again."""
+    with runtime.store.across_tenants("housekeeping: slots and old books", write=True) as tx:
+        quota.forget(tx, before=now - SLOT_MS)
+        retention.close_operations(tx, before=now - runtime.settings.retention_days * _DAY_MS)
+        retention.close_batches(tx, before=now - runtime.settings.retention_days * _DAY_MS)
+        retention.forget_evidence(tx, before=now - runtime.settings.evidence_days * _DAY_MS)
+    retention.truncate_wal(runtime.store, over_bytes=WAL_BYTES)
+    return now + EVERY_MS
