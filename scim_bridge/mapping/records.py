@@ -87,14 +87,9 @@ class RecordMapping:
         leaver's data must never keep the leaver's account open. Empty values are left out.
         """
         active = not person.deleted and _is_active(person.document)
-        attributes: dict[str, Any] = {}
-        for field in dict.fromkeys((*self._expressions, *self._rules)):
-            value = self._value(field, person.document)
-            if not isinstance(value, Problem):
-                if value is not None:
-                    attributes[field] = value
-            elif active:
-                return value
+        attributes, problem = self._evaluate(person.document)
+        if problem is not None and active:
+            return problem
         places = [place for name in person.groups if (place := places_of(self._groups, name)) is not None]
         required = frozenset(course for place in places for course in place.required_courses)
         return Record(
@@ -104,6 +99,22 @@ class RecordMapping:
             courses=frozenset(course for place in places for course in place.courses) - required,
             required_courses=required,
         )
+
+    def readable(self, person: Person) -> dict[str, Any]:
+        """Return the attributes that can be made of a person, even of one who breaks the rules."""
+        return self._evaluate(person.document)[0]
+
+    def _evaluate(self, document: Mapping[str, Any]) -> tuple[dict[str, Any], Problem | None]:
+        """Return the attributes that can be made, and the first problem met."""
+        attributes: dict[str, Any] = {}
+        first: Problem | None = None
+        for field in dict.fromkeys((*self._expressions, *self._rules)):
+            value = self._value(field, document)
+            if isinstance(value, Problem):
+                first = first or value
+            elif value is not None:
+                attributes[field] = value
+        return attributes, first
 
     def _value(self, field: str, document: Mapping[str, Any]) -> Any | Problem:
         expression = self._expressions.get(field)

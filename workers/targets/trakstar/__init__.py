@@ -1,0 +1,1 @@
+"""Trakstar Learn (Mindflash API v3): client calls out, mapping writes requests, replies reads answers."""
