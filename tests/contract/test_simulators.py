@@ -279,6 +279,11 @@ class TestControl:
             assert trakstar(sim, "GET", "/user").status == 200
             assert len(sim.log) == 1
 
+    def test_a_simulator_that_is_stopped_while_down_stays_so(self, learn: Simulator[TrakstarVendor]) -> None:
+        learn.go_down_for(0.1)
+        learn.stop()
+        assert not eventually(lambda: learn.is_up, within_s=0.3)
+
     def test_a_simulator_ordered_down_comes_back_by_itself(self, learn: Simulator[TrakstarVendor]) -> None:
         call(learn.origin + "/_sim/faults", "POST", {"down_s": 0.3})
         assert eventually(lambda: not learn.is_up)

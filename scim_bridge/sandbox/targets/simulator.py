@@ -171,8 +171,10 @@ class Simulator(Generic[VendorT]):
     def go_down_for(self, seconds: float) -> None:
         """Be unreachable from now on, and listen again on the same port after so many seconds; returns at once."""
         with self._lock:
+            if self._server is None:
+                return
             self.stop()
-            self._return = threading.Timer(seconds, self.start)
+            self._return = threading.Timer(seconds, self._come_back)
             self._return.daemon = True
             self._return.start()
 
@@ -183,6 +185,13 @@ class Simulator(Generic[VendorT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _come_back(self) -> None:
+        with self._lock:
+            # Whoever stopped the simulator meanwhile wants it to stay so.
+            if self._return is threading.current_thread():
+                self._return = None
+                self.start()
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
