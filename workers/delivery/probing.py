@@ -33,10 +33,7 @@ def probe(post: Post) -> Millis | None:
         )
     failure: port.CallFailed | None = None
     try:
-        if post.target.needs_probe():
-            post.target.abilities()
-        else:
-            post.target.probe()
+        post.target.probe()
     except port.CallFailed as error:
         failure = error
     with post.store.begin(post.tenant) as tx:

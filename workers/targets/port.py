@@ -42,18 +42,18 @@ class BatchRefused(CallFailed):
     """The target refuses the call as a whole because of what it carries (400, 413, 422); nothing was applied."""
 
 
+class AbilitiesChanged(CallFailed):
+    """The target cannot do what was planned, and its abilities are known better now; nothing was applied: plan again."""
+
+
 class Target(Protocol):
     """One tenant's one target system. Thread-safe: several calls may be out at once."""
 
     def abilities(self) -> Abilities:
-        """Return what the target can do. May ask the target once and remember (it counts as a call of its own).
-
-        Raises:
-            CallFailed: when the target had to be asked and did not answer.
-        """
+        """Return what the target can do, as far as is known now. Never calls out."""
 
     def needs_probe(self) -> bool:
-        """Tell whether `abilities` would have to call out first, so that the caller takes a slot for it."""
+        """Tell whether `probe` should be called before anything is planned, because abilities must be asked for."""
 
     def desired(self, person: Person) -> Record | Problem:
         """Return the record that the target should hold of a person, or why none can be made."""
@@ -79,7 +79,7 @@ class Target(Protocol):
         """
 
     def probe(self) -> None:
-        """Make the cheapest read that tells whether the credential and the target are well.
+        """Make the cheapest read that tells whether the credential and the target are well; learn abilities if needed.
 
         Raises:
             CallFailed: one of its children, when they are not.

@@ -1,0 +1,1 @@
+"""MindTickle by SCIM 2.0, in bulk where it can; client calls out, mapping writes requests, replies reads answers."""

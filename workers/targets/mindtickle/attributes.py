@@ -1,0 +1,56 @@
+"""Attributes by flat names, as [mapping] has them, in and out of SCIM resources.
+
+A name is a SCIM path: `userName`, `name.givenName`, or an extension's, `urn:...:User:department` (RFC 7644 section
+3.10). `email` stands for the one address in `emails`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+EMAIL = "email"
+
+
+def resource_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a SCIM User with these attributes."""
+    resource: dict[str, Any] = {"schemas": [CORE]}
+    for name, value in attributes.items():
+        if name == EMAIL:
+            resource["emails"] = emails_of(value)
+            continue
+        place = resource
+        *parents, last = _steps(name)
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if parent.startswith("urn:") and parent not in resource["schemas"]:
+                resource["schemas"].append(parent)
+        place[last] = value
+    return resource
+
+
+def value_in(resource: Mapping[str, Any], name: str) -> Any:
+    """Return what a resource holds under a flat name, None when nothing. The primary address comes before others."""
+    if name == EMAIL:
+        listed = resource.get("emails")
+        found = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        found.sort(key=lambda each: each.get("primary") is not True)
+        return found[0].get("value") if found else None
+    place: Any = resource
+    for step in _steps(name):
+        if not isinstance(place, Mapping):
+            return None
+        place = place.get(step)
+    return place
+
+
+def emails_of(address: Any) -> list[dict[str, Any]]:
+    """Return the value of `emails` for one address."""
+    return [{"value": address, "type": "work", "primary": True}]
+
+
+def _steps(name: str) -> list[str]:
+    if not name.startswith("urn:"):
+        return name.split(".")
+    # The URN itself has colons and dots; the attribute follows its last colon.
+    urn, _, path = name.rpartition(":")
+    return [urn, *path.split(".")]

@@ -1,0 +1,128 @@
+"""SCIM Bulk (RFC 7644 section 3.7): operations into one request, and its answer back to each person, in any order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scim_bridge.domain.people import Step
+from scim_bridge.domain.replies import Reply, Verdict
+from scim_bridge.planning.calls import Item
+from workers.targets import port, wording
+from workers.targets.mindtickle import errors
+from workers.targets.mindtickle.mapping import Operation
+
+BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
+
+def request_of(operations: Sequence[Operation]) -> dict[str, Any]:
+    """Return the bulk request. Every operation has a bulkId, so that most targets tell it back for all of them.
+
+    There is no failOnErrors: one bad user must not stop those who come after.
+    """
+    return {
+        "schemas": [BULK_REQUEST],
+        "Operations": [
+            {"method": operation.method, "path": operation.path, "bulkId": _bulk_id(place), "data": operation.data}
+            for place, operation in enumerate(operations)
+        ],
+    }
+
+
+def read_replies(operations: Sequence[Operation], answer: Any) -> dict[int, Reply]:
+    """Return a reply for each operation of ours. Who has no entry in the answer, or two, is UNKNOWN.
+
+    Entries are matched by bulkId, or, without one, by method and the end of `location`.
+
+    Raises:
+        AnswerLost: the answer is no BulkResponse.
+        CredentialRefused: every single entry is a 401 or 403, so nothing was applied.
+    """
+    listed = answer.get("Operations") if isinstance(answer, dict) else None
+    if not isinstance(listed, list):
+        raise port.AnswerLost("the answer is no bulk response")
+    entries = [entry for entry in listed if isinstance(entry, dict)]
+    statuses = [_status_of(entry) for entry in entries]
+    if statuses and set(statuses) <= {401, 403} and len(entries) == len(operations):
+        raise port.CredentialRefused(f"every operation was answered {statuses[0]}", status=statuses[0])
+    by_place = _matched(operations, entries)
+    values = wording.values_of(item.desired for operation in operations for item in operation.items)
+    replies: dict[int, Reply] = {}
+    for place, operation in enumerate(operations):
+        for item in operation.items:
+            reply = _reply(operation, item, by_place.get(place), values)
+            earlier = replies.get(item.person.operation_id)
+            replies[item.person.operation_id] = reply if earlier is None else _worse(earlier, reply)
+    return replies
+
+
+def spoiled_groups(operations: Sequence[Operation], replies: Mapping[int, Reply]) -> frozenset[str]:
+    """Return the groups whose one request for several members was refused, so that nobody knows because of whom."""
+    return frozenset(
+        item.group
+        for operation in operations
+        if len(operation.items) > 1
+        for item in operation.items
+        if item.group is not None and _is_spoiled(replies[item.person.operation_id])
+    )
+
+
+def _bulk_id(place: int) -> str:
+    return f"op{place}"
+
+
+def _matched(operations: Sequence[Operation], entries: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    by_id = {_bulk_id(place): place for place in range(len(operations))}
+    by_path: dict[tuple[str, str], list[int]] = {}
+    for place, operation in enumerate(operations):
+        if operation.method != "POST":
+            by_path.setdefault((operation.method, operation.path), []).append(place)
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        named = by_id.get(str(entry.get("bulkId")))
+        if named is None and entry.get("bulkId") is None:
+            same_path = by_path.get((str(entry.get("method")).upper(), _path_of(entry.get("location"))), [])
+            named = same_path[0] if len(same_path) == 1 else None
+        if named is not None:
+            found.setdefault(named, []).append(entry)
+    return {place: matched[0] for place, matched in found.items() if len(matched) == 1}
+
+
+def _path_of(location: Any) -> str:
+    """Return the last two steps of a location: an id is taken from it, it is never called."""
+    return "/" + "/".join(str(location).split("?")[0].rstrip("/").split("/")[-2:])
+
+
+def _status_of(entry: Mapping[str, Any]) -> int:
+    status = entry.get("status")
+    if isinstance(status, dict):
+        # Drafts of the RFC, and servers that follow them, have {"code": "201"}.
+        status = status.get("code")
+    return int(status) if isinstance(status, (int, str)) and str(status).isdecimal() else 0
+
+
+def _reply(operation: Operation, item: Item, entry: Mapping[str, Any] | None, values: frozenset[str]) -> Reply:
+    status = 0 if entry is None else _status_of(entry)
+    if entry is None or status < 200 or 300 <= status < 400:
+        return Reply(verdict=Verdict.UNKNOWN, code="ambiguous", detail="the answer has no entry for this operation")
+    if status < 300:
+        return Reply(verdict=Verdict.DONE, account_id=_new_id(entry) if item.step is Step.CREATE else None)
+    error = errors.read_error(status, entry.get("response"))
+    reply = errors.reply_for(item.step, error, detail=wording.without_people(error.text, values))
+    if reply.verdict in {Verdict.REFUSED, Verdict.GONE} and len(operation.items) > 1:
+        return Reply(verdict=Verdict.RETRY, code="refused", detail=reply.detail)
+    return reply
+
+
+def _is_spoiled(reply: Reply) -> bool:
+    return reply.verdict is Verdict.RETRY and reply.code == "refused"
+
+
+def _new_id(entry: Mapping[str, Any]) -> str | None:
+    response = entry.get("response")
+    if isinstance(response, dict) and isinstance(response.get("id"), str):
+        return str(response["id"])
+    location = entry.get("location")
+    return _path_of(location).rpartition("/")[2] or None if isinstance(location, str) else None
+
+
+def _worse(one: Reply, other: Reply) -> Reply:
+    return one if one.verdict is not Verdict.DONE else other
