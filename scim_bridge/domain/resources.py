@@ -1,0 +1,156 @@
+"""The SCIM resources that we keep: User with Enterprise User, and Group. Bound to RFC 7643 where it does not hurt.
+
+Three of the library's types are narrower than what real senders send, and are widened here: an e-mail address need not
+satisfy a validator (`ann@corp.local`), a URL may be any text, and a manager is known by its `value` alone.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import scim2_models
+from pydantic import AfterValidator, Field
+from scim2_models import (
+    CaseExact,
+    ComplexAttribute,
+    ExtensibleStringEnum,
+    InvalidValueException,
+    Mutability,
+    Reference,
+    Required,
+    Uniqueness,
+)
+
+USER = "User"
+GROUP = "Group"
+
+CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+ENTERPRISE_USER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+
+def _refuse_blank(value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise InvalidValueException(
+            detail="userName of a User and displayName of a Group must not be empty"
+        ).as_pydantic_error()
+    return value
+
+
+NotBlank = AfterValidator(_refuse_blank)
+
+
+class Email(ComplexAttribute):
+    """An e-mail address, any text: directories hold addresses of internal domains."""
+
+    class Type(ExtensibleStringEnum):
+        """What the address is for."""
+
+        work = "work"
+        home = "home"
+        other = "other"
+
+    value: str | None = None
+    """Email address of the user."""
+
+    display: str | None = None
+    """A human-readable name, primarily used for display purposes."""
+
+    type: Type | None = None
+    """A label indicating the attribute's function, e.g., 'work' or 'home'."""
+
+    primary: bool | None = None
+    """Whether this is the preferred address."""
+
+
+class Photo(ComplexAttribute):
+    """A link to a photo, any text."""
+
+    class Type(ExtensibleStringEnum):
+        """How large the photo is."""
+
+        photo = "photo"
+        thumbnail = "thumbnail"
+
+    value: Annotated[str | None, CaseExact.true] = None
+    """URL of a photo of the User."""
+
+    display: str | None = None
+    """A human-readable name, primarily used for display purposes."""
+
+    type: Type | None = None
+    """A label indicating the attribute's function, i.e., 'photo' or 'thumbnail'."""
+
+    primary: bool | None = None
+    """Whether this is the preferred photo."""
+
+
+class Manager(ComplexAttribute):
+    """A user's manager, known by `value`; a sender need not give `$ref`."""
+
+    value: Annotated[str | None, CaseExact.true] = None
+    """The id of the SCIM resource representing the User's manager."""
+
+    ref: Annotated[Reference["User"] | None, CaseExact.true] = Field(  # type: ignore[type-arg]
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    """The URI of the SCIM resource representing the User's manager."""
+
+    display_name: Annotated[str | None, Mutability.read_only] = None
+    """The displayName of the User's manager."""
+
+
+class EnterpriseUser(scim2_models.EnterpriseUser):
+    """Enterprise User"""  # noqa: D415 - the name that /Schemas publishes
+
+    manager: Manager | None = None  # type: ignore[assignment]
+    """The User's manager."""
+
+
+class User(scim2_models.User[scim2_models.AnyExtension]):
+    """User Account"""  # noqa: D415 - the name that /Schemas publishes
+
+    user_name: Annotated[str | None, Uniqueness.server, Required.true, NotBlank] = None
+    """Unique identifier for the User, typically used by the user to directly authenticate to the service provider."""
+
+    profile_url: Annotated[str | None, CaseExact.true] = None  # type: ignore[assignment]
+    """A URL pointing to a page representing the User's online profile."""
+
+    emails: list[Email] | None = None  # type: ignore[assignment]
+    """Email addresses for the user."""
+
+    Emails: ClassVar[type[ComplexAttribute]] = Email
+
+    photos: list[Photo] | None = None  # type: ignore[assignment]
+    """URLs of photos of the User."""
+
+    Photos: ClassVar[type[ComplexAttribute]] = Photo
+
+
+class Group(scim2_models.Group):
+    """Group"""  # noqa: D415 - the name that /Schemas publishes
+
+    display_name: Annotated[str | None, Required.true, NotBlank] = None
+    """A human-readable name for the Group."""
+
+
+RESOURCE_TYPES = (
+    scim2_models.ResourceType.from_resource(User[EnterpriseUser]),
+    scim2_models.ResourceType.from_resource(Group),
+)
+
+
+def describe_service(
+    config: scim2_models.ServiceProviderConfig | None = None, policy: scim2_models.ScimPolicy | None = None
+) -> scim2_models.ScimProvider:
+    """Return the description of a service that serves these resources."""
+    return scim2_models.ScimProvider(
+        models=[User, EnterpriseUser, Group], resource_types=RESOURCE_TYPES, config=config, policy=policy
+    )
+
+
+_SERVICE = describe_service()
+
+MODELS: dict[str, type[scim2_models.Resource[Any]]] = {
+    str(resource_type.name): _SERVICE.model_for(resource_type)  # type: ignore[misc]
+    for resource_type in RESOURCE_TYPES
+}
+"""What a document is read as, by the name of its resource type; a User's extension is included."""

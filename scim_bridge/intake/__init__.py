@@ -1,0 +1,1 @@
+"""What a sender's dialect means; calls recording."""

@@ -1,0 +1,66 @@
+"""Bounds and bends the text of a filter before it is parsed."""
+
+from typing import Any
+
+from scim2_models import InvalidFilterException, ScimFilter
+from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, Present, ValuePath
+
+from scim_bridge.domain.resources import USER
+from scim_bridge.intake.scim import payloads
+from scim_bridge.intake.scim.attributes import MANAGER, attributes_of, core_schema
+
+MAX_LENGTH = 8000
+MAX_NESTING = 40
+"""The parser recurses, and accepts thousands of parentheses."""
+
+
+def tolerate(kinds: list[str], text: Any) -> Any:
+    """Return a filter with names that senders leave unqualified spelled out (Entra: `manager eq "2819c223"`).
+
+    Raises:
+        InvalidFilterException: it is too long or nested too deeply.
+        InvalidValueException: it holds a character that no database text can hold.
+    """
+    if not isinstance(text, str):
+        return text
+    if len(text) > MAX_LENGTH or text.count("(") + text.count("[") > MAX_NESTING:
+        raise InvalidFilterException(
+            detail=f"The filter is longer than {MAX_LENGTH} characters or has more than {MAX_NESTING} parentheses"
+        )
+    payloads.check_text(text, where="The filter")
+    if kinds != [USER] or not _may_need_bending(text):
+        return text
+    return str(_bent(ScimFilter(text).ast))
+
+
+def _may_need_bending(text: str) -> bool:
+    folded = text.lower()
+    return any(name in folded for name, attribute in attributes_of(USER).items() if attribute.urn != core_schema(USER))
+
+
+def _bent(node: FilterNode) -> FilterNode:
+    if isinstance(node, Comparison):
+        return Comparison(_comparable(_qualified(node.attr_path)), node.op, node.value)
+    if isinstance(node, Present):
+        return Present(_qualified(node.attr_path))
+    if isinstance(node, Not):
+        return Not(_bent(node.expr))
+    if isinstance(node, LogicalExpr):
+        return LogicalExpr(node.op, tuple(_bent(term) for term in node.terms))
+    if isinstance(node, ValuePath):
+        return ValuePath(_qualified(node.attr_path), node.val_filter, node.sub_attr)
+    return node
+
+
+def _qualified(path: AttrPath) -> AttrPath:
+    attribute = attributes_of(USER).get(path.attr.lower())
+    if path.uri is not None or attribute is None or attribute.urn == core_schema(USER):
+        return path
+    return AttrPath(attr=attribute.name, sub_attr=path.sub_attr, uri=attribute.urn)
+
+
+def _comparable(path: AttrPath) -> AttrPath:
+    """Compare a manager by its value, as Entra means it."""
+    if path.sub_attr is None and f"{path.uri}:{path.attr}".lower() == MANAGER.lower():
+        return AttrPath(attr=path.attr, sub_attr="value", uri=path.uri)
+    return path

@@ -1,0 +1,91 @@
+"""What a PATCH of a group does to its members, told apart from the rest: members change by rows, not by document."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scim2_models import InvalidFilterException, InvalidValueException, MutabilityException, PatchOp, PatchOperation
+from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator, Path
+
+from scim_bridge.recording.edits import MemberEdit, Membership
+
+_SELECT_BY_VALUE = 'Select members by their value, as in members[value eq "2819c223"]'
+
+
+def split(patch: "PatchOp[Any]") -> tuple[list[MemberEdit], "PatchOp[Any] | None"]:
+    """Return the edits of members, in order, and a patch of everything else (None: there is nothing else).
+
+    Raises:
+        InvalidFilterException: a filter selects members by something else than their value.
+        InvalidValueException: a member has no value.
+        MutabilityException: an operation would change a part of a member.
+    """
+    edits: list[MemberEdit] = []
+    rest: list[PatchOperation[Any]] = []
+    for operation in patch.operations or []:
+        if _concerns_members(operation.path):
+            edits += _edits_of(operation)
+        else:
+            rest.append(operation)
+    return edits, patch.model_copy(update={"operations": rest}) if rest else None
+
+
+def member_ids(value: Any) -> tuple[str, ...]:
+    """Return the ids in a list of members, in whatever form senders give them.
+
+    Raises:
+        InvalidValueException: a member has no id.
+    """
+    if value is None:
+        return ()
+    found: dict[str, None] = {}
+    for item in value if isinstance(value, list) else [value]:
+        scim_id = item
+        if isinstance(item, dict):
+            scim_id = next((part for key, part in item.items() if str(key).lower() == "value"), None)
+        if not isinstance(scim_id, str) or not scim_id:
+            raise InvalidValueException(detail='A member needs the id of a user: {"value": "2819c223"}')
+        found[scim_id] = None
+    return tuple(found)
+
+
+def _concerns_members(path: Path[Any] | None) -> bool:
+    if path is None:
+        return False
+    binding = path.resolve()
+    return binding is not None and binding.field_name == "members"
+
+
+def _edits_of(operation: PatchOperation[Any]) -> Iterator[MemberEdit]:
+    path = operation.path
+    assert path is not None  # noqa: S101 - only operations with a path get here
+    binding = path.resolve()
+    if binding is not None and binding.sub_field_name is not None:
+        if binding.sub_field_name == "display":
+            return
+        raise MutabilityException(attribute="members", detail="A member cannot be changed, only added and removed")
+    selected = None if path.value_filter is None else _selected(path.value_filter)
+    if operation.op == PatchOperation.Op.remove:
+        if selected is not None:
+            yield MemberEdit(Membership.REMOVE, selected)
+        elif operation.value is None:
+            yield MemberEdit(Membership.ONLY, ())
+        else:
+            yield MemberEdit(Membership.REMOVE, member_ids(operation.value))
+        return
+    if selected is not None:
+        raise InvalidFilterException(detail="Add members with the path 'members'; a filter is for removing them")
+    how = Membership.ADD if operation.op == PatchOperation.Op.add else Membership.ONLY
+    yield MemberEdit(how, member_ids(operation.value))
+
+
+def _selected(node: FilterNode) -> tuple[str, ...]:
+    if isinstance(node, LogicalExpr) and node.op == LogicalOperator.or_:
+        return tuple(scim_id for term in node.terms for scim_id in _selected(term))
+    if (
+        isinstance(node, Comparison)
+        and node.op == CompareOperator.eq
+        and node.attr_path.attr.lower() == "value"
+        and isinstance(node.value, str)
+    ):
+        return (node.value,)
+    raise InvalidFilterException(detail=_SELECT_BY_VALUE)

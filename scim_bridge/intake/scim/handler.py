@@ -1,0 +1,168 @@
+"""Serves SCIM requests: the library's steps in the library's order, with transactions around what must be one."""
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from scim2_models import PatchOp, Resource, ResourceType
+from scim2_server.bulk import BulkPlan
+from scim2_server.conditions import Conditions
+from scim2_server.handler import ScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.routing import Operation
+
+from scim_bridge.domain.resources import GROUP, USER
+from scim_bridge.intake.scim import group_patch, shown
+from scim_bridge.intake.scim.service import BridgeService
+from scim_bridge.intake.scim.shown import Shown
+from scim_bridge.intake.scim.storage import DirectoryStorage, edits_of
+
+
+class BridgeHandler(ScimHandler):
+    """One request's handler: bodies are read and validated first, then one short transaction does the rest."""
+
+    service: BridgeService
+    storage: DirectoryStorage
+
+    def __init__(self, service: BridgeService, storage: DirectoryStorage) -> None:
+        """Bind the protocol to one request's storage."""
+        super().__init__(service, storage)
+
+    def create(self, request: ScimRequest) -> ScimResponse:
+        """Create a resource (RFC 7644 section 3.3)."""
+        with self.service.provider:
+            resource_type = self._resource_type(request, Operation.create)
+            resource = self.service.read_creation(resource_type, request.body, request.header("Content-Type"))
+            with self.storage.operation():
+                created = self.storage.add(_kind(resource_type), resource)
+            return self.service.shown_response(request.base_url, created, status=HTTPStatus.CREATED)
+
+    def query(self, request: ScimRequest) -> ScimResponse:
+        """Read a resource (RFC 7644 section 3.4.1)."""
+        with self.service.provider:
+            resource_type = self._resource_type(request, Operation.query)
+            parameters = self.service.read_response_parameters(resource_type, request.query)
+            found = self.storage.read(_kind(resource_type), _resource_id(request), parameters=parameters)
+            if not self.service.read_conditions(request).check(found.stored.etag, "GET"):
+                return ScimResponse(HTTPStatus.NOT_MODIFIED, None, {"ETag": found.stored.etag})
+            return self.service.shown_response(request.base_url, found, parameters=parameters)
+
+    def replace(self, request: ScimRequest) -> ScimResponse:
+        """Replace a resource (RFC 7644 section 3.5.1)."""
+        with self.service.provider:
+            resource_type = self._resource_type(request, Operation.replace)
+            parameters = self.service.read_response_parameters(resource_type, request.query)
+            replacement = self.service.read_replacement(resource_type, request.body, request.header("Content-Type"))
+            conditions = self.service.read_conditions(request)
+            with self.storage.operation():
+                replaced = self._replace(_kind(resource_type), _resource_id(request), replacement, conditions)
+            return self.service.shown_response(request.base_url, replaced, parameters=parameters)
+
+    def patch(self, request: ScimRequest) -> ScimResponse:
+        """Modify a resource (RFC 7644 section 3.5.2): 200 with a user, 204 for a group unless attributes are named."""
+        with self.service.provider:
+            resource_type = self._resource_type(request, Operation.patch)
+            parameters = self.service.read_response_parameters(resource_type, request.query)
+            patch = self.service.read_patch(resource_type, request.body, request.header("Content-Type"))
+            conditions = self.service.read_conditions(request)
+            with self.storage.operation():
+                patched = self._patch(_kind(resource_type), _resource_id(request), patch, conditions)
+            if patched.stored.kind == GROUP and not (parameters.attributes or parameters.excluded_attributes):
+                return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": patched.stored.etag})
+            return self.service.shown_response(request.base_url, patched, parameters=parameters)
+
+    def search(self, request: ScimRequest) -> ScimResponse:
+        """Search with GET (RFC 7644 section 3.4.2)."""
+        with self.service.provider:
+            resource_types = self._searched_types(request, Operation.search)
+            search, position = self.service.read_search_query(resource_types, request.query)
+            return self._found(request, resource_types, search, position)
+
+    def search_with_body(self, request: ScimRequest) -> ScimResponse:
+        """Search with POST (RFC 7644 section 3.4.3)."""
+        with self.service.provider:
+            resource_types = self._searched_types(request, Operation.search_with_body)
+            search, position = self.service.read_search_body(
+                resource_types, request.body, request.header("Content-Type")
+            )
+            return self._found(request, resource_types, search, position)
+
+    def bulk(self, request: ScimRequest) -> ScimResponse:
+        """Run a bulk request (RFC 7644 section 3.7) in one transaction, each step in a savepoint of it."""
+        with self.service.provider:
+            self.service.route(request, Operation.bulk)
+            plan = self.service.read_bulk(request.body, request.header("Content-Type"))
+            with self.storage.operation():
+                self._run(request, plan)
+            return self.service.bulk_response(plan)
+
+    def replace_resource(
+        self,
+        resource_type: ResourceType,
+        current: Resource[Any],
+        replacement: Resource[Any],
+        conditions: Conditions,
+    ) -> Resource[Any]:
+        """Replace within a bulk request."""
+        return shown.model_of(self._replace(_kind(resource_type), str(current.id), replacement, conditions))
+
+    def patch_resource(
+        self, resource_type: ResourceType, resource_id: str, patch_op: "PatchOp[Any]", conditions: Conditions
+    ) -> Resource[Any]:
+        """Patch within a bulk request."""
+        return shown.model_of(self._patch(_kind(resource_type), resource_id, patch_op, conditions))
+
+    def delete_resource(self, resource_type: ResourceType, resource_id: str, conditions: Conditions) -> None:
+        """Delete a resource once its conditions are met."""
+        stored = self.storage.fetch(_kind(resource_type), resource_id)
+        conditions.check(stored.etag, "DELETE")
+        self.storage.remove(stored)
+
+    def _run(self, request: ScimRequest, plan: BulkPlan) -> None:
+        for step in plan:
+            result, resource = self.run_bulk_step(request, plan, step)
+            plan.record(step, result, resource)
+
+    def _replace(self, kind: str, resource_id: str, replacement: Resource[Any], conditions: Conditions) -> Shown:
+        stored = self.storage.fetch(kind, resource_id)
+        conditions.check(stored.etag, "PUT")
+        edits = edits_of(replacement) if kind == GROUP else []
+        if edits:
+            # Members are compared by rows; the document is compared without them.
+            replacement = replacement.model_copy(update={"members": None})
+        replaces = replacement.replace(shown.model_of(Shown(stored=stored)))
+        return self.storage.change(stored, replacement if replaces else None, member_edits=edits)
+
+    def _patch(self, kind: str, resource_id: str, patch: "PatchOp[Any]", conditions: Conditions) -> Shown:
+        stored = self.storage.fetch(kind, resource_id)
+        conditions.check(stored.etag, "PATCH")
+        edits, rest = ([], patch) if kind == USER else group_patch.split(patch)
+        patched = None
+        if rest is not None:
+            resource = shown.model_of(Shown(stored=stored))
+            patched = resource if rest.patch(resource) else None
+        return self.storage.change(stored, patched, member_edits=edits)
+
+    def _found(
+        self, request: ScimRequest, resource_types: list[ResourceType], search: Any, position: Any
+    ) -> ScimResponse:
+        page, found = self.storage.find([_kind(each) for each in resource_types], search, position=position)
+        return self.service.list_response(request.base_url, resource_types, page, found, search)
+
+    def _resource_type(self, request: ScimRequest, operation: Operation) -> ResourceType:
+        target = self.service.route(request, operation)
+        resource_type = self.service.resource_type_at(cast("str", target.endpoint))
+        self.service.authorize(request, target, resource_type)
+        return resource_type
+
+    def _searched_types(self, request: ScimRequest, operation: Operation) -> list[ResourceType]:
+        target = self.service.route(request, operation)
+        return self.service.authorized_types(request, target, self.service.searched_types(target.endpoint))
+
+
+def _kind(resource_type: ResourceType) -> str:
+    return str(resource_type.name)
+
+
+def _resource_id(request: ScimRequest) -> str:
+    return request.path.strip("/").split("/")[-1]

@@ -1,0 +1,128 @@
+"""Bends PATCH requests of real senders into operations that RFC 7644 section 3.5.2 knows, before validation."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scim_bridge.domain.resources import GROUP, USER
+from scim_bridge.intake.scim import tolerances
+from scim_bridge.intake.scim.attributes import MANAGER, Attribute, core_schema, schemas_of
+
+NO_CHANGE: dict[str, Any] = {"op": "add", "value": {}}
+"""Stands for operations that came down to nothing: a patch needs at least one."""
+
+
+def tolerate_patch(kind: str, payload: Any) -> Any:
+    """Return a PatchOp message as the models read it. What cannot be read is left for them to refuse."""
+    if not isinstance(payload, dict):
+        return payload
+    kept = {key: value for key, value in payload.items() if key.lower() != "operations"}
+    operations = next((value for key, value in payload.items() if key.lower() == "operations"), None)
+    if isinstance(operations, dict):
+        operations = [operations]
+    if not isinstance(operations, list):
+        return payload
+    tolerated = [each for operation in operations for each in _tolerate(kind, operation)]
+    kept["Operations"] = tolerated if tolerated or not operations else [NO_CHANGE]
+    return kept
+
+
+def _tolerate(kind: str, operation: Any) -> Iterator[Any]:
+    """Give the operations that one operation stands for: none, itself, or one for each key of its value."""
+    if not isinstance(operation, dict):
+        yield operation
+        return
+    members = {str(key).lower(): value for key, value in operation.items()}
+    op = members.get("op")
+    kept: dict[str, Any] = {"op": op.lower() if isinstance(op, str) else op}
+    if "value" in members:
+        kept["value"] = members["value"]
+    path = members.get("path")
+    if path is not None and path != "":
+        yield from _at_path(kind, kept, path)
+    elif isinstance(kept.get("value"), dict) and kept["op"] in ("add", "replace"):
+        yield from _without_path(kind, kept["op"], kept["value"])
+    else:
+        yield kept
+
+
+def _without_path(kind: str, op: str, value: dict[str, Any]) -> Iterator[Any]:
+    """Give an operation for each attribute (Okta: {id, displayName}; Entra: dotted and URN-qualified keys)."""
+    for key, item in value.items():
+        folded = str(key).lower()
+        if folded == "schemas" or tolerances.is_server_owned(kind, folded):
+            continue
+        if folded in schemas_of(kind):
+            if isinstance(item, dict):
+                for inner, inner_item in item.items():
+                    yield from _at_path(kind, {"op": op, "value": inner_item}, f"{schemas_of(kind)[folded]}:{inner}")
+            continue
+        yield from _at_path(kind, {"op": op, "value": item}, str(key))
+
+
+def _at_path(kind: str, operation: dict[str, Any], path: Any) -> Iterator[Any]:
+    if not isinstance(path, str):
+        yield {**operation, "path": path}
+        return
+    path = path.strip()
+    attribute, rest = _head(kind, path)
+    if attribute is None:
+        if path.lower() == "password" and kind == USER:
+            return
+        yield {**operation, "path": path}
+        return
+    if attribute.name == "password":
+        return
+    if attribute.urn != core_schema(kind):
+        path = f"{attribute.urn}:{attribute.name}{rest}"
+    if operation.get("op") == "add" and "value" in operation and operation["value"] is None:
+        # Entra sends explicit nulls for what it has no value for.
+        return
+    if f"{attribute.urn}:{attribute.name}" == MANAGER:
+        yield from _manager(operation, rest)
+        return
+    yield {**_with_value(kind, operation, attribute, rest), "path": path}
+
+
+def _with_value(kind: str, operation: dict[str, Any], attribute: Attribute, rest: str) -> dict[str, Any]:
+    if "value" not in operation:
+        return operation
+    value = operation["value"]
+    if operation.get("op") == "remove":
+        # A value beside a filter, beside a plain attribute or of null selects nothing more than the path does.
+        if rest or value is None or not attribute.is_multivalued:
+            return {"op": "remove"}
+        if kind == GROUP and attribute.name == "members":
+            return operation
+        return {"op": "remove", "value": tolerances.elements_of(attribute, value)}
+    if rest:
+        is_sub = rest.startswith(".") or "]." in rest
+        return {**operation, "value": tolerances.scalar_of(value) if is_sub else value}
+    return {**operation, "value": tolerances.tolerate_value(attribute, value)}
+
+
+def _manager(operation: dict[str, Any], rest: str) -> Iterator[Any]:
+    """Give the operation on the manager as a whole; displayName is ours to show, not the sender's to set."""
+    folded = rest.lower()
+    if folded == ".displayname":
+        return
+    if operation.get("op") == "remove":
+        yield {"op": "remove", "path": MANAGER + rest}
+        return
+    if folded == ".$ref":
+        yield {**operation, "path": MANAGER + rest}
+        return
+    manager = tolerances.manager_of(operation.get("value"))
+    if manager is None:
+        yield {"op": "remove", "path": MANAGER}
+    else:
+        yield {**operation, "path": MANAGER, "value": manager}
+
+
+def _head(kind: str, path: str) -> tuple[Attribute | None, str]:
+    """Return the attribute at the head of a path, and what follows it: a filter, a sub-attribute or nothing."""
+    start = path.find("[")
+    head = path if start < 0 else path[:start]
+    prefix, colon, name = head.rpartition(":")
+    name, dot, _ = name.partition(".")
+    key = f"{prefix}{colon}{name}"
+    return tolerances.named(kind, key), path[len(key) :] if dot or start >= 0 else ""

@@ -1,0 +1,204 @@
+"""The SCIM protocol as this bridge speaks it: what it announces, what it reads, and how its answers look."""
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from scim2_models import (
+    AuthenticationScheme,
+    BaseModel,
+    Bulk,
+    ChangePassword,
+    Context,
+    ETag,
+    Filter,
+    Pagination,
+    Patch,
+    PayloadTooLargeException,
+    ResourceType,
+    ResponseParameters,
+    SCIMException,
+    SearchRequest,
+    ServiceProviderConfig,
+    Sort,
+)
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.service import ScimService, scim_exception_of
+
+from scim_bridge.domain.resources import GROUP, USER, User, describe_service
+from scim_bridge.intake.scim import filter_text, patches, payloads, shown, tolerances
+from scim_bridge.intake.scim.shown import Shown
+from scim_bridge.settings.models import WebSettings
+from scim_bridge.store.search.pages import Page
+
+LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+CURSOR_TIMEOUT_S = 3600
+DEFAULT_PAGE = 100
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def announced(settings: WebSettings) -> ServiceProviderConfig:
+    """Return what /ServiceProviderConfig says; every line of it is kept."""
+    return ServiceProviderConfig(
+        patch=Patch(supported=True),
+        bulk=Bulk(
+            supported=True,
+            max_operations=settings.bulk_max_operations,
+            max_payload_size=settings.bulk_max_payload_bytes,
+        ),
+        filter=Filter(supported=True, max_results=settings.max_results),
+        change_password=ChangePassword(supported=False),
+        sort=Sort(supported=True),
+        etag=ETag(supported=True),
+        pagination=Pagination(
+            cursor=True,
+            index=True,
+            default_pagination_method=Pagination.DefaultPaginationMethod.index,
+            default_page_size=min(DEFAULT_PAGE, settings.max_results),
+            max_page_size=settings.max_results,
+            cursor_timeout=CURSOR_TIMEOUT_S,
+        ),
+        authentication_schemes=[
+            AuthenticationScheme(
+                type=AuthenticationScheme.Type.oauthbearertoken,
+                name="Bearer token",
+                description="A token made with `scim-bridge token create`, in the Authorization header",
+                spec_uri="https://www.rfc-editor.org/rfc/rfc6750",
+                primary=True,
+            )
+        ],
+    )
+
+
+class BridgeService(ScimService):
+    """The library's service with our tolerances, limits and way of showing resources."""
+
+    def __init__(self, settings: WebSettings, *, secret: bytes) -> None:
+        """Announce what the settings allow. `secret` seals the cursors; every process needs the same."""
+        super().__init__(describe_service(announced(settings), tolerances.POLICY), secret=secret)
+        self._max_body_bytes = settings.max_body_bytes
+
+    # -- Requests -------------------------------------------------------
+
+    def max_body_size(self, request: ScimRequest) -> int | None:
+        """Return how much of a body is read: outside Bulk there is a limit too."""
+        limit = super().max_body_size(request)
+        return self._max_body_bytes if limit is None else limit
+
+    def read_body(self, model: type[ModelT], body: bytes, content_type: str | None, scim_ctx: Context) -> ModelT:
+        """Read a request body, bent by the tolerances, with a model.
+
+        Raises:
+            SCIMException: it is too large, no JSON, or not what the model asks for; says what to do about it.
+        """
+        payload = self.decode_body(body, content_type, is_bulk=scim_ctx == Context.BULK_REQUEST)
+        if scim_ctx == Context.BULK_REQUEST:
+            payload = self._tolerate_bulk(payload)
+        elif scim_ctx == Context.RESOURCE_PATCH_REQUEST:
+            payload = patches.tolerate_patch(_kind_of(model.__pydantic_generic_metadata__["args"][0]), payload)
+        else:
+            payload = tolerances.tolerate_resource(_kind_of(model), payload)
+        try:
+            return model.model_validate(payload, scim_ctx=scim_ctx)
+        except ValidationError as error:
+            raise scim_exception_of(error) from None
+
+    def decode_body(self, body: bytes, content_type: str | None, *, is_bulk: bool = False) -> Any:
+        """Return the JSON of a request body, checked for size, depth and characters."""
+        self.ensure_json(content_type)
+        if not is_bulk and len(body) > self._max_body_bytes:
+            raise PayloadTooLargeException(
+                detail=f"The body is larger than {self._max_body_bytes} bytes. Send less at once, or use /Bulk."
+            )
+        return payloads.read_json(body)
+
+    def _tolerate_bulk(self, payload: Any) -> Any:
+        operations = next((value for key, value in payload.items() if key.lower() == "operations"), None)
+        if not isinstance(operations, list):
+            return payload
+        kept = {key: value for key, value in payload.items() if key.lower() != "operations"}
+        return {**kept, "Operations": [self._tolerate_bulk_operation(each) for each in operations]}
+
+    def _tolerate_bulk_operation(self, operation: Any) -> Any:
+        if not isinstance(operation, dict):
+            return operation
+        path = str(operation.get("path") or "").strip("/").split("/")[0]
+        resource_type = self.get_resource_type_by_endpoint(path)
+        if resource_type is None or not isinstance(operation.get("data"), dict):
+            return operation
+        is_patch = str(operation.get("method") or "").upper() == "PATCH"
+        tolerate = patches.tolerate_patch if is_patch else tolerances.tolerate_resource
+        return {**operation, "data": tolerate(str(resource_type.name), operation["data"])}
+
+    def read_search(self, resource_types: list[ResourceType], payload: Any) -> tuple[SearchRequest[Any], Any]:
+        """Read a search; a filter is bounded and bent first."""
+        if isinstance(payload, dict):
+            kinds = [str(each.name) for each in resource_types]
+            payload = {
+                key: filter_text.tolerate(kinds, value) if str(key).lower() == "filter" else value
+                for key, value in payload.items()
+            }
+        return super().read_search(resource_types, payload)
+
+    # -- Answers --------------------------------------------------------
+
+    def shown_response(
+        self,
+        base_url: str,
+        resource: Shown,
+        *,
+        parameters: ResponseParameters[Any] | None = None,
+        status: HTTPStatus = HTTPStatus.OK,
+    ) -> ScimResponse:
+        """Return the answer that shows a resource, with its ETag and location."""
+        location = f"{base_url.rstrip('/')}/{resource.path}"
+        headers = {"Content-Location": location, "ETag": resource.stored.etag}
+        if status == HTTPStatus.CREATED:
+            headers["Location"] = location
+        return ScimResponse(status, self.body_of(base_url, resource, parameters), headers)
+
+    def body_of(self, base_url: str, resource: Shown, parameters: ResponseParameters[Any] | None) -> dict[str, Any]:
+        """Return a resource as JSON, cut down to what was asked for."""
+        base_url = base_url.rstrip("/")
+        if parameters is None or not (parameters.attributes or parameters.excluded_attributes):
+            return shown.document_of(resource, base_url=base_url)
+        body = self.publish(base_url, shown.model_of(resource)).model_dump(
+            scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=parameters
+        )
+        if resource.stored.kind == GROUP and resource.memberships == []:
+            body.setdefault("members", [])
+        return body
+
+    def list_response(
+        self,
+        base_url: str,
+        resource_types: list[ResourceType],
+        page: Page,
+        found: list[Shown],
+        request: SearchRequest[Any],
+    ) -> ScimResponse:
+        """Return the answer that lists a page. Every member is there, also when nothing was found."""
+        body: dict[str, Any] = {"schemas": [LIST_RESPONSE]}
+        if page.total is not None:
+            body["totalResults"] = page.total
+        body["itemsPerPage"] = len(found)
+        if request.cursor is None:
+            body["startIndex"] = request.start_index or 1
+        elif request.count != 0:
+            cursors = {"nextCursor": page.next, "previousCursor": page.previous}
+            sealed = {name: self._seal(resource_types, request, position) for name, position in cursors.items()}
+            body |= {name: cursor for name, cursor in sealed.items() if cursor is not None}
+        body["Resources"] = [self.body_of(base_url, each, request) for each in found]
+        return ScimResponse(HTTPStatus.OK, body)
+
+    def bulk_failure(self, outcome: dict[str, Any], exception: Exception) -> dict[str, Any]:
+        """Return the outcome of a step that failed; what is no SCIM error fails the whole request instead."""
+        if not isinstance(exception, SCIMException):
+            raise exception
+        return super().bulk_failure(outcome, exception)
+
+
+def _kind_of(model: type[BaseModel]) -> str:
+    return USER if issubclass(model, User) else GROUP

@@ -1,0 +1,237 @@
+"""The directory as scim2-server's storage: one object a request, bound to one tenant."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from scim2_models import (
+    InvalidValueException,
+    NotFoundException,
+    PreconditionFailedException,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    SearchRequest,
+    TooManyException,
+    UniquenessException,
+)
+from scim2_server.storage import ScimStorage, SearchPage
+
+from scim_bridge.domain.resources import MODELS
+from scim_bridge.intake.scim import shown
+from scim_bridge.intake.scim.group_patch import member_ids
+from scim_bridge.intake.scim.shown import Shown
+from scim_bridge.recording.edits import MemberEdit, Membership
+from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.recorder import Incomplete, Recorder, UnknownMembers
+from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.store import directory
+from scim_bridge.store.directory import Stored
+from scim_bridge.store.engine import StatementTimedOut, Store, Transaction
+from scim_bridge.store.search import folding, pages
+
+
+class DirectoryStorage(ScimStorage):
+    """Reads and writes one tenant's directory for one request. Wake `wakes` once the request is answered."""
+
+    supports_cursors = True
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        tenant: str,
+        origin: Origin,
+        scopes: Mapping[str, TargetScope],
+        writes: bool = True,
+        read_timeout_s: float | None = None,
+    ) -> None:
+        """Bind a storage to a tenant and to whoever asks. `writes` tells what kind of transaction a request opens."""
+        self._store = store
+        self._tenant = tenant
+        self._origin = origin
+        self._scopes = scopes
+        self._writes = writes
+        self._read_timeout_s = read_timeout_s
+        self._tx: Transaction | None = None
+        self._recorder: Recorder | None = None
+        self.wakes: dict[str, bool] = {}
+        """The targets that are owed something by what was committed, and whether it is urgent."""
+
+    # -- The library's port ---------------------------------------------
+
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        """Enclose one operation: the request's transaction, or a savepoint within it (each step of a bulk request)."""
+        with self._transaction(writes=self._writes, is_step=True):
+            yield
+
+    def get(
+        self,
+        resource_type: ResourceType,
+        resource_id: str,
+        *,
+        response_parameters: ResponseParameters[Any] | None = None,
+    ) -> Resource[Any]:
+        """Return a resource; its memberships only if the response shows them."""
+        return shown.model_of(self.read(_kind(resource_type), resource_id, parameters=response_parameters))
+
+    def search(
+        self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None
+    ) -> SearchPage:
+        """Return one page of what matches."""
+        page, found = self.find([_kind(each) for each in resource_types], search_request, position=position)
+        return SearchPage(page.total, [shown.model_of(each) for each in found], page.next, page.previous)
+
+    def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
+        """Record a new resource."""
+        return shown.model_of(self.add(_kind(resource_type), resource))
+
+    def update(
+        self, resource_type: ResourceType, resource: Resource[Any], *, expected_version: str | None = None
+    ) -> Resource[Any]:
+        """Record a resource's new state; a group's members only if they are given."""
+        kind = _kind(resource_type)
+        with self._transaction(writes=True):
+            stored = self.fetch(kind, str(resource.id), expected_version=expected_version)
+            return shown.model_of(self.change(stored, resource, member_edits=edits_of(resource)))
+
+    def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
+        """Record that a resource is gone."""
+        with self._transaction(writes=True):
+            self.remove(self.fetch(_kind(resource_type), resource_id, expected_version=expected_version))
+
+    # -- The same, without models where none are needed -----------------
+
+    def read(self, kind: str, scim_id: str, *, parameters: ResponseParameters[Any] | None = None) -> Shown:
+        """Return a resource as it is shown.
+
+        Raises:
+            NotFoundException: there is none of this kind and id.
+        """
+        with self._transaction(writes=False) as tx:
+            return shown.load(tx, [self._fetch(tx, kind, scim_id, lock=False)], parameters)[0]
+
+    def find(
+        self, kinds: Sequence[str], request: SearchRequest[Any], *, position: Any = None
+    ) -> tuple[pages.Page, list[Shown]]:
+        """Return one page of what matches, and its resources as they are shown.
+
+        Raises:
+            TooManyException: the search takes longer than a request may.
+        """
+        with self._transaction(writes=False) as tx:
+            page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
+            return page, shown.load(tx, page.resources, request)
+
+    def add(self, kind: str, resource: Resource[Any]) -> Shown:
+        """Record a new resource and return it as it is shown."""
+        document = shown.document_to_store(resource)
+        joining = member_ids([_member_value(each) for each in getattr(resource, "members", None) or []])
+        with self._transaction(writes=True) as tx, _refusals_named():
+            stored = self._recording.create(kind, document, member_ids=joining)
+            return shown.load(tx, [stored])[0] if joining else Shown(stored=stored, memberships=[])
+
+    def fetch(self, kind: str, scim_id: str, *, expected_version: str | None = None) -> Stored:
+        """Return a resource that is about to change, locked until the transaction ends.
+
+        Raises:
+            NotFoundException: there is none of this kind and id.
+            PreconditionFailedException: it has another version than expected.
+        """
+        with self._transaction(writes=True) as tx:
+            stored = self._fetch(tx, kind, scim_id, lock=True)
+        if expected_version is not None and stored.etag != expected_version:
+            raise PreconditionFailedException
+        return stored
+
+    def change(
+        self, stored: Stored, resource: Resource[Any] | None, *, member_edits: Sequence[MemberEdit] = ()
+    ) -> Shown:
+        """Record a resource's new document (None: it stays as it is) and its members; return it as it is shown."""
+        document = stored.document if resource is None else shown.document_to_store(resource)
+        with self._transaction(writes=True) as tx, _refusals_named():
+            return shown.load(tx, [self._recording.update(stored, document, member_edits=member_edits)])[0]
+
+    def remove(self, stored: Stored) -> None:
+        """Record that a resource is gone."""
+        with self._transaction(writes=True):
+            self._recording.delete(stored)
+
+    # -- Transactions ---------------------------------------------------
+
+    @property
+    def _recording(self) -> Recorder:
+        assert self._recorder is not None  # noqa: S101 - every caller has opened the transaction
+        return self._recorder
+
+    @contextmanager
+    def _transaction(self, *, writes: bool, is_step: bool = False) -> Iterator[Transaction]:
+        """Open the request's transaction, or use the one that is open; a step of it gets a savepoint."""
+        if self._tx is not None:
+            if is_step:
+                with self._tx.savepoint():
+                    yield self._tx
+            else:
+                yield self._tx
+            return
+        limit_s = None if writes else self._read_timeout_s
+        try:
+            with self._store.begin(self._tenant, write=writes, statement_timeout_s=limit_s) as tx:
+                self._tx = tx
+                self._recorder = Recorder(tx, scopes=self._scopes, origin=self._origin) if writes else None
+                yield tx
+            if self._recorder is not None:
+                self.wakes |= self._recorder.wakes
+        except StatementTimedOut:
+            raise TooManyException(
+                detail="The search takes too long. Filter by userName, externalId or emails.value, or ask for less."
+            ) from None
+        finally:
+            self._tx = self._recorder = None
+
+    def _fetch(self, tx: Transaction, kind: str, scim_id: str, *, lock: bool) -> Stored:
+        stored = directory.fetch(tx, kind, scim_id, lock=lock)
+        if stored is None:
+            raise NotFoundException(detail=f"There is no {kind} with the id {scim_id!r}")
+        return stored
+
+
+def edits_of(resource: Resource[Any]) -> list[MemberEdit]:
+    """Return the edit that a whole group asks for; a group that does not name its members leaves them alone."""
+    if "members" not in resource.model_fields_set:
+        return []
+    values = [_member_value(each) for each in getattr(resource, "members", None) or []]
+    return [MemberEdit(Membership.ONLY, member_ids(values))]
+
+
+def _member_value(member: Any) -> dict[str, Any]:
+    return {"value": member.value}
+
+
+def _kind(resource_type: ResourceType) -> str:
+    return str(resource_type.name)
+
+
+@contextmanager
+def _refusals_named() -> Iterator[None]:
+    """Turn what recording refuses into errors that help the sender."""
+    try:
+        yield
+    except directory.NameTaken:
+        raise UniquenessException(
+            detail="Another user of this tenant has this userName, active or not. Find it by a filter on userName."
+        ) from None
+    except folding.ValueTooLong as error:
+        raise InvalidValueException(
+            detail=f"{error} is longer than {folding.MAX_INDEXED_BYTES} bytes; people are looked up by it"
+        ) from None
+    except Incomplete as error:
+        raise InvalidValueException(detail=f"{error} is required and must not be empty") from None
+    except UnknownMembers as error:
+        unknown = error.args[0]
+        raise InvalidValueException(
+            detail=f"There is no User with the id {unknown[0]!r}"
+            + (f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else "")
+            + ". Members are users; create them first."
+        ) from None

@@ -1,0 +1,185 @@
+"""Records accepted edits: the directory, the change and the operations that it makes us owe, in one transaction."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from scim_bridge.domain.people import Priority
+from scim_bridge.domain.resources import GROUP, USER
+from scim_bridge.recording import edits, owing
+from scim_bridge.recording.edits import MemberEdit, Membership
+from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.store import directory, ledger, members, outbox
+from scim_bridge.store.directory import Stored
+from scim_bridge.store.engine import Transaction, compact_json
+
+Document = Mapping[str, Any]
+
+
+class UnknownMembers(Exception):  # noqa: N818 - the name says what is wrong
+    """Users who are to join a group do not exist. Its only argument is their SCIM ids."""
+
+
+class Incomplete(ValueError):  # noqa: N818 - as above
+    """A document lacks what every resource of its kind has: userName, or displayName of a group."""
+
+
+class Recorder:
+    """Records what one request accepted, in the transaction that it is given. Wake `wakes` after the commit.
+
+    Documents are SCIM documents as the models write them, without id, meta, groups, members and password.
+    """
+
+    def __init__(self, tx: Transaction, *, scopes: Mapping[str, TargetScope], origin: Origin) -> None:
+        """Bind a recorder to an open write transaction of one tenant."""
+        self._tx = tx
+        self._origin = origin
+        self._owing = owing.Owing(tx, scopes)
+        self.wakes: dict[str, bool] = {}
+        """The targets that are owed something now, and whether it is urgent (a leaver)."""
+
+    def create(self, kind: str, document: Document, *, member_ids: Sequence[str] = ()) -> Stored:
+        """Record a new resource. A user without `active` is active.
+
+        Raises:
+            directory.NameTaken: another user has this userName.
+            folding.ValueTooLong: an attribute that people are looked up by is too long.
+            Incomplete: userName, or a group's displayName, is missing or blank.
+            UnknownMembers: a group names members that do not exist.
+        """
+        document = _complete(kind, document, was_active=True)
+        stored = directory.insert(self._tx, kind=kind, scim_id=uuid4().hex, document=document)
+        joined: list[int] = []
+        if kind == GROUP and member_ids:
+            joined, _ = self._edit_members(stored, [MemberEdit(Membership.ADD, tuple(member_ids))])
+        owed = self._owing.for_user(None, document) if kind == USER else self._owing.for_group("", _name(document))
+        number = self._record(
+            stored, "create", owed, affected=joined, attributes=edits.touched({}, document), joined=len(joined)
+        )
+        return directory.touch(self._tx, stored, version=number)
+
+    def update(self, stored: Stored, document: Document, *, member_edits: Sequence[MemberEdit] = ()) -> Stored:
+        """Record a resource's new document and, of a group, what became of its members. Members not named stay.
+
+        An edit that changes nothing records nothing and gives the resource back as it is.
+
+        Raises:
+            directory.NameTaken, folding.ValueTooLong, Incomplete, UnknownMembers: as `create`.
+        """
+        document = _complete(stored.kind, document, was_active=stored.active)
+        joined, left = self._edit_members(stored, member_edits) if member_edits else ([], [])
+        attributes = edits.touched(stored.document, document)
+        if not attributes and not joined and not left:
+            return stored
+        affected: list[int] = []
+        if stored.kind == USER:
+            owed = self._owing.for_user(stored, document)
+        else:
+            owed, affected = self._owed_for_group(stored, document, changed=[*joined, *left])
+        number = self._record(
+            stored, "update", owed, affected=affected, attributes=attributes, joined=len(joined), left=len(left)
+        )
+        if not attributes:
+            return directory.touch(self._tx, stored, version=number)
+        return directory.update(self._tx, stored, document=document, version=number)
+
+    def delete(self, stored: Stored) -> None:
+        """Record that a resource is gone; a tombstone with its matching values stays. Its memberships end."""
+        affected: list[int] = []
+        if stored.kind == USER:
+            members.remove_from_all(self._tx, stored.id)
+            owed = self._owing.for_user(stored, None)
+        else:
+            affected = members.remove_all(self._tx, stored.id)
+            owed = self._owing.for_group(_name(stored.document), "")
+        number = self._record(stored, "delete", owed, affected=affected, attributes=[], left=len(affected))
+        directory.bury(self._tx, stored, version=number)
+
+    def _owed_for_group(
+        self, stored: Stored, document: Document, *, changed: list[int]
+    ) -> tuple[owing.Owed, list[int]]:
+        before, after = _name(stored.document), _name(document)
+        if before == after and not changed:
+            return owing.NOTHING, []
+        owed = self._owing.for_group(before, after)
+        if before != after and owed.lanes:
+            # A new name is a new group to the targets, so it concerns everybody who is or was in it.
+            return owed, sorted({*changed, *members.users_of(self._tx, stored.id)})
+        return owed, sorted(set(changed))
+
+    def _edit_members(self, stored: Stored, member_edits: Sequence[MemberEdit]) -> tuple[list[int], list[int]]:
+        """Apply edits in order and return who joined and who left in the end."""
+        balance: Counter[int] = Counter()
+        for edit in member_edits:
+            came, went = self._edit(stored.id, edit)
+            balance.update(came)
+            balance.subtract(went)
+        return (
+            sorted(number for number, count in balance.items() if count > 0),
+            sorted(number for number, count in balance.items() if count < 0),
+        )
+
+    def _edit(self, group_id: int, edit: MemberEdit) -> tuple[list[int], list[int]]:
+        if edit.how is Membership.REMOVE:
+            known = directory.numbers_of(self._tx, USER, edit.scim_ids)
+            return [], members.remove(self._tx, group_id, known.values())
+        if edit.how is Membership.ONLY and not edit.scim_ids:
+            return [], members.remove_all(self._tx, group_id)
+        known = directory.numbers_of(self._tx, USER, edit.scim_ids, lock=True)
+        unknown = [scim_id for scim_id in edit.scim_ids if scim_id not in known]
+        if unknown:
+            raise UnknownMembers(unknown)
+        went = members.keep_only(self._tx, group_id, known.values()) if edit.how is Membership.ONLY else []
+        return members.add(self._tx, group_id, known.values()), went
+
+    def _record(
+        self,
+        stored: Stored,
+        kind: str,
+        owed: owing.Owed,
+        *,
+        affected: Sequence[int],
+        attributes: Sequence[str],
+        joined: int = 0,
+        left: int = 0,
+    ) -> int:
+        """Append the change and its operations, and return the change's number."""
+        request: dict[str, Any] = {"kind": stored.kind, "attributes": list(attributes)}
+        if joined or left:
+            request["members"] = {"joined": joined, "left": left}
+        lanes = len(owed.lanes)
+        number = ledger.append_change(
+            self._tx,
+            resource_id=stored.id,
+            previous=stored.version,
+            kind=kind,
+            source=self._origin.source,
+            token_id=self._origin.token_id,
+            correlation_id=self._origin.correlation_id,
+            request=compact_json(request),
+            owed=lanes * (1 + len(affected)),
+        )
+        if lanes and affected:
+            directory.lock_rows(self._tx, affected)
+        for priority, lane_ids in owed.by_priority().items():
+            outbox.owe(self._tx, change=number, lane_ids=lane_ids, resource_ids=[stored.id], priority=priority)
+            outbox.owe(self._tx, change=number, lane_ids=lane_ids, resource_ids=affected, priority=Priority.NORMAL)
+        for lane in owed.lanes:
+            self.wakes[lane.target] = self.wakes.get(lane.target, False) or lane.priority == Priority.LEAVER
+        return number
+
+
+def _name(document: Document) -> str:
+    return str(document.get("displayName", ""))
+
+
+def _complete(kind: str, document: Document, *, was_active: bool) -> Document:
+    required = "userName" if kind == USER else "displayName"
+    if not str(document.get(required) or "").strip():
+        raise Incomplete(required)
+    if kind == USER and document.get("active") is None:
+        # Whoever does not say keeps what was said: a PUT without `active` must not revive a leaver.
+        return {**document, "active": was_active}
+    return document

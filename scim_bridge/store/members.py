@@ -1,0 +1,96 @@
+"""Who is in which group: one row each, so that a group of any size changes by rows and is never loaded to do so."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from scim_bridge.store import sets, tables
+from scim_bridge.store.engine import Transaction
+
+member, resource = tables.member, tables.resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """One end of a membership as the other end shows it: of a group its member, of a user their group."""
+
+    scim_id: str
+    document: str
+    """The other end's document as JSON; empty where it was not asked for."""
+
+
+def add(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]:
+    """Add users to a group and return who is new; who is in already stays."""
+    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
+    users = sets.id_rows(tx, user_ids, "joining")
+    rows = sa.select(
+        sa.literal(tx.tenant).label("tenant"), sa.cast(sa.literal(group_id), tables.Key).label("group_id"), users.c.id
+    ).where(sa.true())  # SQLite's grammar needs a WHERE between a SELECT and ON CONFLICT.
+    statement = insert(member).from_select(["tenant", "group_id", "user_id"], rows).on_conflict_do_nothing()
+    return sorted(row.user_id for row in tx.connection.execute(statement.returning(member.c.user_id)))
+
+
+def remove(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]:
+    """Take users out of a group and return who was in."""
+    return _delete(tx, member.c.group_id == group_id, sets.among(member.c.user_id, sets.id_rows(tx, user_ids)))
+
+
+def remove_all(tx: Transaction, group_id: int) -> list[int]:
+    """Empty a group and return who was in."""
+    return _delete(tx, member.c.group_id == group_id)
+
+
+def keep_only(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]:
+    """Take everybody else out of a group and return who was in."""
+    return _delete(tx, member.c.group_id == group_id, ~sets.among(member.c.user_id, sets.id_rows(tx, user_ids)))
+
+
+def remove_from_all(tx: Transaction, user_id: int) -> None:
+    """Take a user out of every group."""
+    tx.connection.execute(sa.delete(member).where(member.c.user_id == user_id))
+
+
+def users_of(tx: Transaction, group_id: int) -> list[int]:
+    """Return the numbers of a group's members."""
+    query = sa.select(member.c.user_id).where(member.c.group_id == group_id).order_by(member.c.user_id)
+    return [row.user_id for row in tx.connection.execute(query)]
+
+
+def members_of(tx: Transaction, group_ids: Sequence[int]) -> dict[int, list[Membership]]:
+    """Return the members of many groups, by group."""
+    return _other_ends(tx, group_ids, own=member.c.group_id, other=member.c.user_id, with_document=False)
+
+
+def groups_of(tx: Transaction, user_ids: Sequence[int]) -> dict[int, list[Membership]]:
+    """Return the groups of many users, by user."""
+    return _other_ends(tx, user_ids, own=member.c.user_id, other=member.c.group_id, with_document=True)
+
+
+def _other_ends(
+    tx: Transaction,
+    ids: Sequence[int],
+    *,
+    own: sa.ColumnElement[int],
+    other: sa.ColumnElement[int],
+    with_document: bool,
+) -> dict[int, list[Membership]]:
+    if not ids:
+        return {}
+    document = resource.c.document if with_document else sa.literal("").label("document")
+    query = (
+        sa.select(own.label("own"), resource.c.scim_id, document)
+        .select_from(member.join(resource, resource.c.id == other))
+        .where(sets.among(own, sets.id_rows(tx, ids)) if len(ids) > 1 else own == ids[0])
+        .order_by(own, other)
+    )
+    found: dict[int, list[Membership]] = {}
+    for row in tx.connection.execute(query):
+        found.setdefault(row.own, []).append(Membership(scim_id=row.scim_id, document=row.document))
+    return found
+
+
+def _delete(tx: Transaction, *conditions: sa.ColumnElement[bool]) -> list[int]:
+    statement = sa.delete(member).where(*conditions).returning(member.c.user_id)
+    return sorted(row.user_id for row in tx.connection.execute(statement))

@@ -1,0 +1,183 @@
+"""The form of a document that comparisons see: strings as `ScimFilter` compares them, flat, one key an attribute.
+
+SQLite folds only ASCII and PostgreSQL folds by its locale, so neither is asked to: what is compared is folded here,
+once, when it is written. A key is `title`, `name.familyName` or `urn:...:User:department`; a multi-valued attribute is
+a list of flat objects. What has a column of its own (userName, displayName, externalId, active) is not repeated.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from inspect import isclass
+from typing import Any
+from unicodedata import normalize
+
+from scim2_models import AttributeBinding, BaseModel, CaseExact, ComplexAttribute, Extension
+
+from scim_bridge.domain.resources import ENTERPRISE_USER, MODELS, USER
+from scim_bridge.store.engine import compact_json
+
+LOOKUP_PATHS = frozenset({"emails.value", f"{ENTERPRISE_USER}:employeeNumber", f"{ENTERPRISE_USER}:manager.value"})
+"""Attributes that are indexed in `lookup`, because senders look people up by them."""
+
+MAX_INDEXED_BYTES = 2000
+"""The longest value of an indexed attribute: PostgreSQL's indexes take no more than about 2,700 bytes a row."""
+
+_NOT_FOLDED = frozenset({"id", "externalId", "meta", "userName", "displayName", "active", "password", "groups"})
+_GROUP_MEMBERS = "members"
+
+Fold = Callable[[str], str]
+
+
+class ValueTooLong(ValueError):  # noqa: N818 - says what is wrong
+    """An attribute that people are looked up by holds more text than can be indexed. Its name is the only argument."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """What the columns and look-up rows of a resource hold for searching."""
+
+    unique_key: str | None = field(repr=False)
+    external_id: str | None = field(repr=False)
+    display_key: str | None = field(repr=False)
+    active: bool
+    document: str = field(repr=False)
+    """The folded document as JSON."""
+    lookups: tuple[tuple[str, int, str], ...] = field(repr=False)
+    """Attribute path, element and value."""
+
+
+def fold_text(value: str) -> str:
+    """Return the form that a string takes where case does not count (RFC 8265 UsernameCaseMapped, as scim2-models)."""
+    if value.isascii():
+        return value.lower()
+    return normalize("NFC", normalize("NFC", value).lower())
+
+
+def keep_case(value: str) -> str:
+    """Return the form that a case-exact string takes."""
+    return value if value.isascii() else normalize("NFC", value)
+
+
+def base64_text(value: bytes) -> str:
+    """Return the form that a binary value takes."""
+    return b64encode(value).decode()
+
+
+def key_of(binding: AttributeBinding) -> str:
+    """Return the folded document's key of the head attribute that a path designates."""
+    name = binding.model._scim_name(binding.field_name)  # noqa: SLF001 - the library has no public way to ask
+    if isclass(binding.model) and issubclass(binding.model, Extension):
+        return f"{binding.model.__schema__}:{name}"
+    return name
+
+
+def fold(kind: str, document: Mapping[str, Any]) -> Folded:
+    """Return how a document is searched. The document has SCIM's own names, as the models write it.
+
+    Raises:
+        ValueTooLong: an attribute that people are looked up by is too long to be indexed.
+    """
+    flat = dict(_flattened(_shapes(kind), document))
+    return Folded(
+        unique_key=_column(document, "userName", fold_text) if kind == USER else None,
+        external_id=_column(document, "externalId", keep_case),
+        display_key=_column(document, "displayName", fold_text),
+        active=document.get("active") is not False,
+        document=compact_json(flat),
+        lookups=tuple((path, element, _short(path, value)) for path, element, value in _lookups(flat)),
+    )
+
+
+def _column(document: Mapping[str, Any], name: str, fold: Fold) -> str | None:
+    value = document.get(name)
+    return _short(name, fold(value)) if isinstance(value, str) else None
+
+
+def _short(path: str, value: str) -> str:
+    if len(value) * 4 > MAX_INDEXED_BYTES and len(value.encode()) > MAX_INDEXED_BYTES:
+        raise ValueTooLong(path)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How one attribute of a document becomes keys of the folded one."""
+
+    name: str
+    key: str
+    is_multivalued: bool
+    fold: Fold
+    subs: Mapping[str, Fold] | None = None
+
+
+@cache
+def _shapes(kind: str) -> tuple[tuple[str | None, tuple[_Shape, ...]], ...]:
+    """Return the shapes of a resource type: for the resource itself (None), then for each extension by its URN."""
+    model = MODELS[kind]
+    parts: list[tuple[str | None, type[BaseModel]]] = [(None, model)]
+    parts += [(str(urn), extension) for urn, extension in model.get_extension_models().items()]
+    return tuple((urn, tuple(_shapes_of(part, prefix=f"{urn}:" if urn else ""))) for urn, part in parts)
+
+
+def _shapes_of(model: type[BaseModel], *, prefix: str) -> Iterator[_Shape]:
+    for field_name in model.model_fields:
+        name = model._scim_name(field_name)  # noqa: SLF001 - as above
+        root = model.get_field_root_type(field_name)
+        is_extension = isclass(root) and issubclass(root, Extension)
+        if is_extension or (not prefix and (name in _NOT_FOLDED or name == _GROUP_MEMBERS)):
+            continue
+        if prefix and name == "schemas":
+            continue
+        subs = None
+        if isclass(root) and issubclass(root, ComplexAttribute):
+            subs = {root._scim_name(sub): _fold_of(root, sub) for sub in root.model_fields}  # noqa: SLF001 - as above
+        yield _Shape(name, prefix + name, model.get_field_multiplicity(field_name), _fold_of(model, field_name), subs)
+
+
+def _fold_of(model: type[BaseModel], field_name: str) -> Fold:
+    return keep_case if model.get_field_annotation(field_name, CaseExact) == CaseExact.true else fold_text
+
+
+def _flattened(
+    shapes: tuple[tuple[str | None, tuple[_Shape, ...]], ...], document: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    for urn, of_part in shapes:
+        part = document if urn is None else document.get(urn)
+        if not isinstance(part, Mapping):
+            continue
+        for shape in of_part:
+            value = part.get(shape.name)
+            if value is None:
+                continue
+            if shape.is_multivalued:
+                yield shape.key, [_element(shape, item) for item in value]
+            elif shape.subs is None:
+                yield shape.key, _scalar(shape.fold, value)
+            else:
+                for sub, folded in _element(shape, value).items():
+                    yield f"{shape.key}.{sub}", folded
+
+
+def _element(shape: _Shape, value: Any) -> dict[str, str]:
+    if shape.subs is None:
+        return {"value": _scalar(shape.fold, value)}
+    return {sub: _scalar(fold, value[sub]) for sub, fold in shape.subs.items() if value.get(sub) is not None}
+
+
+def _scalar(fold: Fold, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return fold(str(value))
+
+
+def _lookups(flat: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
+    for key, value in flat.items():
+        if isinstance(value, list):
+            for number, element in enumerate(value):
+                for sub, text in element.items():
+                    if f"{key}.{sub}" in LOOKUP_PATHS:
+                        yield f"{key}.{sub}", number, text
+        elif key in LOOKUP_PATHS:
+            yield key, 0, value

@@ -1,0 +1,1 @@
+"""The front door: HTTP in, answers out. The only home of flask."""

@@ -1,0 +1,50 @@
+"""Builds the web application from its parts; knows no rule."""
+
+from flask import Flask, Response, g, request
+
+from scim_bridge.dispatch import Dispatcher
+from scim_bridge.domain.instants import Clock
+from scim_bridge.intake.scim.service import BridgeService
+from scim_bridge.recording.scopes import scopes_of
+from scim_bridge.settings.models import Settings
+from scim_bridge.store.engine import Store
+from scim_bridge.web import errors
+from scim_bridge.web.auth import Doorkeeper
+from scim_bridge.web.correlation import HEADER, correlation_id_of
+from scim_bridge.web.health import health_endpoints
+from scim_bridge.web.scim import ScimEndpoints
+
+
+def create_app(settings: Settings, store: Store, dispatcher: Dispatcher, *, clock: Clock, secret: bytes) -> Flask:
+    """Return the web application over an open store.
+
+    `secret` seals what is handed out and taken back (cursors); every web process needs the same.
+
+    Raises:
+        ValueError: a target's `scope` is no SCIM filter.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    errors.install(app)
+    app.before_request(_follow)
+    app.after_request(_name_the_request)
+    doorkeeper = Doorkeeper(store, clock)
+    ScimEndpoints(
+        BridgeService(settings.web, secret=secret),
+        store,
+        dispatcher,
+        doorkeeper,
+        scopes={tenant.id: scopes_of(tenant) for tenant in settings.tenants},
+        settings=settings.web,
+    ).init_app(app)
+    app.register_blueprint(health_endpoints(store))
+    return app
+
+
+def _follow() -> None:
+    g.correlation_id = correlation_id_of(request.headers.get(HEADER))
+
+
+def _name_the_request(response: Response) -> Response:
+    response.headers[HEADER] = g.get("correlation_id", "")
+    return response

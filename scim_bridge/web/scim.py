@@ -1,0 +1,99 @@
+"""/scim/v2: the SCIM endpoints of the tenant that the token names."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+from scim2_flask import ScimServer
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.routing import Route
+
+from scim_bridge.dispatch import Dispatcher
+from scim_bridge.intake.scim.handler import BridgeHandler
+from scim_bridge.intake.scim.service import BridgeService
+from scim_bridge.intake.scim.storage import DirectoryStorage
+from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.settings.models import WebSettings
+from scim_bridge.store.engine import Store
+from scim_bridge.web.auth import Doorkeeper
+
+SCOPES = frozenset({"scim"})
+PREFIX = "/scim/v2"
+
+
+class ScimEndpoints(ScimServer):
+    """The library's endpoints with a handler of its own for each request, bound to the token's tenant."""
+
+    def __init__(
+        self,
+        service: BridgeService,
+        store: Store,
+        dispatcher: Dispatcher,
+        doorkeeper: Doorkeeper,
+        *,
+        scopes: Mapping[str, Mapping[str, TargetScope]],
+        settings: WebSettings,
+    ) -> None:
+        """Serve the store. `scopes` are the targets' scopes by tenant."""
+        self._store = store
+        self._dispatcher = dispatcher
+        self._doorkeeper = doorkeeper
+        self._scopes = scopes
+        self._settings = settings
+        self._bridge_service = service
+        placeholder = DirectoryStorage(store, tenant="", origin=Origin(source="", correlation_id=""), scopes={})
+        super().__init__(placeholder, service.provider, service=service, url_prefix=PREFIX)
+
+    def create_blueprint(self) -> Blueprint:
+        """Return the endpoints; each asks for a token first, discovery too."""
+        blueprint = super().create_blueprint()
+        # Errors are answered by the application, so that every door speaks alike.
+        blueprint.error_handler_spec.clear()
+        blueprint.before_request(self._admit)
+        return blueprint
+
+    def get_subject(self) -> Any:
+        """Return whom the request speaks for."""
+        return g.principal
+
+    def read_request(self) -> ScimRequest:
+        """Return the request; HEAD is a GET whose body the server leaves out."""
+        read = super().read_request()
+        if read.method == "HEAD":
+            read.method = "GET"
+        if self._settings.public_url is not None:
+            read.base_url = self._settings.public_url.rstrip("/") + PREFIX
+        return read
+
+    def _admit(self) -> None:
+        g.principal = self._doorkeeper.admit(request.headers.get("Authorization"), scopes=SCOPES)
+
+    def _make_view(self, route: Route) -> Any:
+        def view(**_parts: str) -> Response:
+            return self._serve(lambda handler, read: getattr(handler, route.operation.value)(read))
+
+        return view
+
+    def _fallback_view(self, path: str) -> Response:  # noqa: ARG002 - the library's signature
+        return self._serve(lambda handler, read: handler.handle(read))
+
+    def _serve(self, operation: Callable[[BridgeHandler, ScimRequest], ScimResponse]) -> Response:
+        storage = DirectoryStorage(
+            self._store,
+            tenant=g.principal.tenant,
+            origin=Origin(source=g.principal.source, token_id=g.principal.token_id, correlation_id=g.correlation_id),
+            scopes=self._scopes.get(g.principal.tenant, {}),
+            read_timeout_s=self._settings.statement_timeout_s,
+        )
+        answer = operation(BridgeHandler(self._bridge_service, storage), self.read_request())
+        for target, urgent in storage.wakes.items():
+            self._dispatcher.wake(g.principal.tenant, target, urgent=urgent)
+        return self._to_response(answer)
+
+    @staticmethod
+    def _to_response(scim_response: ScimResponse) -> Response:
+        body = None if scim_response.body is None else json.dumps(scim_response.body, ensure_ascii=False)
+        return Response(body, status=scim_response.status, headers=scim_response.headers)
