@@ -39,7 +39,9 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
     if not people:
         return Plan(calls=(), group_ids=group_ids, backlog=0)
     rules = post.rules(_managed(post, managed))
-    wanted, ended, groups_wanted = [], [], []
+    wanted: list[needs.Needs] = []
+    ended: list[Outcome] = []
+    groups_wanted: list[tuple[Person, str]] = []
     oldest_look_up: Millis = post.now()
     for person in people:
         if person.kind == "Group":

@@ -113,12 +113,12 @@ def _present(post: Post, person: Person, item: Item, account: Account) -> Outcom
             is_protected=account.protected,
             is_leaver=desired is not None and not desired.active,
         )
-        if decision is not conflicts.Decision.UPDATE:
-            code = {"skip": "conflict_skipped", "hold": "conflict_held"}[post.settings.on_conflict]
-            state = State.SKIPPED if decision is conflicts.Decision.SKIP else State.HELD
-            if account.protected:
-                return _end(person, State.HELD, "protected", link={"doubt": Doubt.CONFLICT})
-            return _end(person, state, code, link=changes if state is State.SKIPPED else {"doubt": Doubt.CONFLICT})
+        if account.protected:
+            return _end(person, State.HELD, "protected", link={"doubt": Doubt.CONFLICT})
+        if decision is conflicts.Decision.SKIP:
+            return _end(person, State.SKIPPED, "conflict_skipped", link=changes)
+        if decision is conflicts.Decision.HOLD:
+            return _end(person, State.HELD, "conflict_held", link={"doubt": Doubt.CONFLICT})
     link = Link(account_id=account.account_id, known=known, matching=account.matching)
     if desired is not None and settle.more_to_do(post, person, item, link):
         return _end(person, State.WAITING, "adopted" if met else "linked", link=changes)

@@ -6,6 +6,8 @@ import time
 import structlog
 
 from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.people import Step
+from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes
 from scim_bridge.store.engine import StoreUnavailable
 from workers.delivery import choosing, gate, probing, readback, settle, submitting
@@ -117,6 +119,10 @@ class _Shift:
         if post.target.needs_probe():
             # Asking what the target can do is a call like any other, and is counted as one.
             return probing.probe(post)
+        if any(opened.call.urgent and opened.call.step is Step.LOOK_UP for opened in self._out.values()):
+            # The next call is for the leaver whose id is being looked up; nothing may take its slot.
+            self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
+            return post.now()
         plan = choosing.choose(post)
         for call in plan.calls:
             if len(self._out) >= post.settings.concurrency:
@@ -124,6 +130,8 @@ class _Shift:
             again_at = self._send(pool, call, plan, backlog_calls=len(plan.calls))
             if again_at is not None:
                 return again_at
+            if call.urgent and call.step is Step.LOOK_UP:
+                break
         if self._out:
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()
@@ -132,7 +140,7 @@ class _Shift:
         return left_open_at
 
     def _send(
-        self, pool: concurrent.futures.Executor, call: choosing.Call, plan: choosing.Plan, *, backlog_calls: int
+        self, pool: concurrent.futures.Executor, call: Call, plan: choosing.Plan, *, backlog_calls: int
     ) -> Millis | None:
         """Open a call and let it go out; return when to try again when it cannot go now."""
         try:
@@ -165,7 +173,7 @@ class _Shift:
         if left_ms > LONGEST_WAIT_MS:
             return False
         if left_ms > 0:
-            self._post.runtime.stopping.wait(left_ms / 1000)
+            self._post.runtime.pause(left_ms / 1000)
         return True
 
     def _drain(self) -> None:

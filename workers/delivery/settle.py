@@ -49,6 +49,9 @@ def settle(post: Post, ended: Ended) -> bool:
             failure = ended.failure or port.AnswerLost()
             if not isinstance(failure, port.BatchRefused):
                 gate.note_failure(tx, lane, failure)
+            if isinstance(failure, port.BatchRefused) and call.groups and not post.groups_listed:
+                # It may be a group that the target no longer has: list them again before the next call that names one.
+                links.forget_groups(tx, post.lane_id, call.groups)
             outcomes = _failed(post, ended, failure, others_answered=lane.failures == 0)
         settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.SENDING, batch_id=batch.id)
         if call.step is Step.CREATE_GROUP and ended.answer is None:
@@ -174,9 +177,6 @@ def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.Batc
         return [_outcome(item.person, State.DEAD, "refused", _told(failure)) for item in items]
     if call.step is Step.LOOK_UP:
         return [_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))) for item in items]
-    if call.groups:
-        # It may be a group that the target no longer has: list them again before the next call that names one.
-        post.groups_listed = False
     if len(items) == 1:
         return [_outcome(items[0].person, State.DEAD, "refused", _told(failure))]
     cap = isolation.halved(len(items))

@@ -1,9 +1,8 @@
 """Keeps the store small: old slots, SQLite's log, and what retention lets go."""
 
-from workers.runtime import Runtime
-
 from scim_bridge.domain.instants import Millis
 from scim_bridge.store import quota, retention
+from workers.runtime import Runtime
 
 EVERY_MS = 10_000
 SLOT_MS = 3_600_000 * 2

@@ -1,9 +1,8 @@
 """Wakes lanes that are due from the store alone, so that nothing rests on a wake-up that may get lost."""
 
-from workers.runtime import Runtime
-
 from scim_bridge.domain.instants import Millis
 from scim_bridge.store import due
+from workers.runtime import Runtime
 
 EARLY_MS = 20
 """A lane is woken this much before it is due; the job waits out the rest."""

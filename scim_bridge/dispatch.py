@@ -1,0 +1,87 @@
+"""Telling workers that a lane has work: two queues, one job, wake-ups thinned. The only rq on this side.
+
+The queue carries names; the store holds the truth. A wake that gets lost costs a second, never a change.
+"""
+
+import secrets
+from typing import Protocol
+
+import redis
+import rq
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq.serializers import JSONSerializer
+
+log = structlog.get_logger(__name__)
+
+LEAVERS = "leavers"
+LANES = "lanes"
+QUEUES = (LEAVERS, LANES)
+"""Served in this order."""
+
+DELIVER = "workers.jobs.deliver"
+"""The job that drains a lane; workers know it by this name only."""
+
+THIN_MS = 1_000
+"""One wake for a lane in this time is enough, unless a job has begun since."""
+
+FAILURE_TTL_S = 7 * 86_400
+CONNECT_TIMEOUT_S = 0.5
+SOCKET_TIMEOUT_S = 1.0
+
+
+class Dispatcher(Protocol):
+    """What recording asks for after a commit."""
+
+    def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
+        """Tell the workers that a lane has work. Never raises: the relay finds what was not told."""
+
+
+def wake_key(queue: str, tenant: str, target: str) -> str:
+    """Return the key that thins the wakes of a lane; the job deletes it as its first act."""
+    return f"wake:{queue}:{tenant}/{target}"
+
+
+def connect(url: str) -> "redis.Redis":
+    """Return a client whose calls end soon when the queue is down, so that the front door is never held up."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+class RqDispatcher:
+    """Wakes lanes through RQ."""
+
+    def __init__(self, url: str) -> None:
+        """Name the queue's server; connections are made when needed."""
+        self._redis = connect(url)
+        self._queues = {
+            name: rq.Queue(name, connection=self._redis, serializer=JSONSerializer, default_timeout=-1)
+            for name in QUEUES
+        }
+
+    def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
+        """Enqueue the lane's job under a fresh id, unless a wake of the last second still waits."""
+        queue = LEAVERS if urgent else LANES
+        try:
+            if not self._redis.set(wake_key(queue, tenant, target), "1", nx=True, px=THIN_MS):
+                return
+            # RQ's `unique` is of no use here: an id stays taken after a worker was killed, and the lane goes deaf.
+            self._queues[queue].enqueue_call(
+                DELIVER,
+                args=(tenant, target, queue),
+                job_id=f"deliver-{secrets.token_hex(8)}",
+                timeout=-1,
+                result_ttl=0,
+                failure_ttl=FAILURE_TTL_S,
+            )
+        except (redis.RedisError, OSError) as error:
+            log.warning("wake_not_told", tenant=tenant, target=target, kind=type(error).__name__)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()

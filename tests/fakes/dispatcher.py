@@ -1,0 +1,13 @@
+"""A dispatcher that remembers what it was told."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RecordingDispatcher:
+    """Keeps every wake; a test looks at them, or works the lanes itself."""
+
+    wakes: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
+        self.wakes.append((tenant, target, urgent))

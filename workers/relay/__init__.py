@@ -1,0 +1,1 @@
+"""The relay: wakes due lanes and keeps house, a module a duty. Any number of relays may run."""

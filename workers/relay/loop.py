@@ -1,0 +1,42 @@
+"""Does each duty when it is due, for as long as the process lives."""
+
+import signal
+
+import structlog
+
+from scim_bridge.store.engine import StoreUnavailable
+from workers.relay import housekeeping, wakes
+from workers.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+DUTIES = {"wakes": wakes.run_once, "housekeeping": housekeeping.run_once}
+
+LONGEST_SLEEP_MS = 1_000
+"""A change that was recorded while no wake got through is found this soon."""
+
+
+def serve(runtime: Runtime) -> None:
+    """Run until SIGTERM or SIGINT; outlives outages of the store and of the queue."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runtime.stopping.set())
+    due = dict.fromkeys(DUTIES, 0)
+    while not runtime.stopping.is_set():
+        run_due(runtime, due)
+        now = runtime.clock()
+        sleep_ms = min(LONGEST_SLEEP_MS, *(at - now for at in due.values()))
+        runtime.stopping.wait(max(0.01, sleep_ms / 1000))
+
+
+def run_due(runtime: Runtime, due: dict[str, int]) -> None:
+    """Do every duty whose time has come, and note when it comes again."""
+    for name, duty in DUTIES.items():
+        now = runtime.clock()
+        # Wakes are looked for each time round: what was just recorded has no place in the plan of a moment ago.
+        if name != "wakes" and due[name] > now:
+            continue
+        try:
+            due[name] = duty(runtime, now)
+        except StoreUnavailable as error:
+            log.warning("duty_put_off", duty=name, reason=str(error))
+            due[name] = now + LONGEST_SLEEP_MS

@@ -1,0 +1,88 @@
+"""What one process works with: settings, store, dispatcher, clock, targets. Made once, at its entry."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random, SystemRandom
+
+from scim_bridge import secrets
+from scim_bridge.dispatch import Dispatcher
+from scim_bridge.domain.instants import Clock, Millis
+from scim_bridge.settings.models import Settings, TargetSettings
+from scim_bridge.store.engine import Store
+from workers.targets import registry
+from workers.targets.port import Target
+
+_current: dict[str, "Runtime"] = {}
+
+
+def system_clock() -> Millis:
+    """Return the machine's time."""
+    return time.time_ns() // 1_000_000
+
+
+def owner_name(pid: int | None = None) -> str:
+    """Return the name under which a process holds leases."""
+    return f"{socket.gethostname()}:{pid if pid is not None else os.getpid()}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Runtime:
+    """One process's parts. Targets are built when they are first needed, and kept."""
+
+    settings: Settings
+    store: Store
+    dispatcher: Dispatcher
+    fingerprint_key: bytes = field(repr=False)
+    clock: Clock = system_clock
+    random: Random = field(default_factory=SystemRandom)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    pause: Callable[[float], object] = field(init=False)
+    """Waits some seconds, less when the process is to stop; a test moves its clock instead."""
+    owner: str = field(default_factory=owner_name)
+    targets: dict[tuple[str, str], Target] = field(default_factory=dict)
+    """Targets by tenant and name; a test puts its own here."""
+
+    def __post_init__(self) -> None:
+        self.pause = self.stopping.wait
+
+    def target_settings(self, tenant: str, target: str) -> TargetSettings | None:
+        """Return the settings of a lane, None when the configuration does not name it."""
+        found = self.settings.tenant(tenant)
+        return None if found is None else next((t for t in found.targets if t.name == target), None)
+
+    def target(self, tenant: str, target: str) -> Target:
+        """Return the object that speaks to a lane's target.
+
+        Raises:
+            KeyError: the configuration does not name the lane.
+        """
+        if (tenant, target) not in self.targets:
+            settings = self.target_settings(tenant, target)
+            if settings is None:
+                raise KeyError((tenant, target))
+            self.targets[tenant, target] = registry.build(settings)
+        return self.targets[tenant, target]
+
+    def quota_name(self, tenant: str, target: str) -> str:
+        """Return the name under which a lane's calls are counted: given, or a keyed fingerprint of its credential."""
+        settings = self.target_settings(tenant, target)
+        if settings is None:
+            raise KeyError((tenant, target))
+        if settings.quota is not None:
+            return settings.quota
+        credential = "|".join(f"{name}={value.get_secret_value()}" for name, value in sorted(settings.secrets.items()))
+        return f"{settings.kind}:{secrets.fingerprint(self.fingerprint_key, credential or f'{tenant}/{target}')}"
+
+
+def current() -> Runtime:
+    """Return this process's runtime."""
+    return _current["runtime"]
+
+
+def install(runtime: Runtime) -> None:
+    """Make a runtime this process's one."""
+    _current["runtime"] = runtime
