@@ -43,7 +43,7 @@ class BatchRefused(CallFailed):
 
 
 class AbilitiesChanged(CallFailed):
-    """The target cannot do what was planned, and its abilities are known better now; nothing was applied: plan again."""
+    """The target cannot do what was planned; its abilities are known better now. Nothing was applied: plan again."""
 
 
 class Target(Protocol):

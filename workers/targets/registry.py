@@ -1,4 +1,4 @@
-"""Which code speaks to which kind of target. A new kind is a folder here, a file in config/targets, and a line below."""
+"""Which code speaks to which kind of target. A new kind: a folder here, a file in config/targets, a line below."""
 
 from collections.abc import Callable
 
