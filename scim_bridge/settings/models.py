@@ -14,14 +14,16 @@ class Checked(BaseModel):
 class StoreSettings(Checked):
     """Where the truth is kept."""
 
-    url: str = "sqlite:///var/bridge.db"
+    # May hold a password, so it is never shown.
+    url: str = Field(default="sqlite:///var/bridge.db", repr=False)
     pool_size: int = 10
 
 
 class QueueSettings(Checked):
     """Where wake-ups are queued. `embedded:` is a Valkey of our own on a unix socket under the data folder."""
 
-    url: str = "embedded:"
+    # May hold a password, so it is never shown.
+    url: str = Field(default="embedded:", repr=False)
 
 
 class WebSettings(Checked):

@@ -1,0 +1,13 @@
+"""The root of errors that a person is told about in one sentence."""
+
+
+class BridgeError(Exception):
+    """Something is wrong that its reader can mend. The message is the sentence they see; it holds no secret."""
+
+    exit_code = 1
+
+
+class UsageError(BridgeError):
+    """The command or the configuration is wrong; nothing was done."""
+
+    exit_code = 2

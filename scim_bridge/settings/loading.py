@@ -1,0 +1,212 @@
+"""Makes the settings of a process from files and the environment, or refuses them with every problem at once."""
+
+import os
+import zoneinfo
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from scim_bridge.settings import addresses, files, references, targets
+from scim_bridge.settings.models import Settings, SourceSettings, TargetSettings, TenantSettings
+from scim_bridge.settings.problems import Findings, dotted
+
+
+class Role(StrEnum):
+    """What a process does, which is what decides the secrets that it is given."""
+
+    WEB = "web"
+    WORKER = "worker"
+    RELAY = "relay"
+    OPERATOR = "operator"
+    ALL = "all"
+    """`up`, which starts all the others and wants to know beforehand that they can."""
+
+
+_SOURCES_SECRETS = frozenset({Role.WEB, Role.ALL})
+_TARGETS_SECRETS = frozenset({Role.WORKER, Role.ALL})
+
+_NO_SECRET_NEEDED = frozenset({"scim"})
+"""Kinds of sources that show a token instead of signing what they send."""
+
+
+def load(
+    named: str | Path | None = None,
+    *,
+    role: Role | str = Role.OPERATOR,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings for a process of a role; `environ` is os.environ unless given.
+
+    Raises:
+        SettingsRefused: with every problem, each with its file and key. Never with a value.
+    """
+    environ = os.environ if environ is None else environ
+    findings = Findings()
+    place = files.find(named, environ)
+    document = files.read_toml(place.file, findings)
+    overrides = files.overrides(environ, findings)
+    reader = _TenantReader(place, environ, findings, Role(role))
+    tenants = [reader.read(table) for table in files.tenant_tables(place, document, findings)]
+    for name in _twice(tenant.id for tenant in tenants if tenant is not None):
+        findings.add(place.file, "tenants", f"the tenant {name} is there twice")
+    common = files.merged({key: value for key, value in document.items() if key != "tenants"}, overrides)
+    settings = _common(place, common, overrides, environ, findings)
+    findings.refuse()
+    return settings.model_copy(update={"tenants": [tenant for tenant in tenants if tenant is not None]})
+
+
+def _common(
+    place: files.Place,
+    table: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    environ: Mapping[str, str],
+    findings: Findings,
+) -> Settings:
+    """Return the settings that are no tenant's, with paths made absolute."""
+    usable = {}
+    for key, value in table.items():
+        where = "environment" if key in overrides else place.file
+        if key not in Settings.model_fields:
+            findings.add_unknown(where, key, Settings.model_fields)
+        elif _is_valid(key, value, where, findings):
+            usable[key] = value
+    settings = Settings(**usable)
+    store_url = _referred(settings.store.url, "store.url", place, environ, findings)
+    queue_url = _referred(settings.queue.url, "queue.url", place, environ, findings)
+    for key, problem in (
+        ("store.url", addresses.problem_with_store(store_url)),
+        ("queue.url", addresses.problem_with_queue(queue_url)),
+        ("web.bind", addresses.problem_with_bind(settings.web.bind)),
+        ("web.admin_bind", addresses.problem_with_bind(settings.web.admin_bind)),
+    ):
+        if problem is not None:
+            findings.add("environment" if key.partition(".")[0] in overrides else place.file, key, problem)
+    return settings.model_copy(
+        update={
+            "data_dir": place.absolute(settings.data_dir),
+            "store": settings.store.model_copy(update={"url": _anchored(store_url, place)}),
+            "queue": settings.queue.model_copy(update={"url": queue_url}),
+        }
+    )
+
+
+def _is_valid(key: str, value: Any, where: Path | str, findings: Findings) -> bool:
+    """Tell whether one top-level key can be used; what is wrong with it is noted."""
+    try:
+        Settings(**{key: value})
+    except ValidationError as error:
+        model = Settings.model_fields[key].annotation
+        known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else ()
+        findings.add_invalid(where, "", error, known)
+        return False
+    return True
+
+
+def _referred(value: str, key: str, place: files.Place, environ: Mapping[str, str], findings: Findings) -> str:
+    if not references.is_reference(value):
+        return value
+    try:
+        return references.resolve(value, place, environ)
+    except references.Unresolved as error:
+        findings.add(place.file, key, str(error))
+        return addresses.EMBEDDED if key == "queue.url" else Settings().store.url
+
+
+def _anchored(url: str, place: files.Place) -> str:
+    prefix = "sqlite:///"
+    return f"{prefix}{place.absolute(url.removeprefix(prefix))}" if url.startswith(prefix) else url
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+class _TenantReader:
+    """Reads one tenant's table after the other."""
+
+    def __init__(self, place: files.Place, environ: Mapping[str, str], findings: Findings, role: Role) -> None:
+        self._place = place
+        self._environ = environ
+        self._findings = findings
+        self._gives_secrets = role in _SOURCES_SECRETS
+        self._targets = targets.Reader(
+            place=place, environ=environ, findings=findings, resolves=role in _TARGETS_SECRETS
+        )
+
+    def read(self, tenant: files.TenantTable) -> TenantSettings | None:
+        """Return a tenant's settings; None, with findings, when its table cannot be used."""
+        plain = {key: value for key, value in tenant.table.items() if key not in {"sources", "targets"}}
+        if "sources" in tenant.table:
+            plain["sources"] = self._sources(tenant)
+        plain["targets"] = self._all_targets(tenant)
+        try:
+            read = TenantSettings(**plain)
+        except ValidationError as error:
+            self._findings.add_invalid(tenant.file, tenant.key, error, TenantSettings.model_fields)
+            return None
+        if not read.id or not set(read.id) <= _PLAIN:
+            self._findings.add(tenant.file, dotted(tenant.key, "id"), "must be letters, digits, - or _")
+        for part, names in (("sources", read.sources), ("targets", read.targets)):
+            for name in _twice(each.name for each in names):
+                self._findings.add(tenant.file, dotted(tenant.key, part), f"{name} is there twice")
+        return read
+
+    def _all_targets(self, tenant: files.TenantTable) -> list[TargetSettings]:
+        found = []
+        for number, table in self._tables(tenant, "targets"):
+            prefix = dotted(tenant.key, "targets", number)
+            target = self._targets.read(tenant, prefix, table)
+            if target is None:
+                continue
+            found.append(target)
+            if not target.name or not set(target.name) <= _PLAIN:
+                self._findings.add(tenant.file, dotted(prefix, "name"), "must be letters, digits, - or _")
+        return found
+
+    def _sources(self, tenant: files.TenantTable) -> list[SourceSettings]:
+        found = []
+        for number, table in self._tables(tenant, "sources"):
+            prefix = dotted(tenant.key, "sources", number)
+            secret = self._source_secret(tenant, prefix, table)
+            try:
+                source = SourceSettings(**{**table, "secret": secret})
+                zoneinfo.ZoneInfo(source.timezone)
+            except ValidationError as error:
+                self._findings.add_invalid(tenant.file, prefix, error, SourceSettings.model_fields)
+            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+                self._findings.add(tenant.file, dotted(prefix, "timezone"), "is no time zone like Europe/Berlin")
+            else:
+                found.append(source)
+        return found
+
+    def _source_secret(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> SecretStr | None:
+        value, key = table.get("secret"), dotted(prefix, "secret")
+        if value is None:
+            if table.get("kind", "scim") not in _NO_SECRET_NEEDED:
+                self._findings.add(tenant.file, key, "is missing; without it nobody could tell who sends")
+            return None
+        if not references.is_reference(value):
+            self._findings.add(tenant.file, key, "is a secret: give it as env:NAME or file:PATH")
+            return None
+        if not self._gives_secrets:
+            return None
+        try:
+            return SecretStr(references.resolve(str(value), self._place, self._environ))
+        except references.Unresolved as error:
+            self._findings.add(tenant.file, key, str(error))
+            return None
+
+    def _tables(self, tenant: files.TenantTable, part: str) -> list[tuple[int, Mapping[str, Any]]]:
+        tables = tenant.table.get(part, [])
+        if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):
+            return list(enumerate(tables))
+        self._findings.add(tenant.file, dotted(tenant.key, part), f"must be [[tenants.{part}]] tables")
+        return []
+
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+"""What names are made of: they stand in URLs, keys and file names."""

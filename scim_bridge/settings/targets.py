@@ -1,0 +1,131 @@
+"""One target's settings: its kind's defaults, its own table over them, its secrets, and what is wrong with any."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from scim_bridge.mapping.records import check_mapping
+from scim_bridge.settings import addresses, files, kinds, references
+from scim_bridge.settings.models import (
+    FieldSettings,
+    GroupSettings,
+    GuardSettings,
+    LimitSettings,
+    TargetSettings,
+)
+from scim_bridge.settings.problems import Findings, dotted
+
+_KEYS_WITHIN = frozenset(
+    {"class", *GuardSettings.model_fields, *LimitSettings.model_fields, *FieldSettings.model_fields}
+    | {*GroupSettings.model_fields}
+)
+"""Keys of a target's own tables, for finding the one that was meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads targets' tables. `resolves` tells whether this process is given targets' secrets."""
+
+    place: files.Place
+    environ: Mapping[str, str]
+    findings: Findings
+    resolves: bool
+
+    def read(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> TargetSettings | None:
+        """Return a target's settings; None, with findings, when the table cannot be used."""
+        kind_name = table.get("kind")
+        if not isinstance(kind_name, str) or kind_name not in kinds.names():
+            text = f"must be one of {', '.join(kinds.names())}"
+            self.findings.add(tenant.file, dotted(prefix, "kind"), text)
+            return None
+        kind = kinds.read(kind_name, self.place, self.findings)
+        for key in sorted(table.keys() - kind.options - kinds.OURS):
+            self.findings.add_unknown(tenant.file, dotted(prefix, key), kind.options | kinds.OURS)
+        merged = files.merged(kind.defaults, {key: table[key] for key in table.keys() & (kind.options | kinds.OURS)})
+        options, secrets = self._options(tenant, prefix, kind, merged)
+        common = {key: value for key, value in merged.items() if key in kinds.OURS}
+        common["mapping"] = self._mapping(tenant, prefix, common.get("mapping", {}))
+        try:
+            target = TargetSettings(**common, options=options, secrets=secrets)
+        except ValidationError as error:
+            self.findings.add_invalid(tenant.file, prefix, error, _KEYS_WITHIN)
+            return None
+        for name in _faulty_patterns(target):
+            self.findings.add(tenant.file, dotted(prefix, "fields", name, "pattern"), "is no regular expression")
+        return target
+
+    def _options(
+        self, tenant: files.TenantTable, prefix: str, kind: kinds.Kind, merged: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, SecretStr]]:
+        own = {key: value for key, value in merged.items() if key in kind.options}
+        for name in kind.required:
+            if merged.get(name) in (None, "", [], {}):
+                self.findings.add(tenant.file, dotted(prefix, name), f"is missing; a {kind.name} target needs it")
+        options, secrets = {}, {}
+        on_loopback = all(
+            addresses.is_loopback_url(str(value)) for key, value in own.items() if key.endswith("url") and value
+        )
+        for name, value in own.items():
+            key = dotted(prefix, name)
+            if name in kind.secrets:
+                found = self._secret(tenant, key, value, literal_allowed=on_loopback)
+                if found is not None:
+                    secrets[name] = found
+                continue
+            options[name] = resolved = self._option(tenant, key, value)
+            problem = None if references.is_reference(resolved) else kind.problem_with(name, resolved)
+            if problem is None and name.endswith("url") and isinstance(resolved, str) and resolved:
+                problem = addresses.problem_with_target(resolved)
+            if problem is not None:
+                self.findings.add(tenant.file, key, problem)
+        return options, secrets
+
+    def _option(self, tenant: files.TenantTable, key: str, value: Any) -> Any:
+        """Return an option's value; a reference stays one where this process has no use for it."""
+        if not self.resolves or not references.is_reference(value):
+            return value
+        return self._resolved(tenant, key, value) or value
+
+    def _secret(self, tenant: files.TenantTable, key: str, value: Any, *, literal_allowed: bool) -> SecretStr | None:
+        if value in (None, ""):
+            return None
+        if not references.is_reference(value):
+            if not literal_allowed or not isinstance(value, str):
+                self.findings.add(tenant.file, key, "is a secret: give it as env:NAME or file:PATH")
+                return None
+            return SecretStr(value) if self.resolves else None
+        found = self._resolved(tenant, key, value) if self.resolves else None
+        return None if found is None else SecretStr(found)
+
+    def _resolved(self, tenant: files.TenantTable, key: str, reference: str) -> str | None:
+        try:
+            return references.resolve(reference, self.place, self.environ)
+        except references.Unresolved as error:
+            self.findings.add(tenant.file, key, str(error))
+            return None
+
+    def _mapping(self, tenant: files.TenantTable, prefix: str, mapping: Any) -> Any:
+        """Return [mapping] without the fields that "" takes out; faults of expressions are findings."""
+        if not isinstance(mapping, Mapping):
+            return mapping
+        kept = {name: text for name, text in mapping.items() if text != ""}
+        if all(isinstance(text, str) for text in kept.values()):
+            for fault in check_mapping(kept):
+                field, _, sentence = fault.partition(": ")
+                self.findings.add(tenant.file, dotted(prefix, "mapping", field), sentence)
+        return kept
+
+
+def _faulty_patterns(target: TargetSettings) -> list[str]:
+    return [name for name, field in target.fields.items() if field.pattern is not None and not _compiles(field.pattern)]
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
