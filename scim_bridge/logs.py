@@ -1,0 +1,126 @@
+"""Logs: one JSON object a line on stderr, readable lines on a terminal. Events are constant strings with fields."""
+
+import contextlib
+import logging
+import secrets
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+
+NEVER_SHOWN = frozenset(
+    {
+        "api_key",
+        "authorization",
+        "body",
+        "cookie",
+        "credential",
+        "display_name",
+        "document",
+        "email",
+        "emails",
+        "name",
+        "password",
+        "phone",
+        "request_body",
+        "scim_token",
+        "secret",
+        "token",
+        "user_name",
+        "username",
+        "webhook_secret",
+    }
+)
+"""Fields that may hold a secret or a person; dropped from every line, whoever logged them."""
+
+_correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+
+EventDict = MutableMapping[str, Any]
+
+
+def configure(level: str, *, process: str) -> None:
+    """Send everything that is logged in this process, libraries included, to stderr in one form."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_correlation_id,
+        _named(process),
+        drop_sensitive,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering()],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # They log addresses and statements at their lower levels.
+    for chatty in ("urllib3", "sqlalchemy", "alembic", "rq", "redis", "werkzeug"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+@contextlib.contextmanager
+def correlated(correlation_id: str | None = None) -> Iterator[str]:
+    """Put an id on every line that is logged in the block, and give it: the caller's, or a fresh one."""
+    chosen = correlation_id or new_correlation_id()
+    mark = _correlation_id.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _correlation_id.reset(mark)
+
+
+def new_correlation_id() -> str:
+    """Return an id that follows a change from its request to its outcome."""
+    return secrets.token_hex(8)
+
+
+def correlation_id() -> str | None:
+    """Return the id of what is being done, None outside of any."""
+    return _correlation_id.get()
+
+
+def drop_sensitive(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Take out the fields that may hold a secret or a person."""
+    for field in [field for field in event if field.lower() in NEVER_SHOWN]:
+        del event[field]
+    return event
+
+
+def _add_correlation_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    chosen = _correlation_id.get()
+    if chosen is not None:
+        event.setdefault("correlation_id", chosen)
+    return event
+
+
+def _named(process: str) -> structlog.typing.Processor:
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("process", process)
+        return event
+
+    return add
+
+
+def _rendering() -> list[structlog.typing.Processor]:
+    if sys.stderr.isatty():
+        # Plain tracebacks: the pretty ones show local variables, and those hold people.
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -1,0 +1,43 @@
+"""Builds the parts that every process has from its settings: the clock, the store, the dispatcher."""
+
+import time
+from pathlib import Path
+
+from scim_bridge.dispatch import RqDispatcher
+from scim_bridge.domain.instants import Millis
+from scim_bridge.settings import loading
+from scim_bridge.settings.addresses import EMBEDDED
+from scim_bridge.settings.models import Settings
+from scim_bridge.store.engine import Store
+from scim_bridge.supervisor import sockets
+
+
+def now_ms() -> Millis:
+    """Return the machine's time; the Clock of every process."""
+    return time.time_ns() // 1_000_000
+
+
+def load_settings(role: loading.Role | str, named: str | Path | None = None) -> Settings:
+    """Return the settings for a process of a role, from the files and the environment.
+
+    Raises:
+        SettingsRefused: with every problem of the configuration.
+    """
+    return loading.load(named, role=role)
+
+
+def queue_url(settings: Settings) -> str:
+    """Return the URL at which the queue is reached; of the embedded Valkey, its socket."""
+    if settings.queue.url != EMBEDDED:
+        return settings.queue.url
+    return f"unix://{sockets.find(Path(settings.data_dir))}"
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store. Open it after a fork, not before."""
+    return Store.open(settings.store.url, clock=now_ms, pool_size=settings.store.pool_size)
+
+
+def open_dispatcher(settings: Settings) -> RqDispatcher:
+    """Return the dispatcher; it connects when it is first needed."""
+    return RqDispatcher(queue_url(settings))
