@@ -1,0 +1,62 @@
+# ruff: noqa: INP001 - gunicorn reads this file by its path
+"""How gunicorn runs the front door. Address and size come from [web] in the configuration.
+
+gunicorn --config config/gunicorn.conf.py 'scim_bridge.web.wsgi:make_app()'
+"""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+from scim_bridge import wiring
+from scim_bridge.supervisor import leash
+
+_settings = wiring.load_settings("web")
+
+# /metrics is only on the second.
+bind = [_settings.web.bind, _settings.web.admin_bind]
+workers = _settings.web.workers
+threads = _settings.web.threads
+worker_class = "gthread"
+# Each process accepts on a socket of its own: connections that are kept alive spread evenly, and a new master can
+# bind while processes of a killed one still end.
+reuse_port = True
+keepalive = 75
+# A process that hangs is killed after this; a single request is limited to far less by its own deadlines.
+timeout = 60
+# Less than the 15 s that `up` gives the whole front door.
+graceful_timeout = 12
+umask = 0o077
+# gthread tells its master that it lives through a file; on a slow disk that would look like a hang.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - private and empty, gunicorn unlinks it
+# SCIM filters stand in the request line.
+limit_request_line = 8190
+control_socket_disable = True
+# The application logs requests itself, without personal data.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+
+class _WithoutRequests(logging.Filter):
+    """Keeps paths and header lines of requests out of gunicorn's own log: filters and tokens stand in them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the two messages that quote a request."""
+        text = str(record.msg)
+        for opening in ("Invalid request", "Error handling request"):
+            if text.startswith(opening):
+                record.msg, record.args = opening, ()
+        return True
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """End with the master, whatever ends it. A killed master's successor must not share the port with old processes."""
+    if not leash.die_with_parent(signal.SIGKILL, parent=server.pid):
+        worker.alive = False
+
+
+def on_starting(server: Any) -> None:
+    """Keep requests out of the log, in the master and in all that it forks."""
+    server.log.error_log.addFilter(_WithoutRequests())

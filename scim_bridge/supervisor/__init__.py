@@ -1,0 +1,1 @@
+"""`scim-bridge up`: everything on one machine, started, watched, restarted and stopped in order."""
