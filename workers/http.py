@@ -3,6 +3,7 @@
 Nothing here logs, and no error holds a header, a body or a query: only the method, the path and what went wrong.
 """
 
+import logging
 import socket
 import threading
 import time
@@ -27,6 +28,9 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest answer that is read: a listing of some 200,000 accounts."""
 
 CHUNK_BYTES = 65_536
+
+# The library's own records hold whole URLs, so also filters with addresses in them: none is made.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 
 
 class ForbiddenDestination(Unreachable):
@@ -186,8 +190,8 @@ class HttpClient:
         failure: str | None = None
         try:
             response = self._exchange(method, target, body, {**self._headers, **(headers or {})}, deadline_s)
-        except _TooLarge:
-            failure = f"the answer is larger than {self._max_body_bytes} bytes"
+        except _Unusable as exc:
+            failure = str(exc)
         except (requests.RequestException, OSError, ValueError) as exc:
             failure = type(exc).__name__
         finally:
@@ -230,9 +234,11 @@ class HttpClient:
             for chunk in answer.iter_content(CHUNK_BYTES):
                 content += chunk
                 if len(content) > self._max_body_bytes:
-                    raise _TooLarge
+                    raise _Unusable(f"the answer is larger than {self._max_body_bytes} bytes")
                 if time.monotonic() > ends_at:
                     raise TimeoutError
+            if not content and not _is_framed(answer):
+                raise _Unusable("the answer may have been cut off before its body")
             return Response(status=answer.status_code, headers=CaseInsensitiveDict(answer.headers), body=bytes(content))
 
     def _session(self) -> requests.Session:
@@ -259,5 +265,11 @@ class HttpClient:
         return Unreachable(f"{where}: {failure}")
 
 
-class _TooLarge(Exception):  # noqa: N818 - it never leaves this module
-    """The answer is larger than is ever read."""
+class _Unusable(Exception):  # noqa: N818 - it never leaves this module
+    """What arrived is no whole answer; the message says why."""
+
+
+def _is_framed(answer: requests.Response) -> bool:
+    """Tell whether the head says how long the body is; a head that broke off half-way does not."""
+    headers = answer.headers
+    return answer.status_code in {204, 304} or "Content-Length" in headers or "Transfer-Encoding" in headers
