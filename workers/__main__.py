@@ -4,17 +4,14 @@ import argparse
 import os
 import sys
 
-from scim_bridge import dispatch, logs, secrets
-from scim_bridge.errors import SettingsRefused
-from scim_bridge.settings import loading
-from scim_bridge.store.engine import Store
-from scim_bridge.wiring import queue_url
-from workers import queue, reconcile, runtime
+from scim_bridge import logs, secrets, wiring
+from scim_bridge.errors import BridgeError
+from workers import queue, runtime
 from workers.relay import loop
 
 
 def main(arguments: list[str]) -> int:
-    """Run one process; returns its exit code."""
+    """Run one process; returns its exit code: 0 after an orderly stop, 2 when the configuration is wrong."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("process", choices=("deliver", "relay", "reconcile"))
     parser.add_argument("--config")
@@ -27,16 +24,18 @@ def main(arguments: list[str]) -> int:
     os.umask(0o077)
     try:
         installed = make_runtime(options.config, role="relay" if options.process == "relay" else "worker")
-    except SettingsRefused as refused:
-        sys.stderr.write(f"{refused}\n")
-        return 2
+    except BridgeError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     logs.configure(installed.settings.log_level, process=options.process)
     runtime.install(installed)
     if options.process == "deliver":
-        queue.serve(queue_url(installed.settings))
+        queue.serve(installed, wiring.queue_url(installed.settings))
     elif options.process == "relay":
         loop.serve(installed)
     else:
+        from workers import reconcile  # noqa: PLC0415 - delivering and relaying do without it
+
         return reconcile.command(
             installed, tenant=options.tenant, target=options.target, repair=options.repair, as_json=options.json
         )
@@ -47,15 +46,18 @@ def make_runtime(config: str | None, *, role: str) -> runtime.Runtime:
     """Read the settings and open what a process needs.
 
     Raises:
-        SettingsRefused: with every problem of the configuration.
+        BridgeError: the configuration is wrong; everything that is wrong is named.
     """
-    settings = loading.load(config, role=role, environ=os.environ)
-    return runtime.Runtime(
+    settings = wiring.load_settings(role, config)
+    made = runtime.Runtime(
         settings=settings,
-        store=Store.open(settings.store.url, clock=runtime.system_clock, pool_size=settings.store.pool_size),
-        dispatcher=dispatch.RqDispatcher(queue_url(settings)),
+        store=wiring.open_store(settings),
+        dispatcher=wiring.open_dispatcher(settings),
         fingerprint_key=secrets.installation_key(settings.data_dir),
     )
+    if role == "worker":
+        made.build_targets()
+    return made
 
 
 if __name__ == "__main__":

@@ -3,25 +3,21 @@
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 
-from scim_bridge import secrets
+from scim_bridge import secrets, wiring
 from scim_bridge.dispatch import Dispatcher
-from scim_bridge.domain.instants import Clock, Millis
+from scim_bridge.domain.instants import Clock
+from scim_bridge.errors import UsageError
+from scim_bridge.recording.scopes import TargetScope, scope_of
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store.engine import Store
 from workers.targets import registry
 from workers.targets.port import Target
 
 _current: dict[str, "Runtime"] = {}
-
-
-def system_clock() -> Millis:
-    """Return the machine's time."""
-    return time.time_ns() // 1_000_000
 
 
 def owner_name(pid: int | None = None) -> str:
@@ -37,7 +33,7 @@ class Runtime:
     store: Store
     dispatcher: Dispatcher
     fingerprint_key: bytes = field(repr=False)
-    clock: Clock = system_clock
+    clock: Clock = wiring.now_ms
     random: Random = field(default_factory=SystemRandom)
     stopping: threading.Event = field(default_factory=threading.Event)
     pause: Callable[[float], object] = field(init=False)
@@ -45,6 +41,7 @@ class Runtime:
     owner: str = field(default_factory=owner_name)
     targets: dict[tuple[str, str], Target] = field(default_factory=dict)
     """Targets by tenant and name; a test puts its own here."""
+    scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pause = self.stopping.wait
@@ -64,8 +61,38 @@ class Runtime:
             settings = self.target_settings(tenant, target)
             if settings is None:
                 raise KeyError((tenant, target))
-            self.targets[tenant, target] = registry.build(settings)
+            self.targets[tenant, target] = registry.build(settings, clock=self.clock)
         return self.targets[tenant, target]
+
+    def build_targets(self) -> None:
+        """Build every target now, so that wrong options stop the start.
+
+        Raises:
+            UsageError: naming all that is wrong, of all targets.
+        """
+        faults = []
+        for tenant in self.settings.tenants:
+            for settings in tenant.targets:
+                try:
+                    self.target(tenant.id, settings.name)
+                    self.scope(tenant.id, settings.name)
+                except ValueError as error:
+                    faults.append(f"  tenant {tenant.id}: {error}")
+        if faults:
+            raise UsageError("the configuration has faults:\n" + "\n".join(faults))
+
+    def scope(self, tenant: str, target: str) -> TargetScope:
+        """Return what of the directory a lane is owed; its filter is compiled once.
+
+        Raises:
+            KeyError: the configuration does not name the lane.
+        """
+        if (tenant, target) not in self.scopes:
+            settings = self.target_settings(tenant, target)
+            if settings is None:
+                raise KeyError((tenant, target))
+            self.scopes[tenant, target] = scope_of(settings)
+        return self.scopes[tenant, target]
 
     def quota_name(self, tenant: str, target: str) -> str:
         """Return the name under which a lane's calls are counted: given, or a keyed fingerprint of its credential."""

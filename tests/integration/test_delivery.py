@@ -362,3 +362,26 @@ def test_a_dry_run_says_so_and_sends_nothing(make_bench: Callable[..., Bench]) -
     bench.work()
     assert bench.target.calls == []
     assert bench.states() == {"skipped": 1}
+
+
+def test_who_leaves_the_scope_is_deactivated_and_who_was_never_in_it_is_not_made(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(scope='userType eq "Employee"')
+    bench.push("ann", userType="Employee")
+    bench.push("bob", userType="Contractor")
+    bench.work()
+    assert [account.attributes["userName"] for account in bench.target.accounts.values()] == ["ann@example.com"]
+    bench.push("ann", userType="Contractor")
+    bench.work()
+    assert bench.target.held("ann@example.com").active is False
+    assert bench.states() == {"delivered": 2}
+
+
+def test_who_leaves_the_scope_stays_where_the_configuration_says_keep(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(scope='userType eq "Employee"', on_unscope="keep")
+    bench.push("ann", userType="Employee")
+    bench.work()
+    bench.push("ann", userType="Contractor")
+    bench.work()
+    assert bench.target.held("ann@example.com").active is True

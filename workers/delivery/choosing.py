@@ -1,5 +1,6 @@
 """Who is due on a lane and which calls they need; ends what needs no call."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         managed = directory_groups.names(tx) if people else frozenset()
     if not people:
         return Plan(calls=(), group_ids=group_ids, backlog=0)
-    rules = post.rules(_managed(post, managed))
+    rules = post.rules(managed_groups(post, managed))
     wanted: list[needs.Needs] = []
     ended: list[Outcome] = []
     groups_wanted: list[tuple[Person, str]] = []
@@ -47,9 +48,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         if person.kind == "Group":
             _decide_group(post, person, group_ids, ended=ended, wanted=groups_wanted)
             continue
-        verdict = needs.decide(
-            person, desired_of(post, person), matching=post.target.matching(person), rules=rules, now=post.now()
-        )
+        verdict = _decide(post, person, rules)
         if isinstance(verdict, needs.Decided):
             ended.append(_ended(person, verdict))
             continue
@@ -71,11 +70,28 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
 
 
 def desired_of(post: Post, person: Person) -> Record | Problem:
-    """Return what the target should hold of a person, by today's directory and mapping."""
-    return post.target.desired(person)
+    """Return what the target should hold of a person, by today's directory, mapping and scope.
+
+    Who has left the scope is wanted inactive, like somebody who has left altogether.
+    """
+    desired = post.target.desired(person)
+    if isinstance(desired, Record) and desired.active and not post.scope.takes(person.document):
+        return dataclasses.replace(desired, active=False)
+    return desired
 
 
-def _managed(post: Post, directory: frozenset[str]) -> frozenset[str]:
+def _decide(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | needs.Needs:
+    is_out = not person.deleted and not post.scope.takes(person.document)
+    if is_out and not post.scope.deactivates_on_unscope:
+        return needs.Decided(state=State.SKIPPED, code="out_of_scope")
+    desired = desired_of(post, person)
+    if isinstance(desired, Problem) and is_out:
+        # A mapping that fails must not keep somebody in who is out.
+        desired = Record(active=False, attributes={})
+    return needs.decide(person, desired, matching=post.target.matching(person), rules=rules, now=post.now())
+
+
+def managed_groups(post: Post, directory: frozenset[str]) -> frozenset[str]:
     """Return the names of the target's groups that stand for groups of ours."""
     return frozenset(
         name for group in directory for name in [records.target_group(post.settings.groups, group)] if name is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.planning.needs import Rules
+from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.settings.models import TargetSettings
 from scim_bridge.store.engine import Store
 from scim_bridge.store.quota import Window
@@ -29,6 +30,7 @@ class Post:
     epoch: int
     target: Target
     settings: TargetSettings
+    scope: TargetScope
     groups_listed: bool = False
     failed_groups: set[str] = field(default_factory=set)
 

@@ -28,7 +28,7 @@ Future = concurrent.futures.Future[submitting.Ended]
 
 def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
     """Drain one lane for a while; returns at once when another worker has it or nothing is due."""
-    post = _take_post(runtime, tenant, target_name)
+    post = take_post(runtime, tenant, target_name)
     if post is None:
         return
     wake_at: Millis | None = post.now()
@@ -36,21 +36,28 @@ def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
         with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch) as keeper:
             wake_at = _Shift(post, keeper).work()
     finally:
-        _leave_post(post, wake_at)
+        leave_post(post, wake_at)
 
 
-def _take_post(runtime: Runtime, tenant: str, target_name: str) -> Post | None:
+def take_post(runtime: Runtime, tenant: str, target_name: str, *, patience_s: float = 0) -> Post | None:
+    """Take a lane's lease; None when the lane is not configured, or another worker keeps it for `patience_s`."""
     settings = runtime.target_settings(tenant, target_name)
     if settings is None:
         log.warning("lane_not_configured", tenant=tenant, target=target_name)
         return None
-    with runtime.store.begin(tenant) as tx:
+    with runtime.store.begin(tenant, write=False) as tx:
         lane = lanes.by_target(tx, target_name)
-        if lane is None:
-            return None
-        epoch = lanes.take_lease(tx, lane.id, owner=runtime.owner, lease_ms=LEASE_MS)
-    if epoch is None:
+    if lane is None:
         return None
+    epoch, waited_s = None, 0.0
+    while epoch is None:
+        with runtime.store.begin(tenant) as tx:
+            epoch = lanes.take_lease(tx, lane.id, owner=runtime.owner, lease_ms=LEASE_MS)
+        if epoch is None:
+            if waited_s >= patience_s:
+                return None
+            runtime.pause(0.2)
+            waited_s += 0.2
     return Post(
         runtime=runtime,
         tenant=tenant,
@@ -59,10 +66,12 @@ def _take_post(runtime: Runtime, tenant: str, target_name: str) -> Post | None:
         epoch=epoch,
         target=runtime.target(tenant, target_name),
         settings=settings,
+        scope=runtime.scope(tenant, target_name),
     )
 
 
-def _leave_post(post: Post, wake_at: Millis | None) -> None:
+def leave_post(post: Post, wake_at: Millis | None) -> None:
+    """Give the lane back, and tell the workers when there is more to do at once."""
     try:
         with post.store.begin(post.tenant) as tx:
             lanes.release_lease(tx, post.lane_id, epoch=post.epoch, wake_at=wake_at)
@@ -123,6 +132,10 @@ class _Shift:
             # The next call is for the leaver whose id is being looked up; nothing may take its slot.
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()
+        return self._send_what_is_due(pool, left_open_at)
+
+    def _send_what_is_due(self, pool: concurrent.futures.Executor, left_open_at: Millis | None) -> Millis | None:
+        post = self._post
         plan = choosing.choose(post)
         for call in plan.calls:
             if len(self._out) >= post.settings.concurrency:
@@ -135,9 +148,7 @@ class _Shift:
         if self._out:
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()
-        if plan.calls:
-            return post.now()
-        return left_open_at
+        return post.now() if plan.calls else left_open_at
 
     def _send(
         self, pool: concurrent.futures.Executor, call: Call, plan: choosing.Plan, *, backlog_calls: int

@@ -34,14 +34,7 @@ def settle(post: Post, ended: Ended) -> bool:
         lane = lanes.by_target(tx, post.target_name)
         if lane is None:
             return False
-        batches.close_batch(
-            tx,
-            batch.id,
-            status="finished" if ended.answer is not None else "failed",
-            answer=dict(ended.answer.redacted) if ended.answer is not None else {"failure": _told(ended.failure)},
-            http_status=ended.answer.status if ended.answer is not None else _status(ended.failure),
-            answered_at=ended.answered_at,
-        )
+        _close(tx, ended)
         if ended.answer is not None:
             gate.note_success(tx, lane)
             outcomes = _answered(tx, post, ended, ended.answer)
@@ -57,6 +50,30 @@ def settle(post: Post, ended: Ended) -> bool:
         if call.step is Step.CREATE_GROUP and ended.answer is None:
             post.groups_listed = False
     return True
+
+
+def close_only(post: Post, ended: Ended) -> None:
+    """Write the end of a call that held no operations: batch, slot and lane."""
+    with post.store.begin(post.tenant) as tx:
+        _close(tx, ended)
+        lane = lanes.by_target(tx, post.target_name)
+        if lane is None or not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
+            return
+        if ended.failure is None:
+            gate.note_success(tx, lane)
+        else:
+            gate.note_failure(tx, lane, ended.failure)
+
+
+def _close(tx: Transaction, ended: Ended) -> None:
+    batches.close_batch(
+        tx,
+        ended.opened.batch.id,
+        status="finished" if ended.answer is not None else "failed",
+        answer=dict(ended.answer.redacted) if ended.answer is not None else {"failure": _told(ended.failure)},
+        http_status=ended.answer.status if ended.answer is not None else _status(ended.failure),
+        answered_at=ended.answered_at,
+    )
 
 
 def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list[Outcome]:

@@ -69,8 +69,10 @@ def klass_of(post: Post, call: Call) -> str:
     return "read" if call.step is Step.LOOK_UP else post.target.abilities().write_class
 
 
-def open_call(post: Post, call: Call, *, backlog_calls: int) -> Opened | Millis:
+def open_call(post: Post, call: Call, *, backlog_calls: int, holds_operations: bool = True) -> Opened | Millis:
     """Write slot, batch and `sending` in one commit, or say when there will be room.
+
+    A look-up that nobody's operation waits for (`holds_operations` False) is counted and written like every call.
 
     Raises:
         LeaseGone: the lane belongs to a successor.
@@ -92,7 +94,7 @@ def open_call(post: Post, call: Call, *, backlog_calls: int) -> Opened | Millis:
             lane_id=post.lane_id,
             epoch=post.epoch,
             step=str(call.step or "mixed"),
-            operation_ids=call.operation_ids,
+            operation_ids=call.operation_ids if holds_operations else (),
             method=method,
             path=path,
             request=request,

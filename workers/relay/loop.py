@@ -4,6 +4,7 @@ import signal
 
 import structlog
 
+from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
 from workers.relay import housekeeping, wakes
 from workers.runtime import Runtime
@@ -39,4 +40,13 @@ def run_due(runtime: Runtime, due: dict[str, int]) -> None:
             due[name] = duty(runtime, now)
         except StoreUnavailable as error:
             log.warning("duty_put_off", duty=name, reason=str(error))
-            due[name] = now + LONGEST_SLEEP_MS
+            _put_off(name, due, now)
+        except Exception:
+            # One duty's fault must not keep the others from being done; this is the process's outermost loop.
+            log.exception("duty_failed", duty=name)
+            _put_off(name, due, now)
+
+
+def _put_off(name: str, due: dict[str, int], now: int) -> None:
+    metrics.RELAY_FAULTS.labels(duty=name).inc()
+    due[name] = now + LONGEST_SLEEP_MS

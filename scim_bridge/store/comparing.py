@@ -1,0 +1,63 @@
+"""The directory in pages, as reconciliation reads it: every user with groups and link, a few thousand at a time."""
+
+import json
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.people import Person
+from scim_bridge.store import due, links, tables
+from scim_bridge.store.engine import Store
+
+resource, link, operation = tables.resource, tables.link, tables.operation
+
+AT_A_TIME = 2_000
+
+
+def users(store: Store, tenant: str, lane_id: int) -> Iterator[tuple[Person, bool]]:
+    """Yield every user of a tenant as one lane sees them, and whether something is on its way for them already.
+
+    Deleted users come too while they hold an account. No transaction is open between two pages.
+    """
+    after = 0
+    while True:
+        page = _page(store, tenant, lane_id, after=after)
+        yield from page
+        if len(page) < AT_A_TIME:
+            return
+        after = page[-1][0].resource_id
+
+
+def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[Person, bool]]:
+    is_open = sa.exists().where(
+        operation.c.lane_id == lane_id,
+        operation.c.resource_id == resource.c.id,
+        operation.c.state.in_(("waiting", "sending")),
+    )
+    query = (
+        sa.select(resource, is_open.label("is_open"), *links.LINK_COLUMNS)
+        .select_from(resource.outerjoin(link, sa.and_(link.c.resource_id == resource.c.id, link.c.lane_id == lane_id)))
+        .where(resource.c.tenant == tenant, resource.c.kind == "User", resource.c.id > after)
+        .where(sa.or_(resource.c.deleted_at.is_(None), link.c.id.is_not(None)))
+        .order_by(resource.c.id)
+        .limit(AT_A_TIME)
+    )
+    with store.begin(tenant, write=False) as tx:
+        rows = tx.connection.execute(query).mappings().all()
+        groups = due.group_names(tx, [row["id"] for row in rows])
+    return [
+        (
+            Person(
+                operation_id=0,
+                resource_id=row["id"],
+                scim_id=row["scim_id"],
+                kind="User",
+                document=json.loads(row["document"]),
+                deleted=row["deleted_at"] is not None,
+                groups=groups.get(row["id"], ()),
+                link=links.link_of(row),
+            ),
+            bool(row["is_open"]),
+        )
+        for row in rows
+    ]

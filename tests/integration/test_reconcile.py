@@ -1,0 +1,122 @@
+"""Directory against target: what differs is named, and owed when asked."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fakes.target import FakeTarget
+
+from scim_bridge.domain.people import Step
+from scim_bridge.store import lanes
+from scim_bridge.store.engine import Store
+from workers import reconcile
+
+Bench = Any
+
+
+def counts(report: reconcile.Report) -> dict[str, Any]:
+    return {key: value for key, value in report.to_json().items() if key != "differences" and value}
+
+
+def test_a_new_target_is_loaded_by_one_listing_and_full_batches(make_bench: Callable[..., Bench], store: Store) -> None:
+    """250 people are in the directory before the lane is; 3 of them have accounts there already."""
+    bench = make_bench()
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [])
+    for number in range(250):
+        bench.push(f"p{number}")
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms")])
+    for number in range(3):
+        bench.target.seed(f"p{number}@example.com", firstName=f"P{number}", lastName="Person")
+    bench.work()
+    assert bench.target.calls == [], "a new target sends nothing by itself"
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert counts(report) == {"equal": 3, "missing": 247, "adopted": 3, "owed": 247}
+    bench.work()
+    assert len(bench.target.calls_of(Step.LOOK_UP)) == 1
+    assert [len(call.items) for call in bench.target.calls_of(Step.CREATE)] == [200, 47]
+    assert len(bench.target.accounts) == 250
+    assert bench.states() == {"delivered": 247}
+
+
+def test_a_report_changes_nothing(bench: Bench) -> None:
+    for name in ("ann", "bob", "cyd"):
+        bench.push(name)
+    bench.work()
+    bench.target.held("ann@example.com").attributes["title"] = "Changed by hand"
+    bench.target.held("bob@example.com").active = False
+    bench.target.seed("stranger@example.com")
+    del bench.target.accounts[bench.target.held("cyd@example.com").account_id]
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
+    assert counts(report) == {"missing": 1, "differing": 2, "extra": 1}
+    assert {each.parts for each in report.differences} == {("title",), ("status",), ()}
+    assert bench.states() == {"delivered": 3}
+
+
+def test_repair_brings_missing_and_differing_back_and_leaves_strangers_alone(bench: Bench) -> None:
+    for name in ("ann", "bob", "cyd"):
+        bench.push(name)
+    bench.work()
+    bench.target.held("ann@example.com").attributes["title"] = "Changed by hand"
+    del bench.target.accounts[bench.target.held("cyd@example.com").account_id]
+    bench.target.seed("stranger@example.com")
+    reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    bench.work(shifts=2)
+    assert "title" not in bench.target.held("ann@example.com").attributes
+    assert bench.target.held("cyd@example.com") is not None
+    assert bench.target.held("stranger@example.com").active is True
+    assert counts(reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)) == {"equal": 3, "extra": 1}
+
+
+def test_a_leaver_who_is_still_active_in_the_target_is_found_and_closed(bench: Bench) -> None:
+    bench.push("ann")
+    bench.work()
+    bench.push("ann", active=False)
+    bench.work()
+    bench.target.held("ann@example.com").active = True
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert [each.parts for each in report.differences] == [("status",)]
+    bench.work()
+    assert bench.target.held("ann@example.com").active is False
+
+
+def test_a_lane_that_is_at_work_is_not_disturbed(bench: Bench, store: Store) -> None:
+    with store.begin("acme") as tx:
+        lanes.take_lease(tx, lanes.by_target(tx, "lms").id, owner="somebody", lease_ms=10**9)
+    with pytest.raises(reconcile.CannotReconcile, match="at work"):
+        reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
+
+
+def test_a_target_that_does_not_answer_is_said_so_and_nothing_is_judged(bench: Bench) -> None:
+    bench.push("ann")
+    bench.work()
+    bench.target.fail_next()
+    with pytest.raises(reconcile.CannotReconcile, match="did not show"):
+        reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert bench.states() == {"delivered": 1}
+
+
+def test_the_command_names_wrong_tenants_and_targets(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reconcile.command(bench.runtime, tenant="acme", target="nope", repair=False, as_json=False) == 2
+    assert "--target" in capsys.readouterr().err
+
+
+def test_the_command_exits_1_on_drift_and_prints_json(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.push("ann")
+    bench.work()
+    bench.target.accounts.clear()
+    assert reconcile.command(bench.runtime, tenant="acme", target="lms", repair=False, as_json=True) == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["missing"] == 1
+
+
+def test_targets_whose_look_up_takes_few_people_are_asked_in_parts(make_bench: Callable[..., Bench]) -> None:
+    target = FakeTarget(sizes={Step.LOOK_UP: 100, Step.CREATE: 200, Step.UPDATE: 1, Step.DEACTIVATE: 1})
+    bench = make_bench(target=target)
+    for number in range(250):
+        bench.push(f"p{number}")
+    bench.work()
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
+    assert counts(report) == {"equal": 250}
+    assert len(target.calls_of(Step.LOOK_UP)) == 3

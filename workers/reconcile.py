@@ -1,0 +1,309 @@
+"""Directory against target: what differs, and owing the difference when asked. One listing, not one call a user."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import structlog
+
+from scim_bridge.domain.people import Account, Person, Priority, Problem, Record, Step
+from scim_bridge.planning import needs
+from scim_bridge.planning.calls import Call, Item
+from scim_bridge.recording import repairs
+from scim_bridge.store import comparing, directory_groups, links
+from scim_bridge.store.engine import Transaction
+from workers.delivery import choosing, settle, submitting
+from workers.delivery.lease import LeaseKeeper
+from workers.delivery.post import Post
+from workers.delivery.round import leave_post, take_post
+from workers.policy import conflicts
+from workers.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+OWED_AT_A_TIME = 500
+SLOT_WAIT_S = 120
+
+
+class Drift(StrEnum):
+    """How one user's account and directory differ."""
+
+    MISSING = "missing"
+    DIFFERING = "differing"
+    EXTRA = "extra"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One user who is not as they should be. `parts` names what differs, without values."""
+
+    drift: Drift
+    scim_id: str | None
+    resource_id: int | None
+    account_id: str | None
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What reconciliation found, and what it has owed since."""
+
+    equal: int = 0
+    on_their_way: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    adopted: int = 0
+    owed: int = 0
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report as `reconcile --json` prints it."""
+        counts = {drift.value: sum(1 for each in self.differences if each.drift is drift) for drift in Drift}
+        return {
+            "equal": self.equal,
+            "on_their_way": self.on_their_way,
+            **counts,
+            "adopted": self.adopted,
+            "owed": self.owed,
+            "differences": [
+                {"drift": each.drift, "id": each.scim_id, "account_id": each.account_id, "parts": list(each.parts)}
+                for each in self.differences
+            ],
+        }
+
+
+class CannotReconcile(Exception):  # noqa: N818 - it says what is so
+    """The lane cannot be looked at just now; the message says why and what to do."""
+
+
+def command(runtime: Runtime, *, tenant: str | None, target: str | None, repair: bool, as_json: bool) -> int:
+    """Run `scim-bridge reconcile` and print its report; returns 0 when equal or repaired, 1 on drift, 2 for usage."""
+    if tenant is None or target is None or runtime.target_settings(tenant, target) is None:
+        sys.stderr.write("reconcile needs --tenant and --target as the configuration names them\n")
+        return 2
+    try:
+        report = reconcile(runtime, tenant, target, repair=repair)
+    except CannotReconcile as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if as_json:
+        sys.stdout.write(json.dumps(report.to_json()) + "\n")
+    else:
+        _print(report, repair=repair)
+    return 0 if repair or not report.differences else 1
+
+
+def reconcile(runtime: Runtime, tenant: str, target: str, *, repair: bool) -> Report:
+    """Compare the directory with one listing of the target; with `repair`, adopt who is there and owe the difference.
+
+    Extra accounts are reported and left alone. The first load of a new target is this with `repair`.
+
+    Raises:
+        CannotReconcile: another worker has the lane, or the target did not show its accounts.
+    """
+    post = take_post(runtime, tenant, target, patience_s=30)
+    if post is None:
+        raise CannotReconcile("The lane is at work; try again in a moment, or pause it first.")
+    try:
+        with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch):
+            people = list(comparing.users(runtime.store, tenant, post.lane_id))
+            accounts = _list_accounts(post, [person for person, _ in people])
+            report = _compare(post, people, accounts, repair=repair)
+    finally:
+        leave_post(post, runtime.clock())
+    return report
+
+
+def _list_accounts(post: Post, people: list[Person]) -> tuple[Account, ...]:
+    """Look everybody up, in as few calls as the target's look-up needs."""
+    size = max(1, post.target.abilities().sizes.get(Step.LOOK_UP, 1))
+    found: dict[str, Account] = {}
+    for start in range(0, max(1, len(people)), size):
+        chunk = people[start : start + size]
+        items = tuple(Item(step=Step.LOOK_UP, person=p, matching=post.target.matching(p)) for p in chunk)
+        answer = _look_up(post, Call(step=Step.LOOK_UP, items=items, full=True))
+        found.update({account.account_id: account for account in answer})
+    return tuple(found.values())
+
+
+def _look_up(post: Post, call: Call) -> tuple[Account, ...]:
+    waited_s = 0.0
+    while True:
+        opened = submitting.open_call(post, call, backlog_calls=1, holds_operations=False)
+        if not isinstance(opened, int):
+            break
+        wait_s = max(0.05, (opened - post.now()) / 1000)
+        waited_s += wait_s
+        if waited_s > SLOT_WAIT_S:
+            raise CannotReconcile("The target's quota is used up; try again when the lane is idle.")
+        post.runtime.pause(wait_s)
+    ended = submitting.make_call(post, opened, {})
+    settle.close_only(post, ended)
+    if ended.answer is None or not ended.answer.complete:
+        raise CannotReconcile(f"The target did not show its accounts ({ended.failure or 'incomplete answer'}).")
+    return ended.answer.accounts
+
+
+def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Account, ...], *, repair: bool) -> Report:
+    report = Report()
+    with post.store.begin(post.tenant, write=False) as tx:
+        managed = choosing.managed_groups(post, directory_groups.names(tx))
+    rules = post.rules(managed)
+    wanted = {
+        person.resource_id: conflicts.Wanted(
+            account_id=person.link.account_id, matching={**person.link.matching, **post.target.matching(person)}
+        )
+        for person, _ in people
+    }
+    found = conflicts.match_accounts(wanted, accounts, match_by=post.settings.match_by)
+    doubtful = conflicts.ambiguous(wanted, accounts, match_by=post.settings.match_by)
+    adopting: dict[int, Mapping[str, object]] = {}
+    for person, is_open in people:
+        if is_open:
+            report.on_their_way += 1
+            continue
+        account = found.get(person.resource_id)
+        if account is not None and _may_take_over(post, person, account):
+            adopting[person.resource_id] = _adoption(person, account)
+        _judge(report, post, person, account, rules=rules, is_doubtful=person.resource_id in doubtful)
+    known = {account.account_id for account in found.values()}
+    report.differences += [
+        Difference(drift=Drift.EXTRA, scim_id=None, resource_id=None, account_id=account.account_id)
+        for account in accounts
+        if account.account_id not in known and account.known.active
+    ]
+    if repair:
+        _repair(post, report, adopting)
+    return report
+
+
+def _may_take_over(post: Post, person: Person, account: Account) -> bool:
+    if person.link.account_id == account.account_id:
+        return True
+    decision = conflicts.decide(post.settings.on_conflict, is_protected=account.protected)
+    return decision is not conflicts.Decision.HOLD
+
+
+def _adoption(person: Person, account: Account) -> dict[str, object]:
+    known = person.link.known
+    attributes = {**known.attributes, **account.known.attributes} if known is not None else account.known.attributes
+    return {
+        "account_id": account.account_id,
+        "known": Record(
+            active=account.known.active,
+            attributes=attributes,
+            groups=account.known.groups,
+            courses=account.known.courses or (known.courses if known else frozenset()),
+            required_courses=account.known.required_courses or (known.required_courses if known else frozenset()),
+        ),
+        "matching": dict(account.matching),
+        "doubt": None,
+    }
+
+
+def _judge(
+    report: Report, post: Post, person: Person, account: Account | None, *, rules: needs.Rules, is_doubtful: bool
+) -> None:
+    desired = choosing.desired_of(post, person)
+    if isinstance(desired, Problem):
+        _add(report, Drift.UNCLEAR, person, account, (desired.field,))
+    elif account is None:
+        if is_doubtful:
+            _add(report, Drift.UNCLEAR, person, None, ("several accounts match",))
+        elif desired.active:
+            _add(report, Drift.MISSING, person, None)
+        else:
+            report.equal += 1
+    else:
+        known = _adoption(person, account)["known"]
+        parts = tuple(_differing(desired, known, rules)) if isinstance(known, Record) else ()
+        if parts:
+            _add(report, Drift.DIFFERING, person, account, parts)
+        else:
+            report.equal += 1
+
+
+def _differing(desired: Record, known: Record, rules: needs.Rules) -> list[str]:
+    if not desired.active:
+        return ["status"] if known.active else []
+    parts = [] if known.active else ["status"]
+    parts += needs.changed_attributes(desired, known, rules=rules)
+    if desired.groups - known.groups or (known.groups - desired.groups) & set(rules.managed_groups):
+        parts.append("groups")
+    if desired.courses - known.courses or desired.required_courses - known.required_courses:
+        parts.append("courses")
+    return parts
+
+
+def _add(report: Report, drift: Drift, person: Person, account: Account | None, parts: tuple[str, ...] = ()) -> None:
+    report.differences.append(
+        Difference(
+            drift=drift,
+            scim_id=person.scim_id,
+            resource_id=person.resource_id,
+            account_id=account.account_id if account is not None else None,
+            parts=parts,
+        )
+    )
+
+
+def _repair(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]]) -> None:
+    """Write the links of who is there, then owe what is missing or differs; delivery does the rest, as always."""
+    for start in range(0, len(adopting), OWED_AT_A_TIME):
+        part = dict(list(adopting.items())[start : start + OWED_AT_A_TIME])
+        with post.store.begin(post.tenant) as tx:
+            report.adopted += _adopt(tx, post.lane_id, part)
+    owed = [
+        each.resource_id
+        for each in report.differences
+        if each.drift in (Drift.MISSING, Drift.DIFFERING) and each.resource_id is not None
+    ]
+    missing = {each.resource_id for each in report.differences if each.drift is Drift.MISSING}
+    for start in range(0, len(owed), OWED_AT_A_TIME):
+        part_ids = owed[start : start + OWED_AT_A_TIME]
+        with post.store.begin(post.tenant) as tx:
+            lost = {
+                number: {"account_id": None, "known": None, "doubt": None} for number in part_ids if number in missing
+            }
+            if lost:
+                links.save(tx, post.lane_id, lost)
+            report.owed += repairs.owe(
+                tx, post.lane_id, part_ids, kind="repair", source="reconcile", priority=Priority.NORMAL
+            )
+
+
+def _adopt(tx: Transaction, lane_id: int, adopting: Mapping[int, Mapping[str, object]]) -> int:
+    """Link accounts to their people, save those that a living other person holds."""
+    ids = [str(change["account_id"]) for change in adopting.values()]
+    owners = links.owners(tx, lane_id, ids)
+    mine, moving = {}, []
+    for resource_id, change in adopting.items():
+        owner, is_deleted = owners.get(str(change["account_id"]), (resource_id, False))
+        if owner != resource_id:
+            if not is_deleted:
+                continue
+            moving.append(owner)
+        mine[resource_id] = change
+    if moving:
+        links.release(tx, lane_id, moving)
+    links.save(tx, lane_id, mine)
+    return len(mine)
+
+
+def _print(report: Report, *, repair: bool) -> None:
+    told = report.to_json()
+    sys.stdout.write(
+        f"equal {told['equal']}, on their way {told['on_their_way']}, missing {told['missing']}, "
+        f"differing {told['differing']}, extra {told['extra']}, unclear {told['unclear']}\n"
+    )
+    for each in report.differences[:50]:
+        sys.stdout.write(
+            f"  {each.drift:<9} {each.scim_id or '-':<34} {each.account_id or '-':<12} {', '.join(each.parts)}\n"
+        )
+    if len(report.differences) > 50:
+        sys.stdout.write(f"  ... and {len(report.differences) - 50} more (--json lists all)\n")
+    if repair:
+        sys.stdout.write(f"adopted {report.adopted}, owed {report.owed}: the lane delivers them now\n")
+    elif report.differences:
+        sys.stdout.write("nothing was changed; --repair owes what is missing or differs\n")
