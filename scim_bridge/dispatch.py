@@ -4,6 +4,7 @@ The queue carries names; the store holds the truth. A wake that gets lost costs 
 """
 
 import secrets
+import time
 from typing import Protocol
 
 import redis
@@ -12,6 +13,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq.serializers import JSONSerializer
+
+from scim_bridge import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +31,9 @@ THIN_MS = 1_000
 
 FAILURE_TTL_S = 7 * 86_400
 CONNECT_TIMEOUT_S = 0.5
-SOCKET_TIMEOUT_S = 1.0
+SOCKET_TIMEOUT_S = 0.5
+QUIET_S = 1.0
+"""After a failure nothing is told for so long: a request must not wait for a queue that is known to be down."""
 
 
 class Dispatcher(Protocol):
@@ -36,6 +41,9 @@ class Dispatcher(Protocol):
 
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         """Tell the workers that a lane has work. Never raises: the relay finds what was not told."""
+
+    def heard(self, tenant: str, target: str, *, queue: str) -> None:
+        """Let the next wake of a lane through again; a job's first act. Never raises."""
 
 
 def wake_key(queue: str, tenant: str, target: str) -> str:
@@ -63,9 +71,13 @@ class RqDispatcher:
             name: rq.Queue(name, connection=self._redis, serializer=JSONSerializer, default_timeout=-1)
             for name in QUEUES
         }
+        self._quiet_until = 0.0
 
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         """Enqueue the lane's job under a fresh id, unless a wake of the last second still waits."""
+        if time.monotonic() < self._quiet_until:
+            metrics.WAKES_NOT_TOLD.inc()
+            return
         queue = LEAVERS if urgent else LANES
         try:
             if not self._redis.set(wake_key(queue, tenant, target), "1", nx=True, px=THIN_MS):
@@ -80,7 +92,16 @@ class RqDispatcher:
                 failure_ttl=FAILURE_TTL_S,
             )
         except (redis.RedisError, OSError) as error:
+            self._quiet_until = time.monotonic() + QUIET_S
+            metrics.WAKES_NOT_TOLD.inc()
             log.warning("wake_not_told", tenant=tenant, target=target, kind=type(error).__name__)
+
+    def heard(self, tenant: str, target: str, *, queue: str) -> None:
+        """Delete the key that thins the lane's wakes; should that fail, it ends by itself within a second."""
+        try:
+            self._redis.delete(wake_key(queue, tenant, target))
+        except (redis.RedisError, OSError) as error:
+            log.warning("wake_key_kept", tenant=tenant, target=target, kind=type(error).__name__)
 
     def close(self) -> None:
         """Close the connections."""

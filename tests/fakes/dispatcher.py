@@ -11,3 +11,6 @@ class RecordingDispatcher:
 
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         self.wakes.append((tenant, target, urgent))
+
+    def heard(self, tenant: str, target: str, *, queue: str) -> None:
+        """Nothing is thinned here, so nothing is let through."""
