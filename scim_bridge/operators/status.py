@@ -1,0 +1,99 @@
+"""Where every lane stands: how many people it owes, the calls and the time that they need, and what stops it."""
+
+import math
+from typing import Any
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.planning import estimate
+from scim_bridge.planning.estimate import PeopleACall, Shares
+from scim_bridge.settings.models import Settings, TargetSettings
+from scim_bridge.store import reports
+from scim_bridge.store.engine import Store
+from scim_bridge.store.lanes import Lane
+from scim_bridge.store.reports import Backlog
+
+_STANDING_STILL = frozenset({"paused", "quarantined"})
+
+
+def report(store: Store, settings: Settings) -> dict[str, Any]:
+    """Return the figures of all lanes, in the form of `status --json`.
+
+    `pending`, `held` and `dead` are people. `calls` and `eta_s` are lower bounds; `eta_s` is None for a lane that
+    stands still until somebody acts.
+    """
+    targets = {(tenant.id, target.name): target for tenant in settings.tenants for target in tenant.targets}
+    with store.across_tenants("report where every lane stands") as tx:
+        clock = tx.lease_clock()
+        return {
+            "lanes": [
+                _figures(backlog, targets.get((backlog.lane.tenant, backlog.lane.target)), now=tx.now, clock=clock)
+                for backlog in reports.backlogs(tx)
+            ]
+        }
+
+
+def _figures(backlog: Backlog, target: TargetSettings | None, *, now: Millis, clock: Millis) -> dict[str, Any]:
+    lane = backlog.lane
+    state = _state(backlog, now=now, clock=clock)
+    shares = Shares(to_create=backlog.to_create, to_look_up=backlog.to_look_up, others=backlog.others)
+    calls = estimate.fewest_calls(shares, people_a_call(target))
+    return {
+        "tenant": lane.tenant,
+        "target": lane.target,
+        "pending": backlog.pending,
+        "held": backlog.held,
+        "dead": backlog.dead,
+        "oldest_s": 0 if backlog.oldest_at is None else max(0, (now - backlog.oldest_at) // 1000),
+        "calls": calls,
+        "eta_s": None if state in _STANDING_STILL else _eta_s(backlog, target, calls=calls, now=now),
+        "state": state,
+    }
+
+
+def _state(backlog: Backlog, *, now: Millis, clock: Millis) -> str:
+    """Return what a lane does or what stops it, by precedence: paused, quarantined, breaker, quota, working, idle."""
+    lane = backlog.lane
+    works = lane.owner is not None and lane.lease_until > clock
+    waits_for_room = lane.wake_at is not None and lane.wake_at > now and _is_due(backlog, now)
+    if lane.paused_at is not None:
+        return "paused"
+    if lane.quarantined_at is not None:
+        return "quarantined"
+    if lane.breaker_until is not None:
+        return "breaker"
+    if (lane.patience_until or 0) > now or (waits_for_room and not works):
+        return "quota"
+    return "working" if works else "idle"
+
+
+def _is_due(backlog: Backlog, now: Millis) -> bool:
+    return backlog.last_due_at is not None and backlog.last_due_at <= now
+
+
+def _eta_s(backlog: Backlog, target: TargetSettings | None, *, calls: int, now: Millis) -> int:
+    """Return the seconds until the last call may go: as the limits allow, not before anybody's time has come."""
+    if calls == 0:
+        return 0
+    windows = [(limit.requests, limit.per_s) for limit in target.limits] if target is not None else []
+    lane: Lane = backlog.lane
+    not_before = max(backlog.last_due_at or 0, lane.breaker_until or 0, lane.patience_until or 0)
+    return math.ceil(max(estimate.shortest_time_s(calls, windows), (not_before - now) / 1000))
+
+
+def people_a_call(target: TargetSettings | None) -> PeopleACall:
+    """Return how many people a call to a target carries, by its kind and its switches.
+
+    Trakstar: 200 new users a call, one look-up lists everybody (docs of API v3). MindTickle and other SCIM services:
+    what their ServiceProviderConfig offers is only known to the workers, so RFC 7644's Bulk is taken at 100.
+    """
+    if target is None:
+        return PeopleACall()
+    if target.kind == "trakstar":
+        archives = target.options.get("bulk_archive") in ("on", True)
+        return PeopleACall(create=200, look_up=1_000_000, other=200 if archives else 1)
+    mode = target.options.get("bulk_mode", "none")
+    if mode == "scim":
+        return PeopleACall(create=100, look_up=20, other=100, mixed=True)
+    if mode == "rest":
+        return PeopleACall(create=int(target.options.get("rest_bulk_users", 50)), look_up=20)
+    return PeopleACall(look_up=20)

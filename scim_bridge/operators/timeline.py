@@ -1,0 +1,133 @@
+"""One person's history: every change, what it made us owe each target, and what became of that."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scim_bridge.domain.catalogue import CATALOGUE
+from scim_bridge.domain.instants import Millis, to_iso
+from scim_bridge.domain.states import State
+from scim_bridge.store import histories
+from scim_bridge.store.engine import Store
+
+Row = Mapping[str, Any]
+
+
+def show(store: Store, who: str, tenant: str | None = None) -> dict[str, Any]:
+    """Return the histories of the people that `who` may mean, in the form of `user show --json`.
+
+    `who` is a userName, an e-mail address, an externalId, a SCIM id or an account id in a target. Several people may
+    bear one: of several tenants, or one who was deleted and came again. `people` is empty when there is nobody.
+    """
+    door = store.across_tenants("show a person's history") if tenant is None else store.begin(tenant, write=False)
+    with door as tx:
+        return {"people": [_person(histories.history_of(tx, number)) for number in histories.find_people(tx, who)]}
+
+
+def _person(history: Mapping[str, Any]) -> dict[str, Any]:
+    resource = history["resource"]
+    operations = _operations(history)
+    return {
+        "tenant": resource["tenant"],
+        "id": resource["scim_id"],
+        "user": histories.label_of(resource["document"]),
+        "external_id": resource["external_id"],
+        "active": bool(resource["active"]),
+        "deleted_at": _iso(resource["deleted_at"]),
+        "links": [
+            {
+                "target": link["target"],
+                "account": link["account_id"],
+                "active": None if link["active"] is None else bool(link["active"]),
+                "known_at": _iso(link["known_at"]),
+                "doubt": link["doubt"],
+            }
+            for link in history["links"]
+        ],
+        "changes": [_change(change, operations.get(change["number"], [])) for change in history["changes"]],
+        "batches": [_batch(batch) for batch in history["batches"]],
+    }
+
+
+def _change(change: Row, operations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "number": change["number"],
+        "kind": change["kind"],
+        "source": change["source"],
+        "received_at": to_iso(change["received_at"]),
+        "correlation_id": change["correlation_id"],
+        "request": json.loads(change["request"]),
+        "operations": list(operations),
+    }
+
+
+def _operations(history: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """Return the person's operations by the number of the change that caused them."""
+    entries: dict[int, list[Row]] = {}
+    for entry in history["entries"]:
+        entries.setdefault(entry["operation_id"], []).append(entry)
+    by_id = {row["id"]: row for row in history["operations"]}
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in history["operations"]:
+        found.setdefault(row["change_number"], []).append(_operation(row, entries, by_id))
+    return found
+
+
+def _operation(row: Row, entries: Mapping[int, Sequence[Row]], by_id: Mapping[int, Row]) -> dict[str, Any]:
+    own = entries.get(row["id"], ())
+    code = str(own[-1]["code"]) if own else ""
+    fate = _fate(row["id"], entries, by_id)
+    return {
+        "operation": row["id"],
+        "target": row["target"],
+        "state": row["state"],
+        "code": code,
+        "advice": CATALOGUE[code].advice if code in CATALOGUE else "",
+        "attempts": row["attempts"],
+        "due_at": _iso(row["due_at"]) if row["state"] == State.WAITING else None,
+        "carried_by": None if fate["id"] == row["id"] else fate["id"],
+        "fate": fate["state"],
+        "entries": [
+            {
+                "at": to_iso(entry["at"]),
+                "outcome": entry["outcome"],
+                "code": entry["code"],
+                "detail": entry["detail"],
+                "batch": entry["batch_id"],
+                "superseded_by": entry["superseded_by"],
+                "who": entry["who"],
+            }
+            for entry in own
+        ],
+    }
+
+
+def _fate(operation_id: int, entries: Mapping[int, Sequence[Row]], by_id: Mapping[int, Row]) -> Row:
+    """Return the operation whose end is also this one's: itself, or the last of those that took its place."""
+    row = by_id[operation_id]
+    seen: set[int] = set()
+    while row["state"] == State.SUPERSEDED and row["id"] not in seen:
+        seen.add(row["id"])
+        # Retention may have removed the newer one; then this is as far as the books tell.
+        newer = next((e["superseded_by"] for e in reversed(entries.get(row["id"], ())) if e["superseded_by"]), None)
+        row = by_id.get(newer, row) if newer is not None else row
+    return row
+
+
+def _batch(batch: Row) -> dict[str, Any]:
+    return {
+        "batch": batch["id"],
+        "number": batch["number"],
+        "step": batch["step"],
+        "method": batch["method"],
+        "path": batch["path"],
+        "people": len(json.loads(batch["items"])),
+        "status": batch["status"],
+        "http_status": batch["http_status"],
+        "opened_at": to_iso(batch["opened_at"]),
+        "settled_at": _iso(batch["settled_at"]),
+    }
+
+
+def _iso(instant: Millis | None) -> str | None:
+    return None if instant is None else to_iso(instant)

@@ -1,0 +1,140 @@
+"""Putting dead operations back: each person's newest waits again, their older ones follow it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.people import Priority
+from scim_bridge.domain.states import State
+from scim_bridge.store import lanes, ledger, outbox, sets, tables
+from scim_bridge.store.engine import Transaction, compact_json
+
+operation = tables.operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What one replay moved."""
+
+    waiting: tuple[int, ...] = ()
+    """Operations that wait again."""
+    superseded: tuple[int, ...] = ()
+    """Operations whose person has a newer one that waits, so that they share its fate."""
+    wakes: Mapping[str, bool] = field(default_factory=dict)
+    """Targets that have work now, and whether a leaver is among it."""
+
+
+def put_back(tx: Transaction, pairs: Iterable[tuple[int, int]], *, who: str) -> Replayed:
+    """Have the dead of these (lane id, resource id) pairs tried again, in the caller's transaction.
+
+    A person is brought to the present state of the directory whichever of their operations is sent, so only the newest
+    of a person's dead and waiting ones is kept. Attempts and age start anew.
+    """
+    newest, older = _newest_and_older(tx, pairs)
+    # Those that wait give way first: a person has one waiting operation at most.
+    for state in (State.WAITING, State.DEAD):
+        ids = [row["id"] for row in older if row["state"] == state]
+        outbox.move(tx, ids, before=state, values={"state": State.SUPERSEDED.value, "reason": "newer_operation"})
+    waiting = [row["id"] for row in newest.values() if row["state"] == State.DEAD]
+    outbox.move(
+        tx,
+        waiting,
+        before=State.DEAD,
+        values={
+            "state": State.WAITING.value,
+            "reason": "replayed",
+            "attempts": 0,
+            "due_at": tx.now,
+            "received_at": tx.now,
+            "cap": None,
+        },
+    )
+    ledger.append_entries(tx, _entries(newest, older, waiting=set(waiting), who=who))
+    return Replayed(
+        waiting=tuple(waiting),
+        superseded=tuple(row["id"] for row in older),
+        wakes=_note_wakes(tx, newest.values()),
+    )
+
+
+def note_run(tx: Transaction, *, who: str, chosen: Mapping[str, Any], operations: int) -> int:
+    """Record that an operator replayed, and what they had chosen; returns the run's number."""
+    row = {
+        "tenant": tx.tenant,
+        "who": who,
+        "filter": compact_json(chosen),
+        "operations": operations,
+        "status": "done",
+        "at": tx.now,
+    }
+    result = tx.connection.execute(sa.insert(tables.replay).values(row).returning(tables.replay.c.id))
+    return int(result.scalar_one())
+
+
+def _newest_and_older(
+    tx: Transaction, pairs: Iterable[tuple[int, int]]
+) -> tuple[dict[tuple[int, int], Mapping[str, Any]], list[Mapping[str, Any]]]:
+    wanted = set(pairs)
+    query = (
+        sa.select(
+            operation.c.id,
+            operation.c.lane_id,
+            operation.c.resource_id,
+            operation.c.state,
+            operation.c.priority,
+            tables.lane.c.target,
+        )
+        .join(tables.lane, tables.lane.c.id == operation.c.lane_id)
+        .where(
+            operation.c.tenant == tx.tenant,
+            sets.among(operation.c.resource_id, sets.id_rows(tx, sorted({pair[1] for pair in wanted}))),
+            operation.c.state.in_([State.DEAD.value, State.WAITING.value]),
+        )
+        .order_by(operation.c.id.desc())
+    )
+    if tx.dialect == "postgresql":
+        query = query.with_for_update(of=operation)
+    newest: dict[tuple[int, int], Mapping[str, Any]] = {}
+    older: list[Mapping[str, Any]] = []
+    for row in (dict(found) for found in tx.connection.execute(query).mappings()):
+        pair = (row["lane_id"], row["resource_id"])
+        if pair in newest:
+            older.append(row)
+        elif pair in wanted:
+            newest[pair] = row
+    return newest, older
+
+
+def _entries(
+    newest: Mapping[tuple[int, int], Mapping[str, Any]],
+    older: Sequence[Mapping[str, Any]],
+    *,
+    waiting: set[int],
+    who: str,
+) -> list[dict[str, Any]]:
+    put_back_entries = [
+        {"operation_id": operation_id, "outcome": State.WAITING.value, "code": "replayed", "who": who}
+        for operation_id in sorted(waiting)
+    ]
+    superseded = [
+        {
+            "operation_id": row["id"],
+            "outcome": State.SUPERSEDED.value,
+            "code": "newer_operation",
+            "superseded_by": newest[row["lane_id"], row["resource_id"]]["id"],
+            "who": who,
+        }
+        for row in older
+    ]
+    return put_back_entries + superseded
+
+
+def _note_wakes(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    wakes: dict[str, bool] = {}
+    for row in rows:
+        if row["target"] not in wakes:
+            lanes.note(tx, row["lane_id"], wake_at=tx.now)
+        wakes[row["target"]] = wakes.get(row["target"], False) or row["priority"] == Priority.LEAVER
+    return wakes

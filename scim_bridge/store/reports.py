@@ -1,0 +1,166 @@
+"""What the store says about lanes and about what ended badly: figures and lists that only read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.resources import USER
+from scim_bridge.domain.states import State
+from scim_bridge.store import lanes, tables
+from scim_bridge.store.engine import Transaction
+
+operation, resource, link, lane = tables.operation, tables.resource, tables.link, tables.lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What one lane still has before it, counted in people."""
+
+    lane: lanes.Lane
+    pending: int = 0
+    """Waiting, sending or due later."""
+    held: int = 0
+    dead: int = 0
+    oldest_at: Millis | None = None
+    """When the oldest of the pending was received."""
+    last_due_at: Millis | None = None
+    """When the last of the pending may be tried."""
+    to_create: int = 0
+    """Pending users who are active and of whom no account is known."""
+    to_look_up: int = 0
+    """Pending users whose account must be looked up first."""
+    others: int = 0
+    """Pending users whose account is known, and groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which dead operations are meant; what is None does not choose. Times are when they ended."""
+
+    tenant: str | None = None
+    target: str | None = None
+    codes: frozenset[str] | None = None
+    since: Millis | None = None
+    until: Millis | None = None
+    resource_ids: frozenset[int] | None = None
+
+
+def backlogs(tx: Transaction) -> list[Backlog]:
+    """Return the backlog of every configured lane, by tenant and target."""
+    figures: dict[int, dict[str, Any]] = {}
+    for lane_id, name, value in (*_counted_by_state(tx), *_pending(tx)):
+        figures.setdefault(lane_id, {})[name] = value
+    found = [Backlog(lane=each, **figures.get(each.id, {})) for each in lanes.configured(tx)]
+    return sorted(found, key=lambda each: (each.lane.tenant, each.lane.target))
+
+
+def _counted_by_state(tx: Transaction) -> list[tuple[int, str, Any]]:
+    query = (
+        sa.select(operation.c.lane_id, operation.c.state, sa.func.count(operation.c.resource_id.distinct()))
+        .where(operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]))
+        .group_by(operation.c.lane_id, operation.c.state)
+    )
+    return [(lane_id, state, count) for lane_id, state, count in tx.connection.execute(query)]
+
+
+def _pending(tx: Transaction) -> list[tuple[int, str, Any]]:
+    wants_look_up = sa.or_(
+        link.c.doubt.is_not(None),
+        sa.and_(link.c.active.is_(None), resource.c.active == 0),
+        sa.and_(link.c.active.is_not(None), link.c.account_id.is_(None)),
+    )
+    is_unknown = link.c.active.is_(None)
+    by_kind = sa.case(
+        (resource.c.kind != USER, "others"),
+        (wants_look_up, "to_look_up"),
+        (is_unknown, "to_create"),
+        else_="others",
+    ).label("share")
+    people = (
+        sa.select(
+            operation.c.lane_id,
+            by_kind,
+            sa.func.min(operation.c.received_at).label("oldest_at"),
+            sa.func.max(operation.c.due_at).label("last_due_at"),
+        )
+        .select_from(
+            operation.join(resource, resource.c.id == operation.c.resource_id).outerjoin(
+                link, sa.and_(link.c.lane_id == operation.c.lane_id, link.c.resource_id == operation.c.resource_id)
+            )
+        )
+        .where(operation.c.state.in_([sa.literal_column("'waiting'"), sa.literal_column("'sending'")]))
+        .group_by(operation.c.lane_id, operation.c.resource_id, by_kind)
+        .subquery("people")
+    )
+    query = sa.select(
+        people.c.lane_id,
+        people.c.share,
+        sa.func.count().label("count"),
+        sa.func.min(people.c.oldest_at).label("oldest_at"),
+        sa.func.max(people.c.last_due_at).label("last_due_at"),
+    ).group_by(people.c.lane_id, people.c.share)
+    totals: dict[int, dict[str, Any]] = {}
+    for row in tx.connection.execute(query).mappings():
+        total = totals.setdefault(row["lane_id"], {"pending": 0})
+        total[row["share"]] = row["count"]
+        total["pending"] += row["count"]
+        total["oldest_at"] = min(row["oldest_at"], total.get("oldest_at", row["oldest_at"]))
+        total["last_due_at"] = max(row["last_due_at"], total.get("last_due_at", row["last_due_at"]))
+    return [(lane_id, name, value) for lane_id, total in totals.items() for name, value in total.items()]
+
+
+def dead(tx: Transaction, chosen: Chosen) -> list[Mapping[str, Any]]:
+    """Return the dead operations that are chosen, oldest end first, with the person and the last entry of each."""
+    entry, change = tables.entry, tables.change
+    last = (
+        sa.select(sa.func.max(entry.c.id))
+        .where(entry.c.operation_id == operation.c.id)
+        .correlate(operation)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            operation.c.id,
+            operation.c.tenant,
+            lane.c.target,
+            operation.c.lane_id,
+            operation.c.resource_id,
+            operation.c.change_number,
+            operation.c.attempts,
+            resource.c.scim_id,
+            resource.c.kind,
+            resource.c.document,
+            entry.c.code,
+            entry.c.detail,
+            entry.c.batch_id,
+            entry.c.at,
+            change.c.source,
+            change.c.correlation_id,
+        )
+        .select_from(
+            operation.join(lane, lane.c.id == operation.c.lane_id)
+            .join(resource, resource.c.id == operation.c.resource_id)
+            .join(entry, entry.c.id == last)
+            .outerjoin(change, change.c.number == operation.c.change_number)
+        )
+        .where(operation.c.state == sa.literal_column(f"'{State.DEAD.value}'"), *_conditions(tx, chosen))
+        .order_by(entry.c.at, operation.c.id)
+    )
+    return [dict(row) for row in tx.connection.execute(query).mappings()]
+
+
+def _conditions(tx: Transaction, chosen: Chosen) -> list[Any]:
+    entry = tables.entry
+    tenant = tx.tenant if tx.tenant is not None else chosen.tenant
+    wanted = (
+        (tenant, operation.c.tenant == tenant),
+        (chosen.target, lane.c.target == chosen.target),
+        (chosen.codes, entry.c.code.in_(sorted(chosen.codes or ()))),
+        (chosen.since, entry.c.at >= chosen.since),
+        (chosen.until, entry.c.at < chosen.until),
+        (chosen.resource_ids, operation.c.resource_id.in_(sorted(chosen.resource_ids or ()))),
+    )
+    return [condition for given, condition in wanted if given is not None]
