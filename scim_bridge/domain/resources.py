@@ -125,11 +125,34 @@ class User(scim2_models.User[scim2_models.AnyExtension]):
     Photos: ClassVar[type[ComplexAttribute]] = Photo
 
 
+class Member(ComplexAttribute):
+    """A member of a group. Its display name is the user's to say, not the sender's of the group."""
+
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
+    """Identifier of the member of this Group."""
+
+    ref: Annotated[Reference["User"] | None, Mutability.immutable] = Field(  # type: ignore[type-arg]
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    """The URI of the member."""
+
+    type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
+    """The type of the member."""
+
+    display: Annotated[str | None, Mutability.read_only] = None
+    """A human-readable name, primarily used for display purposes."""
+
+
 class Group(scim2_models.Group):
     """Group"""  # noqa: D415 - the name that /Schemas publishes
 
     display_name: Annotated[str | None, Required.true, NotBlank] = None
     """A human-readable name for the Group."""
+
+    members: list[Member] | None = None  # type: ignore[assignment]
+    """A list of members of the Group."""
+
+    Members: ClassVar[type[ComplexAttribute]] = Member
 
 
 RESOURCE_TYPES = (

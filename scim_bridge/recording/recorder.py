@@ -49,7 +49,9 @@ class Recorder:
             Incomplete: userName, or a group's displayName, is missing or blank.
             UnknownMembers: a group names members that do not exist.
         """
-        document = _complete(kind, document, was_active=True)
+        document = _complete(kind, document)
+        if kind == USER and document.get("active") is None:
+            document = {**document, "active": True}
         stored = directory.insert(self._tx, kind=kind, scim_id=uuid4().hex, document=document)
         joined: list[int] = []
         if kind == GROUP and member_ids:
@@ -63,12 +65,13 @@ class Recorder:
     def update(self, stored: Stored, document: Document, *, member_edits: Sequence[MemberEdit] = ()) -> Stored:
         """Record a resource's new document and, of a group, what became of its members. Members not named stay.
 
-        An edit that changes nothing records nothing and gives the resource back as it is.
+        An edit that changes nothing records nothing and gives the resource back as it is. A document without `active`
+        leaves a user as active, or inactive, as they were.
 
         Raises:
             directory.NameTaken, folding.ValueTooLong, Incomplete, UnknownMembers: as `create`.
         """
-        document = _complete(stored.kind, document, was_active=stored.active)
+        document = _complete(stored.kind, document)
         joined, left = self._edit_members(stored, member_edits) if member_edits else ([], [])
         attributes = edits.touched(stored.document, document)
         if not attributes and not joined and not left:
@@ -175,11 +178,8 @@ def _name(document: Document) -> str:
     return str(document.get("displayName", ""))
 
 
-def _complete(kind: str, document: Document, *, was_active: bool) -> Document:
+def _complete(kind: str, document: Document) -> Document:
     required = "userName" if kind == USER else "displayName"
     if not str(document.get(required) or "").strip():
         raise Incomplete(required)
-    if kind == USER and document.get("active") is None:
-        # Whoever does not say keeps what was said: a PUT without `active` must not revive a leaver.
-        return {**document, "active": was_active}
     return document

@@ -34,6 +34,7 @@ class Stored:
     document: Mapping[str, Any] = field(repr=False)
     version: int
     active: bool
+    """The truth also where the document does not say."""
     created_at: Millis
     modified_at: Millis
     deleted_at: Millis | None = None
@@ -124,7 +125,7 @@ def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, A
     """
     folded = folding.fold(kind, document)
     row = {
-        **_searchable(folded),
+        **_searchable(folded, active=folded.active is not False),
         "tenant": tx.tenant,
         "scim_id": scim_id,
         "kind": kind,
@@ -141,22 +142,23 @@ def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, A
         kind=kind,
         document=document,
         version=0,
-        active=folded.active,
+        active=folded.active is not False,
         created_at=tx.now,
         modified_at=tx.now,
     )
 
 
 def update(tx: Transaction, stored: Stored, *, document: Mapping[str, Any], version: int) -> Stored:
-    """Give a resource a new document and version.
+    """Give a resource a new document and version. A user whose document does not say so stays active, or inactive.
 
     Raises:
         NameTaken: as `insert`.
         folding.ValueTooLong: as `insert`.
     """
     folded = folding.fold(stored.kind, document)
+    active = stored.active if folded.active is None else folded.active
     values = {
-        **_searchable(folded),
+        **_searchable(folded, active=active),
         "document": compact_json(document),
         "version": version,
         "modified_at": max(tx.now, stored.modified_at),
@@ -166,7 +168,7 @@ def update(tx: Transaction, stored: Stored, *, document: Mapping[str, Any], vers
         _delete_lookups(tx, stored.id)
         _insert_lookups(tx, stored.id, folded)
     return replace(
-        stored, document=document, version=version, active=folded.active, modified_at=max(tx.now, stored.modified_at)
+        stored, document=document, version=version, active=active, modified_at=max(tx.now, stored.modified_at)
     )
 
 
@@ -204,10 +206,10 @@ def bury(tx: Transaction, stored: Stored, *, version: int) -> Stored:
     return replace(stored, document=document, version=version, active=False, modified_at=tx.now, deleted_at=tx.now)
 
 
-def _searchable(folded: folding.Folded) -> dict[str, Any]:
+def _searchable(folded: folding.Folded, *, active: bool) -> dict[str, Any]:
     return {
         "folded": folded.document,
-        "active": int(folded.active),
+        "active": int(active),
         "unique_key": folded.unique_key,
         "external_id": folded.external_id,
         "display_key": folded.display_key,

@@ -116,6 +116,7 @@ def _people() -> sa.Select[Any]:
         resource.c.scim_id,
         resource.c.kind,
         resource.c.document,
+        resource.c.active,
         resource.c.deleted_at,
         *links.LINK_COLUMNS,
     ).select_from(
@@ -133,7 +134,8 @@ def _with_groups(tx: Transaction, rows: Any) -> list[Person]:
             resource_id=row["resource_id"],
             scim_id=row["scim_id"],
             kind=row["kind"],
-            document=json.loads(row["document"]),
+            # A document need not say whether the person is active; the directory always knows.
+            document={"active": bool(row["active"]), **json.loads(row["document"])},
             deleted=row["deleted_at"] is not None,
             groups=groups.get(row["resource_id"], ()),
             priority=row["priority"],

@@ -130,7 +130,11 @@ class BridgeHandler(ScimHandler):
         if edits:
             # Members are compared by rows; the document is compared without them.
             replacement = replacement.model_copy(update={"members": None})
-        replaces = replacement.replace(shown.model_of(Shown(stored=stored)))
+        current = shown.model_of(Shown(stored=stored))
+        if "active" in stored.document and getattr(replacement, "active", None) is None:
+            # Whoever does not say keeps what was said: a PUT without `active` must not revive a leaver.
+            replacement = replacement.model_copy(update={"active": stored.active})
+        replaces = replacement.replace(current)
         return self.storage.change(stored, replacement if replaces else None, member_edits=edits)
 
     def _patch(self, kind: str, resource_id: str, patch: "PatchOp[Any]", conditions: Conditions) -> Shown:

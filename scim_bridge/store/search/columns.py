@@ -112,6 +112,7 @@ class Columns:
             rows = sa.func.jsonb_array_elements(array).table_valued(
                 sa.column("value", JSONB), with_ordinality="key", name=name
             )
+            rows = rows.render_derived()
             position, value = rows.c.key, rows.c.value
             absent = array.is_(None)
         return Elements(

@@ -41,7 +41,8 @@ class Folded:
     unique_key: str | None = field(repr=False)
     external_id: str | None = field(repr=False)
     display_key: str | None = field(repr=False)
-    active: bool
+    active: bool | None
+    """None: the document does not say."""
     document: str = field(repr=False)
     """The folded document as JSON."""
     lookups: tuple[tuple[str, int, str], ...] = field(repr=False)
@@ -84,7 +85,7 @@ def fold(kind: str, document: Mapping[str, Any]) -> Folded:
         unique_key=_column(document, "userName", fold_text) if kind == USER else None,
         external_id=_column(document, "externalId", keep_case),
         display_key=_column(document, "displayName", fold_text),
-        active=document.get("active") is not False,
+        active=document.get("active"),
         document=compact_json(flat),
         lookups=tuple((path, element, _short(path, value)) for path, element, value in _lookups(flat)),
     )
