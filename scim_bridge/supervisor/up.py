@@ -75,7 +75,7 @@ class _Bridge:
         with supervisor.listening():
             try:
                 if self.server is not None:
-                    _start_valkey(supervisor, self.server)
+                    start_valkey(supervisor, self.server)
                 if not supervisor.stop_requests:
                     supervisor.start(self._relay())
                     for name in workers:
@@ -144,7 +144,7 @@ def _forget_former_numbers(environment: Mapping[str, str]) -> None:
         file.unlink(missing_ok=True)
 
 
-def _start_valkey(supervisor: Supervisor, server: valkey.Server) -> None:
+def start_valkey(supervisor: Supervisor, server: valkey.Server) -> None:
     """Start the embedded server and wait for it; data that it cannot load are set aside once."""
     for attempt in (1, 2):
         supervisor.start(server.spec())
