@@ -14,6 +14,9 @@ from workers.targets.trakstar import accounts, adding
 from workers.targets.trakstar.options import TrakstarOptions
 
 _ABSENT = frozenset({"user_not_exist", "user_not_found"})
+_ALREADY: dict[Step | None, str] = {Step.DEACTIVATE: "already archived", Step.REACTIVATE: "not archived"}
+"""What a refusal says when the wanted state is the present one."""
+
 _ACCOUNT_PROBLEM = "api_key_validation"
 
 
@@ -92,7 +95,7 @@ def _refused(call: Call, response: Response) -> Answer:
 def _verdict(step: Step | None, status: int, error: _Error, detail: str, *, is_absent: bool) -> Reply:
     """Return what an error of a call for one person means for that person."""
     about = f"{error.code} {error.text}".casefold()
-    if error.code == "user_not_archived" or (step is Step.DEACTIVATE and "already archived" in about):
+    if step in _ALREADY and _ALREADY[step] in about:
         return Reply(verdict=Verdict.DONE, code="already_so", detail=detail)
     if step is Step.LEAVE and status == 404:
         # No such group or no such member: either way the person is not in it any more.
