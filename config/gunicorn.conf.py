@@ -11,6 +11,7 @@ from typing import Any
 
 from scim_bridge import wiring
 from scim_bridge.supervisor import leash
+from scim_bridge.web import wsgi  # noqa: F401 - read once here, shared by all processes that are forked from this one
 
 _settings = wiring.load_settings("web")
 

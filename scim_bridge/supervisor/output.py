@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import TextIO
 
 NAME_WIDTH = 9
@@ -13,12 +14,13 @@ READ_BYTES = 65_536
 class LinePipe:
     """The reading end of one child's stdout or stderr; passes whole lines on."""
 
-    def __init__(self, descriptor: int, name: str, sink: TextIO) -> None:
-        """Own the descriptor from here on."""
+    def __init__(self, descriptor: int, name: str, sink: TextIO, *, muted: Sequence[str] = ()) -> None:
+        """Own the descriptor from here on; lines that hold a muted text are dropped."""
         os.set_blocking(descriptor, False)
         self.descriptor = descriptor
         self._name = name
         self._sink = sink
+        self._muted = muted
         self._rest = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
@@ -50,7 +52,8 @@ class LinePipe:
         self._rest = rest
 
     def _write(self, line: str) -> None:
-        write_line(self._sink, self._name, line)
+        if not any(text in line for text in self._muted):
+            write_line(self._sink, self._name, line)
 
 
 def write_line(sink: TextIO, name: str, line: str) -> None:

@@ -33,6 +33,8 @@ class ProcessSpec:
     orphan_signal: signal.Signals = signal.SIGTERM
     # Open files that it inherits.
     inherit: Sequence[int] = ()
+    # Lines of its output that hold one of these are dropped.
+    muted: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ class Child:
         )
         self.pid = self._popen.pid
         self.pipes = [
-            LinePipe(_take_over(self._popen.stdout), spec.name, stdout),
-            LinePipe(_take_over(self._popen.stderr), spec.name, stderr),
+            LinePipe(_take_over(self._popen.stdout), spec.name, stdout, muted=spec.muted),
+            LinePipe(_take_over(self._popen.stderr), spec.name, stderr, muted=spec.muted),
         ]
 
     def ask_to_end(self) -> None:

@@ -50,6 +50,8 @@ class Server:
             # What it answered for is with the kernel already; an orderly end would only race with a successor.
             orphan_signal=signal.SIGKILL,
             inherit=(self.lock,),
+            # Advice for servers with gigabytes; ours holds a few wake-ups.
+            muted=("Memory overcommit",),
         )
 
     def answers(self) -> bool:

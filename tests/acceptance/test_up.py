@@ -24,13 +24,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="fi
 
 DEADLINE_S = 60.0
 
-LAUNCH = """
-import sys
-from scim_bridge.settings import loading
-from scim_bridge.supervisor import up
-settings = loading.load(sys.argv[1], role="all")
-sys.exit(up.run(settings, config_path=sys.argv[1], port=int(sys.argv[2])))
-"""
 
 CONFIGURATION = """
 [web]
@@ -133,7 +126,7 @@ def running(folder: Path, *, port: int = 0) -> Iterator[Up]:
     config = folder / "bridge.toml"
     config.write_text(CONFIGURATION)
     process = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, config.name, str(port)],
+        [sys.executable, "-m", "scim_bridge", "up", "--config", config.name, "--port", str(port)],
         cwd=folder,
         env={**os.environ, "TRAKSTAR_API_KEY": SECRET},
         stdout=subprocess.PIPE,
@@ -214,7 +207,7 @@ def test_the_lanes_of_a_killed_worker_are_free_at_once(up: Up) -> None:
 
 def test_a_second_up_on_the_same_data_folder_says_so(up: Up) -> None:
     second = subprocess.run(
-        [sys.executable, "-c", LAUNCH, "bridge.toml", "0"],
+        [sys.executable, "-m", "scim_bridge", "up", "--config", "bridge.toml", "--port", "0"],
         cwd=up.folder,
         env={**os.environ, "TRAKSTAR_API_KEY": SECRET},
         capture_output=True,
@@ -228,6 +221,10 @@ def test_a_second_up_on_the_same_data_folder_says_so(up: Up) -> None:
 
 
 def test_no_secret_is_in_its_output(up: Up) -> None:
+    with socket.create_connection(("127.0.0.1", int(up.url.rpartition(":")[2])), timeout=5) as sender:
+        sender.sendall(f"GET /scim/v2/Users HTTP/1.1\r\nAuthorization Bearer {SECRET}\r\n\r\n".encode())
+        assert b" 400 " in sender.recv(4096)
+    up.until(lambda: any(line.endswith("Invalid request") for line in up.lines))
     assert not [line for line in up.lines if SECRET in line]
 
 

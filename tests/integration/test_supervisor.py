@@ -98,6 +98,15 @@ def test_output_carries_the_name_of_its_process_line_by_line(stage: Stage) -> No
     assert "worker-1  | of error" in stage.stderr.getvalue().splitlines()
 
 
+def test_muted_lines_are_dropped(stage: Stage) -> None:
+    command = [sys.executable, "-c", "print('advice for giants'); print('news')"]
+    stage.supervisor.start(
+        ProcessSpec(name="valkey", command=command, environment=dict(os.environ), muted=("for giants",))
+    )
+    stage.until(lambda: stage.deaths)
+    assert stage.stdout.getvalue().splitlines()[0] == "valkey    | news"
+
+
 def test_a_killed_child_is_started_again_at_once(stage: Stage) -> None:
     first = stage.start("web", SLEEP)
     os.kill(first, signal.SIGKILL)
