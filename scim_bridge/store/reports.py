@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import USER
 from scim_bridge.domain.states import State
-from scim_bridge.store import lanes, tables
+from scim_bridge.store import lanes, sets, tables
 from scim_bridge.store.engine import Transaction
 
 operation, resource, link, lane = tables.operation, tables.resource, tables.link, tables.lane
@@ -154,13 +154,18 @@ def dead(tx: Transaction, chosen: Chosen) -> list[Mapping[str, Any]]:
 
 def _conditions(tx: Transaction, chosen: Chosen) -> list[Any]:
     entry = tables.entry
+    conditions: list[Any] = []
     tenant = tx.tenant if tx.tenant is not None else chosen.tenant
-    wanted = (
-        (tenant, operation.c.tenant == tenant),
-        (chosen.target, lane.c.target == chosen.target),
-        (chosen.codes, entry.c.code.in_(sorted(chosen.codes or ()))),
-        (chosen.since, entry.c.at >= chosen.since),
-        (chosen.until, entry.c.at < chosen.until),
-        (chosen.resource_ids, operation.c.resource_id.in_(sorted(chosen.resource_ids or ()))),
-    )
-    return [condition for given, condition in wanted if given is not None]
+    if tenant is not None:
+        conditions.append(operation.c.tenant == tenant)
+    if chosen.target is not None:
+        conditions.append(lane.c.target == chosen.target)
+    if chosen.codes is not None:
+        conditions.append(entry.c.code.in_(sorted(chosen.codes)))
+    if chosen.since is not None:
+        conditions.append(entry.c.at >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(entry.c.at < chosen.until)
+    if chosen.resource_ids is not None:
+        conditions.append(sets.among(operation.c.resource_id, sets.id_rows(tx, sorted(chosen.resource_ids))))
+    return conditions

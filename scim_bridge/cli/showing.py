@@ -1,0 +1,21 @@
+"""The command that shows the whole product without any account."""
+
+import click
+
+from scim_bridge.cli.options import json_option
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Play the story and end; exit 0 when nothing is lost and the books agree.")
+@click.option("--scenario", metavar="NAME", help="Play only this part of the story.")
+@json_option
+@click.pass_context
+def demo(ctx: click.Context, scenario: str | None, *, once: bool, as_json: bool) -> None:
+    """Run the bridge between made-up senders and simulated targets."""
+    # The sandbox brings servers and senders of its own, which no other command has a use for.
+    from scim_bridge.sandbox.stories import demo as story  # noqa: PLC0415 - see above
+
+    ctx.exit(story.run(once=once, scenario=scenario, json=as_json))
+
+
+COMMANDS = (demo,)
