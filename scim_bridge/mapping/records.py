@@ -1,7 +1,7 @@
 """User to record: what a target should hold of a person, by the target's [mapping], [fields] and [groups]."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,7 @@ class RecordMapping:
         """
         self._expressions = {field: Expression(text) for field, text in mapping.items()}
         self._rules = {field: _rule(settings) for field, settings in (fields or {}).items()}
+        self._fields = tuple(dict.fromkeys((*self._expressions, *self._rules)))
         self._groups = dict(groups or {})
 
     def record_of(self, person: Person) -> Record | Problem:
@@ -87,7 +88,7 @@ class RecordMapping:
         leaver's data must never keep the leaver's account open. Empty values are left out.
         """
         active = not person.deleted and _is_active(person.document)
-        attributes, problem = self._evaluate(person.document)
+        attributes, problem = self._evaluate(person.document, self._fields)
         if problem is not None and active:
             return problem
         places = [place for name in person.groups if (place := places_of(self._groups, name)) is not None]
@@ -100,15 +101,15 @@ class RecordMapping:
             required_courses=required,
         )
 
-    def readable(self, person: Person) -> dict[str, Any]:
-        """Return the attributes that can be made of a person, even of one who breaks the rules."""
-        return self._evaluate(person.document)[0]
+    def readable(self, person: Person, *fields: str) -> dict[str, Any]:
+        """Return some attributes (none named: all) of a person, as far as they can be made: also of a rule-breaker."""
+        return self._evaluate(person.document, fields or self._fields)[0]
 
-    def _evaluate(self, document: Mapping[str, Any]) -> tuple[dict[str, Any], Problem | None]:
+    def _evaluate(self, document: Mapping[str, Any], fields: Iterable[str]) -> tuple[dict[str, Any], Problem | None]:
         """Return the attributes that can be made, and the first problem met."""
         attributes: dict[str, Any] = {}
         first: Problem | None = None
-        for field in dict.fromkeys((*self._expressions, *self._rules)):
+        for field in fields:
             value = self._value(field, document)
             if isinstance(value, Problem):
                 first = first or value

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from scim_bridge.domain.people import Record
 
@@ -40,26 +41,24 @@ def code_of(text: str) -> str:
     return "invalid_value" if _INVALID.search(text) else "refused"
 
 
-def values_of(records: Iterable[Record | None]) -> frozenset[str]:
-    """Return every text in the attributes of some records: what must not be repeated in a kept sentence."""
-    return frozenset(
-        text
-        for record in records
-        if record is not None
-        for text in _texts(list(record.attributes.values()))
-        if len(text) > 1
-    )
+class Redaction:
+    """Takes the people of one call out of the target's sentences."""
 
+    def __init__(self, records: Iterable[Record | None]) -> None:
+        self._records = tuple(record for record in records if record is not None)
 
-def without_people(text: str, values: Iterable[str] = ()) -> str:
-    """Return a target's text on one line, shortened, with addresses and the given personal values replaced."""
-    line = _ADDRESS.sub("<address>", " ".join(text.split())[: LONGEST * 4])
-    ordered = sorted(values, key=len, reverse=True)
-    if ordered:
+    def apply(self, text: str) -> str:
+        """Return a text on one line, shortened, with every address and every value of the records replaced."""
+        line = _ADDRESS.sub("<address>", " ".join(text.split())[: LONGEST * 4])
+        return (self._values.sub("<value>", line) if self._values else line)[:LONGEST]
+
+    @cached_property
+    def _values(self) -> re.Pattern[str] | None:
+        found = {text for record in self._records for text in _texts(list(record.attributes.values())) if len(text) > 1}
+        longest_first = sorted(found, key=len, reverse=True)
         # Whole words only: the name "An" must not eat the middle of every other word.
-        pattern = "|".join(re.escape(value) for value in ordered)
-        line = re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", "<value>", line, flags=re.IGNORECASE)
-    return line[:LONGEST]
+        pattern = "|".join(re.escape(value) for value in longest_first)
+        return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE) if pattern else None
 
 
 def _texts(value: object) -> Iterable[str]:

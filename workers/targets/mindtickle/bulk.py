@@ -44,11 +44,11 @@ def read_replies(operations: Sequence[Operation], answer: Any) -> dict[int, Repl
     if statuses and set(statuses) <= {401, 403} and len(entries) == len(operations):
         raise port.CredentialRefused(f"every operation was answered {statuses[0]}", status=statuses[0])
     by_place = _matched(operations, entries)
-    values = wording.values_of(item.desired for operation in operations for item in operation.items)
+    redaction = wording.Redaction(item.desired for operation in operations for item in operation.items)
     replies: dict[int, Reply] = {}
     for place, operation in enumerate(operations):
         for item in operation.items:
-            reply = _reply(operation, item, by_place.get(place), values)
+            reply = _reply(operation, item, by_place.get(place), redaction)
             earlier = replies.get(item.person.operation_id)
             replies[item.person.operation_id] = reply if earlier is None else _worse(earlier, reply)
     return replies
@@ -99,14 +99,14 @@ def _status_of(entry: Mapping[str, Any]) -> int:
     return int(status) if isinstance(status, (int, str)) and str(status).isdecimal() else 0
 
 
-def _reply(operation: Operation, item: Item, entry: Mapping[str, Any] | None, values: frozenset[str]) -> Reply:
+def _reply(operation: Operation, item: Item, entry: Mapping[str, Any] | None, redaction: wording.Redaction) -> Reply:
     status = 0 if entry is None else _status_of(entry)
     if entry is None or status < 200 or 300 <= status < 400:
         return Reply(verdict=Verdict.UNKNOWN, code="ambiguous", detail="the answer has no entry for this operation")
     if status < 300:
         return Reply(verdict=Verdict.DONE, account_id=_new_id(entry) if item.step is Step.CREATE else None)
     error = errors.read_error(status, entry.get("response"))
-    reply = errors.reply_for(item.step, error, detail=wording.without_people(error.text, values))
+    reply = errors.reply_for(item.step, error, detail=redaction.apply(error.text))
     if reply.verdict in {Verdict.REFUSED, Verdict.GONE} and len(operation.items) > 1:
         return Reply(verdict=Verdict.RETRY, code="refused", detail=reply.detail)
     return reply

@@ -57,7 +57,7 @@ class MindTickleTarget:
 
     def matching(self, person: Person) -> Mapping[str, str]:
         """Return the folded values by which the account can be recognised."""
-        return mapping.matching_of(self._records.readable(person), self._settings.match_by)
+        return mapping.matching_of(self._records.readable(person, *mapping.MATCHING.values()), self._settings.match_by)
 
     def describe(self, call: Call) -> tuple[str, str, Mapping[str, object]]:
         """Return method, path and the redacted request of a call; a group's id is not known yet."""

@@ -53,8 +53,7 @@ def read_single(operation: Operation, response: Response, *, now: Millis) -> dic
         done = Reply(verdict=Verdict.DONE, account_id=account_id if step is Step.CREATE else None)
         return {item.person.operation_id: done for item in operation.items}
     error = errors.read_error(status, reading.error_json(response) or response.body.decode(errors="replace"))
-    values = wording.values_of(item.desired for item in operation.items)
-    detail = wording.without_people(error.text, values)
+    detail = wording.Redaction(item.desired for item in operation.items).apply(error.text)
     reply = errors.reply_for(step, error, detail=detail)
     if len(operation.items) > 1 and reply.verdict in {Verdict.REFUSED, Verdict.GONE}:
         raise port.BatchRefused(detail or f"{where} answered {status}", status=status)

@@ -45,7 +45,7 @@ def read_replies(items: Sequence[Item], answer: Any) -> dict[int, Reply]:
     for result in results:
         if isinstance(result, dict):
             by_key[_folded(result.get("email")) or _folded(result.get("externalId"))].append(result)
-    values = wording.values_of(item.desired for item in items)
+    redaction = wording.Redaction(item.desired for item in items)
     rows: dict[str, int] = defaultdict(int)
     for item in items:
         rows[_key(item)] += 1
@@ -53,11 +53,11 @@ def read_replies(items: Sequence[Item], answer: Any) -> dict[int, Reply]:
     for item in items:
         found = by_key.get(_key(item), [])
         is_sure = len(found) == 1 and rows[_key(item)] == 1
-        replies[item.person.operation_id] = _reply(item, found[0], values) if is_sure else _UNKNOWN
+        replies[item.person.operation_id] = _reply(item, found[0], redaction) if is_sure else _UNKNOWN
     return replies
 
 
-def _reply(item: Item, result: dict[str, Any], values: frozenset[str]) -> Reply:
+def _reply(item: Item, result: dict[str, Any], redaction: wording.Redaction) -> Reply:
     status = str(result.get("status", "")).casefold()
     if status in {"created", "ok", "success"}:
         account_id = result.get("id")
@@ -68,8 +68,9 @@ def _reply(item: Item, result: dict[str, Any], values: frozenset[str]) -> Reply:
     if not isinstance(error, dict):
         return _UNKNOWN
     text, kind = str(error.get("description") or ""), str(error.get("type") or "")
-    detail = wording.without_people(text, values)
-    return reply_for(item.step, ScimError(status=_STATUSES.get(kind, 400), kind=kind, text=text), detail=detail)
+    return reply_for(
+        item.step, ScimError(status=_STATUSES.get(kind, 400), kind=kind, text=text), detail=redaction.apply(text)
+    )
 
 
 def _key(item: Item) -> str:

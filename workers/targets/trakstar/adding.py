@@ -86,7 +86,7 @@ def _by_names(call: Call, answer: dict[str, Any], options: TrakstarOptions) -> d
 
 def _errors(call: Call, errors: Iterable[Any]) -> tuple[list[_Named], int]:
     """Return the errors that name somebody, and how many name nobody."""
-    values = wording.values_of(item.desired for item in call.items)
+    redaction = wording.Redaction(item.desired for item in call.items)
     named, anonymous = [], 0
     for error in errors:
         key = _folded(error.get("email")) if isinstance(error, dict) else ""
@@ -94,7 +94,7 @@ def _errors(call: Call, errors: Iterable[Any]) -> tuple[list[_Named], int]:
             anonymous += 1
             continue
         text = str(error.get("error") or "")
-        named.append(_Named(key=key, reply=refusal(text, wording.without_people(text, values))))
+        named.append(_Named(key=key, reply=refusal(text, redaction.apply(text))))
     return named, anonymous
 
 

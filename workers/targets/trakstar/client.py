@@ -67,9 +67,7 @@ class TrakstarTarget:
 
     def matching(self, person: Person) -> Mapping[str, str]:
         """Return the folded email and username by which the account can be recognised."""
-        record = self.desired(person)
-        attributes = self._records.readable(person) if isinstance(record, Problem) else record.attributes
-        return mapping.matching_of(attributes, self._settings.match_by)
+        return mapping.matching_of(self._records.readable(person, *mapping.MATCHING.values()), self._settings.match_by)
 
     def describe(self, call: Call) -> tuple[str, str, Mapping[str, object]]:
         """Return method, path and the redacted request of a call; a group's id is not known yet."""

@@ -79,7 +79,7 @@ def require_well(response: Response, *, now: Millis) -> None:
 def _refused(call: Call, response: Response) -> Answer:
     error = _error_of(response)
     status = response.status
-    detail = wording.without_people(error.text, wording.values_of(item.desired for item in call.items))
+    detail = wording.Redaction(item.desired for item in call.items).apply(error.text)
     is_absent = error.code in _ABSENT
     # The vendor's account problems come as 400, and its absent users as 401: the body decides, not the status.
     if (status in {401, 403} or error.kind == _ACCOUNT_PROBLEM) and not is_absent:
