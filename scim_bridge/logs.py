@@ -1,11 +1,8 @@
 """Logs: one JSON object a line on stderr, readable lines on a terminal. Events are constant strings with fields."""
 
-import contextlib
 import logging
-import secrets
 import sys
-from collections.abc import Iterator, MutableMapping
-from contextvars import ContextVar
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -35,8 +32,6 @@ NEVER_SHOWN = frozenset(
 )
 """Fields that may hold a secret or a person; dropped from every line, whoever logged them."""
 
-_correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
-
 EventDict = MutableMapping[str, Any]
 
 
@@ -47,7 +42,6 @@ def configure(level: str, *, process: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_correlation_id,
         _named(process),
         drop_sensitive,
     ]
@@ -76,38 +70,16 @@ def configure(level: str, *, process: str) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
-@contextlib.contextmanager
-def correlated(correlation_id: str | None = None) -> Iterator[str]:
-    """Put an id on every line that is logged in the block, and give it: the caller's, or a fresh one."""
-    chosen = correlation_id or new_correlation_id()
-    mark = _correlation_id.set(chosen)
-    try:
-        yield chosen
-    finally:
-        _correlation_id.reset(mark)
-
-
-def new_correlation_id() -> str:
-    """Return an id that follows a change from its request to its outcome."""
-    return secrets.token_hex(8)
-
-
-def correlation_id() -> str | None:
-    """Return the id of what is being done, None outside of any."""
-    return _correlation_id.get()
+def follow(correlation_id: str) -> None:
+    """Put the id of what is done from now on, and nothing of what was done before, on every line of this thread."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
 
 
 def drop_sensitive(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Take out the fields that may hold a secret or a person."""
     for field in [field for field in event if field.lower() in NEVER_SHOWN]:
         del event[field]
-    return event
-
-
-def _add_correlation_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    chosen = _correlation_id.get()
-    if chosen is not None:
-        event.setdefault("correlation_id", chosen)
     return event
 
 

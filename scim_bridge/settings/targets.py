@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from scim_bridge.mapping.records import check_mapping
+from scim_bridge.recording import scopes
 from scim_bridge.settings import addresses, files, kinds, references
 from scim_bridge.settings.models import (
     FieldSettings,
@@ -45,7 +46,7 @@ class Reader:
         for key in sorted(table.keys() - kind.options - kinds.OURS):
             self.findings.add_unknown(tenant.file, dotted(prefix, key), kind.options | kinds.OURS)
         merged = files.merged(kind.defaults, {key: table[key] for key in table.keys() & (kind.options | kinds.OURS)})
-        options, secrets = self._options(tenant, prefix, kind, merged)
+        options, secrets = self._options(tenant, prefix, kind, merged, literals_allowed=_is_simulated(table))
         common = {key: value for key, value in merged.items() if key in kinds.OURS}
         common["mapping"] = self._mapping(tenant, prefix, common.get("mapping", {}))
         try:
@@ -53,25 +54,36 @@ class Reader:
         except ValidationError as error:
             self.findings.add_invalid(tenant.file, prefix, error, _KEYS_WITHIN)
             return None
+        self._check_scope(tenant, prefix, target)
         for name in _faulty_patterns(target):
             self.findings.add(tenant.file, dotted(prefix, "fields", name, "pattern"), "is no regular expression")
         return target
 
+    def _check_scope(self, tenant: files.TenantTable, prefix: str, target: TargetSettings) -> None:
+        if target.scope is not None:
+            try:
+                scopes.compile_filter(target.scope)
+            except ValueError as error:
+                self.findings.add(tenant.file, dotted(prefix, "scope"), str(error))
+
     def _options(
-        self, tenant: files.TenantTable, prefix: str, kind: kinds.Kind, merged: Mapping[str, Any]
+        self,
+        tenant: files.TenantTable,
+        prefix: str,
+        kind: kinds.Kind,
+        merged: Mapping[str, Any],
+        *,
+        literals_allowed: bool,
     ) -> tuple[dict[str, Any], dict[str, SecretStr]]:
         own = {key: value for key, value in merged.items() if key in kind.options}
         for name in kind.required:
             if merged.get(name) in (None, "", [], {}):
                 self.findings.add(tenant.file, dotted(prefix, name), f"is missing; a {kind.name} target needs it")
         options, secrets = {}, {}
-        on_loopback = all(
-            addresses.is_loopback_url(str(value)) for key, value in own.items() if key.endswith("url") and value
-        )
         for name, value in own.items():
             key = dotted(prefix, name)
             if name in kind.secrets:
-                found = self._secret(tenant, key, value, literal_allowed=on_loopback)
+                found = self._secret(tenant, key, value, literal_allowed=literals_allowed)
                 if found is not None:
                     secrets[name] = found
                 continue
@@ -117,6 +129,12 @@ class Reader:
                 field, _, sentence = fault.partition(": ")
                 self.findings.add(tenant.file, dotted(prefix, "mapping", field), sentence)
         return kept
+
+
+def _is_simulated(table: Mapping[str, Any]) -> bool:
+    """Tell whether every address that a target is given is on this machine: its secrets open nothing elsewhere."""
+    given = [value for key, value in table.items() if key.endswith("url") and value]
+    return bool(given) and all(addresses.is_loopback_url(str(url)) for url in given)
 
 
 def _faulty_patterns(target: TargetSettings) -> list[str]:

@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, g, request
 
+from scim_bridge import logs
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Clock
 from scim_bridge.intake.scim.service import BridgeService
@@ -43,6 +44,7 @@ def create_app(settings: Settings, store: Store, dispatcher: Dispatcher, *, cloc
 
 def _follow() -> None:
     g.correlation_id = correlation_id_of(request.headers.get(HEADER))
+    logs.follow(g.correlation_id)
 
 
 def _name_the_request(response: Response) -> Response:
