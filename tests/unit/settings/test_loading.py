@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scim_bridge.settings import loading
-from scim_bridge.settings.models import Settings, TargetSettings
+from scim_bridge.settings.models import Settings, TargetSettings, TenantSettings
 from scim_bridge.settings.problems import SettingsRefused
 
 TARGET = """
@@ -56,7 +56,8 @@ def test_the_shipped_file_runs_as_it_is_and_says_the_defaults() -> None:
     from scim_bridge import shipped  # noqa: PLC0415 - only this test looks at it
 
     settings = loading.load(shipped.folder() / "bridge.toml", role="all", environ={})
-    assert settings.model_copy(update={"data_dir": "var", "store": Settings().store}) == Settings()
+    said = settings.model_copy(update={"data_dir": "var", "store": Settings().store})
+    assert said == Settings(tenants=[TenantSettings(id="acme")])
 
 
 def test_relative_paths_start_from_the_file(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_the_file_is_the_one_in_config_when_none_is_named(tmp_path: Path, monkey
 
 def test_the_shipped_file_is_read_when_there_is_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert loading.load(environ={}).tenants == []
+    assert loading.load(environ={}).tenants == [TenantSettings(id="acme")]
 
 
 def test_a_target_has_its_kinds_defaults(tmp_path: Path) -> None:
