@@ -10,19 +10,22 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 HTTP_REQUESTS = Counter("scim_bridge_http_requests_total", "Requests answered.", ["route", "method", "status"])
 HTTP_SECONDS = Histogram("scim_bridge_http_request_seconds", "Time to answer a request.", ["route"])
-CHANGES = Counter("scim_bridge_changes_total", "Changes recorded.", ["tenant", "source", "kind"])
 WAKES_NOT_TOLD = Counter("scim_bridge_wakes_not_told_total", "Wake-ups that the queue did not take; the relay wakes.")
-CALLS = Counter("scim_bridge_calls_total", "Calls made to targets.", ["tenant", "target", "step", "status"])
+CALLS = Counter(
+    "scim_bridge_calls_total", "Calls made to targets, by how they ended.", ["tenant", "target", "step", "end"]
+)
 CALL_SECONDS = Histogram(
     "scim_bridge_call_seconds",
     "Time that a target took to answer.",
     ["target"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-OUTCOMES = Counter("scim_bridge_outcomes_total", "What became of operations.", ["tenant", "target", "state", "code"])
+OUTCOMES = Counter(
+    "scim_bridge_outcomes_total", "What calls made of operations.", ["tenant", "target", "state", "code"]
+)
 RELAY_FAULTS = Counter("scim_bridge_relay_faults_total", "Duties of the relay that failed and were put off.", ["duty"])
 
-ALL = (HTTP_REQUESTS, HTTP_SECONDS, CHANGES, WAKES_NOT_TOLD, CALLS, CALL_SECONDS, OUTCOMES, RELAY_FAULTS)
+ALL = (HTTP_REQUESTS, HTTP_SECONDS, WAKES_NOT_TOLD, CALLS, CALL_SECONDS, OUTCOMES, RELAY_FAULTS)
 
 
 def exposition() -> tuple[bytes, str]:

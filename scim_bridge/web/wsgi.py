@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from scim_bridge import logs, metrics, secrets, wiring
+from scim_bridge.web import measures
 from scim_bridge.web.app import create_app
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -24,6 +25,7 @@ def make_app() -> WsgiApp:
         clock=wiring.now_ms,
         secret=secrets.installation_key(settings.data_dir),
     )
+    measures.install(app)
     return with_admin_door(app.wsgi_app, admin_port=int(settings.web.admin_bind.rpartition(":")[2]))
 
 

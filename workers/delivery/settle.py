@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from scim_bridge import metrics
 from scim_bridge.domain.people import Doubt, Link, Person, Problem, Step
 from scim_bridge.domain.replies import Answer, Outcome, Reply, Verdict
 from scim_bridge.domain.states import State
@@ -49,6 +50,10 @@ def settle(post: Post, ended: Ended) -> bool:
         settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.SENDING, batch_id=batch.id)
         if call.step is Step.CREATE_GROUP and ended.answer is None:
             post.groups_listed = False
+    for outcome in outcomes:
+        metrics.OUTCOMES.labels(
+            tenant=post.tenant, target=post.target_name, state=outcome.state, code=outcome.code
+        ).inc()
     return True
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from scim_bridge import metrics
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Answer
@@ -119,6 +120,8 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
     except Exception as error:  # our own fault must not leave a batch open for ever
         log.exception("target_code_failed", batch=opened.batch.id, kind=type(error).__name__)
         failure = port.AnswerLost("the bridge failed while it read the answer")
+    duration_s = time.monotonic() - started
+    _count(post, opened, "answered" if failure is None else type(failure).__name__, duration_s)
     answered = failure is None or failure.status is not None or isinstance(failure, port.Unreachable)
     log.info(
         "call_ended",
@@ -128,6 +131,11 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
         step=opened.batch.step,
         people=len(opened.batch.operation_ids),
         failure=type(failure).__name__ if failure else None,
-        duration_ms=round((time.monotonic() - started) * 1000),
+        duration_ms=round(duration_s * 1000),
     )
     return Ended(opened=opened, answer=answer, failure=failure, answered_at=post.now() if answered else None)
+
+
+def _count(post: Post, opened: Opened, end: str, duration_s: float) -> None:
+    metrics.CALLS.labels(tenant=post.tenant, target=post.target_name, step=opened.batch.step, end=end).inc()
+    metrics.CALL_SECONDS.labels(target=post.target_name).observe(duration_s)
