@@ -1,0 +1,1 @@
+"""Stories: the whole product on stage, with simulated targets, playing senders and a proof at the end."""
