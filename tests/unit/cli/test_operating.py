@@ -1,0 +1,210 @@
+"""The commands that look and put back, over books with one person delivered and one dead."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.cli.conftest import Run
+
+from scim_bridge.cli import moments
+from scim_bridge.domain.replies import Outcome
+from scim_bridge.domain.resources import USER
+from scim_bridge.domain.states import State
+from scim_bridge.errors import UsageError
+from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.recorder import Recorder
+from scim_bridge.store import due, lanes, settlement
+from scim_bridge.store.engine import Store
+from scim_bridge.wiring import now_ms
+
+NOW = 1_700_000_000_000
+
+
+@pytest.fixture
+def config(sqlite_url: str, tmp_path: Path) -> str:
+    file = tmp_path / "bridge.toml"
+    file.write_text(
+        f'data_dir = "data"\n[store]\nurl = "{sqlite_url}"\n[queue]\nurl = "redis://127.0.0.1:1/0"\n'
+        '[[tenants]]\nid = "acme"\n'
+        '[[tenants.targets]]\nname = "trakstar"\nkind = "trakstar"\napi_key = "env:TRAKSTAR_API_KEY"\n'
+    )
+    return str(file)
+
+
+@pytest.fixture
+def books(sqlite_url: str) -> Iterator[Store]:
+    """Ann was refused; bob had nothing to be told."""
+    store = Store.open(sqlite_url, clock=now_ms)
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "trakstar")])
+    with store.begin("acme") as tx:
+        recorder = Recorder(tx, scopes={}, origin=Origin(source="okta", correlation_id="c"))
+        for name in ("ann", "bob"):
+            recorder.create(USER, {"userName": f"{name}@example.com", "externalId": name, "active": True})
+        lane = lanes.by_target(tx, "trakstar")
+        assert lane is not None
+        ends = [(State.DEAD, "too_long"), (State.UNCHANGED, "already_so")]
+        for person, (state, code) in zip(due.people_due(tx, lane.id, limit=9), ends, strict=True):
+            outcome = Outcome(
+                operation_id=person.operation_id, resource_id=person.resource_id, state=state, code=code, detail="title"
+            )
+            settlement.settle(tx, lane_id=lane.id, outcomes=[outcome], before=State.WAITING, batch_id=None)
+    yield store
+    store.close()
+
+
+@pytest.mark.usefixtures("books")
+def test_status_gives_every_lane_with_the_promised_keys(config: str, run: Run) -> None:
+    result = run("status", "--config", config, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "lanes": [
+            {
+                "tenant": "acme",
+                "target": "trakstar",
+                "pending": 0,
+                "held": 0,
+                "dead": 1,
+                "oldest_s": 0,
+                "calls": 0,
+                "eta_s": 0,
+                "state": "idle",
+            }
+        ]
+    }
+
+
+@pytest.mark.usefixtures("books")
+def test_status_for_people_is_a_table(config: str, run: Run) -> None:
+    result = run("status", "--config", config)
+    assert (result.exit_code, "trakstar" in result.stdout, "idle" in result.stdout) == (0, True, True)
+
+
+@pytest.mark.usefixtures("books")
+def test_user_show_tells_state_and_advice(config: str, run: Run) -> None:
+    shown = json.loads(run("user", "show", "ann", "--config", config, "--json").stdout)
+    [operation] = shown["people"][0]["changes"][0]["operations"]
+    assert (operation["state"], operation["code"]) == ("dead", "too_long")
+    assert "Shorten it" in operation["advice"]
+    told = run("user", "show", "ANN@example.com", "--config", config)
+    assert "trakstar: dead (too_long)" in told.stdout
+    assert "Shorten it" in told.stdout
+
+
+@pytest.mark.usefixtures("books")
+def test_user_show_of_nobody_fails_in_a_sentence(config: str, run: Run) -> None:
+    result = run("user", "show", "nobody", "--config", config)
+    assert (result.exit_code, result.stderr) == (1, "nobody is known by that name, address or id\n")
+
+
+@pytest.mark.usefixtures("books")
+def test_a_tenant_that_does_not_exist_is_a_usage_error(config: str, run: Run) -> None:
+    result = run("user", "show", "ann", "--tenant", "acne", "--config", config)
+    assert (result.exit_code, "acme" in result.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("books")
+def test_failed_list_tells_who_and_what_to_do(config: str, run: Run) -> None:
+    [row] = json.loads(run("failed", "list", "--config", config, "--json").stdout)["failed"]
+    assert (row["user"], row["code"], row["class"], row["detail"]) == ("ann@example.com", "too_long", "data", "title")
+    assert "1 dead" in run("failed", "list", "--config", config, "--since", "1h").stdout
+    assert json.loads(run("failed", "list", "--config", config, "--until", "1h", "--json").stdout) == {"failed": []}
+
+
+def test_replay_puts_back_even_while_the_queue_is_down(config: str, run: Run, books: Store) -> None:
+    result = run("replay", "run", "--config", config, "--class", "data")
+    assert (result.exit_code, result.stdout) == (0, "1 operations wait again, 0 older ones follow them\n")
+    with books.begin("acme", write=False) as tx:
+        lane = lanes.by_target(tx, "trakstar")
+        assert lane is not None
+        assert len(due.people_due(tx, lane.id, limit=9)) == 1
+    assert run("ledger", "verify", "--config", config).exit_code == 0
+
+
+@pytest.mark.usefixtures("books")
+def test_a_dry_run_of_replay_only_counts(config: str, run: Run) -> None:
+    assert "1 dead operations would" in run("replay", "run", "--config", config, "--dry-run").stdout
+    assert len(json.loads(run("failed", "list", "--config", config, "--json").stdout)["failed"]) == 1
+
+
+def test_ledger_verify_fails_when_a_row_was_altered(config: str, run: Run, books: Store) -> None:
+    with books.begin("acme") as tx:
+        tx.connection.exec_driver_sql("UPDATE operation SET state = 'delivered' WHERE state = 'dead'")
+    result = run("ledger", "verify", "--config", config, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["balanced"] is False
+    assert report["tenants"][0]["faults"]
+
+
+def test_a_configuration_that_cannot_be_used_is_no_traceback(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "bridge.toml"
+    file.write_text("[stor]\n[[tenants]]\nid = 7\n")
+    result = run("status", "--config", str(file))
+    assert result.exit_code == 2
+    assert "stor: unknown key; did you mean store?" in result.stderr
+    assert "tenants[0].id" in result.stderr
+
+
+def test_a_database_without_tables_is_no_traceback(tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "bridge.toml"
+    file.write_text('[[tenants]]\nid = "acme"\n')
+    result = run("status", "--config", str(file))
+    assert result.exit_code == 1
+    assert "scim-bridge migrate" in result.stderr
+
+
+def test_reconcile_hands_over_to_the_delivering_side(config: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(os, "execvpe", lambda *arguments: started.append(arguments))
+    monkeypatch.setenv("TRAKSTAR_API_KEY", "s3cret")
+    run("reconcile", "--config", config, "--tenant", "acme", "--target", "trakstar", "--repair", "--json")
+    [(_, command, environment)] = started
+    assert command[1:] == [
+        *("-P", "-m", "workers", "reconcile", "--tenant", "acme", "--target", "trakstar", "--repair", "--json")
+    ]
+    assert environment["SCIM_BRIDGE_CONFIG"] == config
+
+
+def test_reconcile_without_the_targets_secret_names_it(config: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRAKSTAR_API_KEY", raising=False)
+    result = run("reconcile", "--config", config, "--tenant", "acme", "--target", "trakstar")
+    assert (result.exit_code, "TRAKSTAR_API_KEY" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("30m", NOW - 1_800_000),
+        ("2h", NOW - 7_200_000),
+        ("7d", NOW - 604_800_000),
+        ("2023-11-14", 1_699_920_000_000),
+        ("2023-11-14T01:00+01:00", 1_699_920_000_000),
+        ("2023-11-14T00:00Z", 1_699_920_000_000),
+    ],
+)
+def test_a_moment_is_a_span_back_or_a_date(text: str, instant: int) -> None:
+    assert moments.parse_moment(text, NOW) == instant
+
+
+@pytest.mark.parametrize("text", ["", "7", "7w", "-1h", "yesterday"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        moments.parse_moment(text, NOW)
+
+
+def test_every_command_takes_config_except_the_demo() -> None:
+    from scim_bridge.cli import main  # noqa: PLC0415 - only this test looks at all commands
+
+    def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+        if hasattr(command, "commands"):
+            for name, each in command.commands.items():
+                yield from leaves(each, f"{path} {name}".strip())
+        else:
+            yield path, command
+
+    without = [path for path, each in leaves(main) if not any(p.name == "config" for p in each.params)]
+    assert without == ["demo"]
