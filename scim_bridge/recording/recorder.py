@@ -55,7 +55,9 @@ class Recorder:
         stored = directory.insert(self._tx, kind=kind, scim_id=uuid4().hex, document=document)
         joined: list[int] = []
         if kind == GROUP and member_ids:
-            joined, _ = self._edit_members(stored, [MemberEdit(Membership.ADD, tuple(member_ids))])
+            joining = [MemberEdit(Membership.ADD, tuple(member_ids))]
+            self._lock_members(stored, document, joining)
+            joined, _ = self._edit_members(stored, joining)
         owed = self._owing.for_user(None, document) if kind == USER else self._owing.for_group("", _name(document))
         number = self._record(
             stored, "create", owed, affected=joined, attributes=edits.touched({}, document), joined=len(joined)
@@ -72,6 +74,8 @@ class Recorder:
             directory.NameTaken, folding.ValueTooLong, Incomplete, UnknownMembers: as `create`.
         """
         document = _complete(stored.kind, document)
+        if stored.kind == GROUP:
+            self._lock_members(stored, document, member_edits)
         joined, left = self._edit_members(stored, member_edits) if member_edits else ([], [])
         attributes = edits.touched(stored.document, document)
         if not attributes and not joined and not left:
@@ -95,6 +99,7 @@ class Recorder:
             members.remove_from_all(self._tx, stored.id)
             owed = self._owing.for_user(stored, None)
         else:
+            directory.lock_rows(self._tx, members.users_of(self._tx, stored.id))
             affected = members.remove_all(self._tx, stored.id)
             owed = self._owing.for_group(_name(stored.document), "")
         number = self._record(stored, "delete", owed, affected=affected, attributes=[], left=len(affected))
@@ -111,6 +116,16 @@ class Recorder:
             # A new name is a new group to the targets, so it concerns everybody who is or was in it.
             return owed, sorted({*changed, *members.users_of(self._tx, stored.id)})
         return owed, sorted(set(changed))
+
+    def _lock_members(self, stored: Stored, document: Document, member_edits: Sequence[MemberEdit]) -> None:
+        """Lock everybody whom the edit may concern at once, in one order, so that no two edits wait for each other."""
+        named = {scim_id for edit in member_edits for scim_id in edit.scim_ids}
+        concerned = set(directory.numbers_of(self._tx, USER, named).values()) if named else set()
+        is_renamed = _name(stored.document) != _name(document)
+        if is_renamed or any(edit.how is Membership.ONLY for edit in member_edits):
+            concerned |= set(members.users_of(self._tx, stored.id))
+        if concerned:
+            directory.lock_rows(self._tx, concerned)
 
     def _edit_members(self, stored: Stored, member_edits: Sequence[MemberEdit]) -> tuple[list[int], list[int]]:
         """Apply edits in order and return who joined and who left in the end."""
@@ -130,7 +145,7 @@ class Recorder:
             return [], members.remove(self._tx, group_id, known.values())
         if edit.how is Membership.ONLY and not edit.scim_ids:
             return [], members.remove_all(self._tx, group_id)
-        known = directory.numbers_of(self._tx, USER, edit.scim_ids, lock=True)
+        known = directory.numbers_of(self._tx, USER, edit.scim_ids)
         unknown = [scim_id for scim_id in edit.scim_ids if scim_id not in known]
         if unknown:
             raise UnknownMembers(unknown)
@@ -164,8 +179,6 @@ class Recorder:
             request=compact_json(request),
             owed=lanes * (1 + len(affected)),
         )
-        if lanes and affected:
-            directory.lock_rows(self._tx, affected)
         for priority, lane_ids in owed.by_priority().items():
             outbox.owe(self._tx, change=number, lane_ids=lane_ids, resource_ids=[stored.id], priority=priority)
             outbox.owe(self._tx, change=number, lane_ids=lane_ids, resource_ids=affected, priority=Priority.NORMAL)

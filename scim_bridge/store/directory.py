@@ -92,20 +92,14 @@ def find_by_name(tx: Transaction, user_name: str) -> Stored | None:
     return None if row is None else stored_of(row)
 
 
-def numbers_of(tx: Transaction, kind: str, scim_ids: Iterable[str], *, lock: bool = False) -> dict[str, int]:
+def numbers_of(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str, int]:
     """Return the store's numbers of living resources by their SCIM ids; unknown ids are left out."""
-    query = (
-        sa.select(resource.c.scim_id, resource.c.id)
-        .where(
-            sets.among(resource.c.scim_id, sets.text_rows(tx, scim_ids)),
-            resource.c.tenant == tx.tenant,
-            resource.c.kind == kind,
-            resource.c.deleted_at.is_(None),
-        )
-        .order_by(resource.c.id)
+    query = sa.select(resource.c.scim_id, resource.c.id).where(
+        sets.among(resource.c.scim_id, sets.text_rows(tx, scim_ids)),
+        resource.c.tenant == tx.tenant,
+        resource.c.kind == kind,
+        resource.c.deleted_at.is_(None),
     )
-    if lock and tx.dialect == "postgresql":
-        query = query.with_for_update()
     return {row.scim_id: row.id for row in tx.connection.execute(query)}
 
 

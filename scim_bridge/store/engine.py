@@ -24,12 +24,18 @@ ALL_TENANTS = "*"
 APP_ROLE = "scim_bridge_app"
 """The PostgreSQL role that works with the tables and owns none of them."""
 
+_ONE_WAITING = "operation_one_waiting"
+
 BUSY_TIMEOUT_S = 10.0
 """A backstop; the lock file in front of it is what makes writers take turns."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - the name says what the caller may assume
     """The database cannot be written or read just now; nothing was recorded. Try again."""
+
+
+class Contended(StoreUnavailable):
+    """Two transactions were in each other's way and this one was undone; the same again will do."""
 
 
 class StatementTimedOut(Exception):  # noqa: N818 - as above
@@ -219,7 +225,14 @@ def _errors_named() -> Iterator[None]:
         text = str(error.orig)
         if re.search(r"interrupted|statement timeout", text):
             raise StatementTimedOut(text.splitlines()[0]) from None
+        if "deadlock detected" in text:
+            raise Contended("deadlock detected") from None
         raise StoreUnavailable(_without_values(text)) from None
+    except sa.exc.IntegrityError as error:
+        if _ONE_WAITING in str(error.orig):
+            # On PostgreSQL another transaction made the person wait for the same lane at the same moment.
+            raise Contended(_ONE_WAITING) from None
+        raise
     except (sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError, OSError) as error:
         raise StoreUnavailable(type(error).__name__) from None
 

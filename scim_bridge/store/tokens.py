@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ TOUCH_MS = 60_000
 
 _SECRET_BYTES = 32
 _ID_BYTES = 8
+_PUBLIC_PART = re.compile(f"[0-9a-f]{{{_ID_BYTES * 2}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ def token_id_of(value: str) -> str | None:
     if not value.startswith(PREFIX):
         return None
     token_id, _, secret = value[len(PREFIX) :].partition("_")
-    return token_id if len(token_id) == _ID_BYTES * 2 and secret else None
+    return token_id if _PUBLIC_PART.fullmatch(token_id) and secret else None
 
 
 def authenticate(store: Store, value: str) -> Principal | None:

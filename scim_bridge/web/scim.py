@@ -17,11 +17,14 @@ from scim_bridge.intake.scim.storage import DirectoryStorage
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.settings.models import WebSettings
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Contended, Store
 from scim_bridge.web.auth import Doorkeeper
 
 SCOPES = frozenset({"scim"})
 PREFIX = "/scim/v2"
+
+_ATTEMPTS = 4
+"""How often a request is served when PostgreSQL undoes it because another was in its way."""
 
 
 class ScimEndpoints(ScimServer):
@@ -81,6 +84,16 @@ class ScimEndpoints(ScimServer):
         return self._serve(lambda handler, read: handler.handle(read))
 
     def _serve(self, operation: Callable[[BridgeHandler, ScimRequest], ScimResponse]) -> Response:
+        read = self.read_request()
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._attempt(operation, read)
+            except Contended:
+                # Nothing was recorded, so the same request can simply be served again.
+                continue
+        return self._attempt(operation, read)
+
+    def _attempt(self, operation: Callable[[BridgeHandler, ScimRequest], ScimResponse], read: ScimRequest) -> Response:
         storage = DirectoryStorage(
             self._store,
             tenant=g.principal.tenant,
@@ -88,7 +101,7 @@ class ScimEndpoints(ScimServer):
             scopes=self._scopes.get(g.principal.tenant, {}),
             read_timeout_s=self._settings.statement_timeout_s,
         )
-        answer = operation(BridgeHandler(self._bridge_service, storage), self.read_request())
+        answer = operation(BridgeHandler(self._bridge_service, storage), read)
         for target, urgent in storage.wakes.items():
             self._dispatcher.wake(g.principal.tenant, target, urgent=urgent)
         return self._to_response(answer)

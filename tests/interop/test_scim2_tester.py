@@ -1,17 +1,12 @@
 """scim2-tester, a strict client of the RFCs, reports no error against the running server."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import requests
 from fakes.dispatcher import RecordingDispatcher
-from flask import Flask
+from fakes.server import served
 from scim2_client.client import BaseSyncSCIMClient
 from scim2_tester import Status, check_server
-from werkzeug.serving import make_server
 
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import tokens
@@ -35,20 +30,6 @@ class RequestsSCIMClient(BaseSyncSCIMClient):
 
     def close(self) -> None:
         self._session.close()
-
-
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve an application on a free port of the loopback interface and give its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_scim2_tester_finds_no_error(store: Store) -> None:

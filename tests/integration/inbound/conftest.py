@@ -71,9 +71,9 @@ class Sender:
     def delete(self, path: str, **headers: str) -> TestResponse:
         return self.send("DELETE", path, **headers)
 
-    def user(self, name: str = "ann", **attributes: Any) -> dict[str, Any]:
+    def user(self, login: str = "ann", /, **attributes: Any) -> dict[str, Any]:
         """Create a user and return them as answered."""
-        response = self.post("/Users", {"userName": f"{name}@example.com", **attributes})
+        response = self.post("/Users", {"userName": f"{login}@example.com", **attributes})
         assert response.status_code == 201, response.text
         return dict(response.json or {})
 

@@ -172,17 +172,15 @@ def found_by_the_library(store: Store, kind: str, text: str) -> list[str]:
         return [each.stored.scim_id for each in load(tx, everybody.resources) if scim_filter.match(model_of(each))]
 
 
+@pytest.mark.usefixtures("directory")
 @pytest.mark.parametrize("text", USER_FILTERS)
-def test_a_filter_over_users_finds_what_the_library_would(
-    shared_store: Store, directory: dict[str, str], text: str
-) -> None:
+def test_a_filter_over_users_finds_what_the_library_would(shared_store: Store, text: str) -> None:
     assert found_by_sql(shared_store, USER, text) == found_by_the_library(shared_store, USER, text)
 
 
+@pytest.mark.usefixtures("directory")
 @pytest.mark.parametrize("text", GROUP_FILTERS)
-def test_a_filter_over_groups_finds_what_the_library_would(
-    shared_store: Store, directory: dict[str, str], text: str
-) -> None:
+def test_a_filter_over_groups_finds_what_the_library_would(shared_store: Store, text: str) -> None:
     assert found_by_sql(shared_store, GROUP, text) == found_by_the_library(shared_store, GROUP, text)
 
 
@@ -192,7 +190,8 @@ def test_a_member_is_found_by_id(shared_store: Store, directory: dict[str, str])
     assert found_by_sql(shared_store, GROUP, text) == found_by_the_library(shared_store, GROUP, text)
 
 
-def test_the_filters_of_the_table_find_different_people(shared_store: Store, directory: dict[str, str]) -> None:
+@pytest.mark.usefixtures("directory")
+def test_the_filters_of_the_table_find_different_people(shared_store: Store) -> None:
     """A table in which everything finds nobody would prove nothing."""
     answers = {tuple(found_by_sql(shared_store, USER, text)) for text in USER_FILTERS}
     assert len(answers) > 15
