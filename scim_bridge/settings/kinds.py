@@ -13,6 +13,9 @@ from scim_bridge.settings.problems import Findings
 ABOUT_THE_FILE = frozenset({"secrets", "required", "choices"})
 """Top-level keys of a kind's file that say something about options instead of being one."""
 
+_SWITCHES = {True: "on", False: "off"}
+"""TOML's own words for a switch are as good as ours."""
+
 OURS = frozenset(TargetSettings.model_fields) - {"options", "secrets"}
 """Keys that every target has, whatever its kind."""
 
@@ -34,7 +37,8 @@ class Kind:
 
     def problem_with(self, option: str, value: Any) -> str | None:
         """Return why a value cannot be the option's, None when it can. The text never holds the value."""
-        if option in self.choices and value not in self.choices[option]:
+        word = _SWITCHES[value] if isinstance(value, bool) else value
+        if option in self.choices and word not in self.choices[option]:
             return f"must be one of {', '.join(str(choice) for choice in self.choices[option])}"
         default = self.defaults.get(option)
         if option in self.secrets or default is None:

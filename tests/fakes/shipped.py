@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "config" / "targets"
 def shipped_settings(kind: str, secrets: Mapping[str, str], **changes: Any) -> TargetSettings:
     """Return the settings of a target of a kind: its file, overridden key by key."""
     keys = {**tomllib.loads((FOLDER / f"{kind}.toml").read_text()), **changes}
-    del keys["secrets"], keys["required"]
+    del keys["secrets"], keys["required"], keys["choices"]
     known = {name: keys.pop(name) for name in list(keys) if name in TargetSettings.model_fields}
     return TargetSettings(
         name=kind,

@@ -130,6 +130,10 @@ def test_a_kinds_file_beside_the_configuration_lies_between(tmp_path: Path) -> N
     assert target.options["bulk_groups"] == "off"
 
 
+def test_a_switch_may_be_said_in_tomls_own_words(tmp_path: Path) -> None:
+    assert only_target(load(tmp_path, TARGET + "bulk_archive = true\n")).options["bulk_archive"] is True
+
+
 @pytest.mark.parametrize("role", ["web", "relay", "operator"])
 def test_a_process_is_not_given_the_secrets_of_another_role(tmp_path: Path, role: str) -> None:
     target = only_target(load(tmp_path, TARGET, role=role, environ={"KEY": ""}))
@@ -169,6 +173,7 @@ ONE_FAULT = [
     (TARGET + "mode = 'dead'", "tenants[0].targets[0].mode: must be 'live' or 'dry-run'"),
     (TARGET + "timeout_s = 'x'", "tenants[0].targets[0].timeout_s: must be a number"),
     (TARGET + "concurrency = 0", "tenants[0].targets[0].concurrency: must be greater than or equal to 1"),
+    (TARGET + "create_semantics = 'maybe'", "tenants[0].targets[0].create_semantics: must be one of add_only, upsert"),
     # What names refer to.
     (TARGET.replace("trakstar", "moodle"), "tenants[0].targets[0].kind: must be one of mindtickle, trakstar"),
     (TARGET.replace("env:KEY", "env:NONE"), "tenants[0].targets[0].api_key: the environment variable NONE is not set"),
