@@ -1,6 +1,7 @@
 """Putting dead operations back after the cause was mended."""
 
 import getpass
+import os
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +19,12 @@ PEOPLE_A_TRANSACTION = 500
 
 def operator_name() -> str:
     """Return who is at the keyboard, as the books name them: user@host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def run(
