@@ -15,7 +15,7 @@ def demo(ctx: click.Context, scenario: str | None, *, once: bool, as_json: bool)
     # The sandbox brings servers and senders of its own, which no other command has a use for.
     from scim_bridge.sandbox.stories import demo as story  # noqa: PLC0415 - see above
 
-    ctx.exit(story.run(once=once, scenario=scenario, json=as_json))
+    ctx.exit(story.run(once=once, scenario=scenario, as_json=as_json))
 
 
 COMMANDS = (demo,)

@@ -15,6 +15,7 @@ from scim_bridge.settings import loading
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import lanes, tallies, tokens
 from scim_bridge.store.engine import Store
+from scim_bridge.supervisor import sockets
 
 TENANT = "demo"
 SOURCES = ("okta", "entra")
@@ -106,7 +107,7 @@ def set_up(*, port: int) -> Iterator[Stage]:
     """
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="scim-bridge-demo-"))  # 0700 by itself
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(_remove, folder)
         trakstar_key, mindtickle_key = worlds.new_secret(), worlds.new_secret()
         simulated = stack.enter_context(
             worlds.simulated(
@@ -144,6 +145,12 @@ def set_up(*, port: int) -> Iterator[Stage]:
             store=store,
             bridge=bridge,
         )
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder, and the one beside it where the queue's socket lies when this one's path is too long."""
+    shutil.rmtree(sockets.find(folder / "var").parent, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _configuration(simulated: Mapping[str, World], port: int) -> str:
