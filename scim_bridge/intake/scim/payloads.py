@@ -5,6 +5,8 @@ from typing import Any
 from pydantic_core import from_json
 from scim2_models import InvalidSyntaxException, InvalidValueException
 
+from scim_bridge.domain.texts import is_storable
+
 MAX_DEPTH = 24
 """SCIM needs about six levels; a patch in a bulk request, ten."""
 
@@ -34,13 +36,6 @@ def check_text(text: str, *, where: str) -> None:
     """
     if not is_storable(text):
         raise InvalidValueException(detail=f"{where} holds a NUL character or half a surrogate pair")
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether a database text can hold this: PostgreSQL takes no NUL, UTF-8 no lone surrogate."""
-    if text.isascii():
-        return "\x00" not in text
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _check(payload: Any) -> None:

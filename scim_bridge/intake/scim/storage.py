@@ -18,7 +18,8 @@ from scim2_models import (
 from scim2_server.storage import ScimStorage, SearchPage
 
 from scim_bridge.domain.resources import MODELS
-from scim_bridge.intake.scim import payloads, shown
+from scim_bridge.domain.texts import is_storable
+from scim_bridge.intake.scim import shown
 from scim_bridge.intake.scim.group_patch import member_ids
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.recording.edits import MemberEdit, Membership
@@ -191,7 +192,7 @@ class DirectoryStorage(ScimStorage):
             self._tx = self._recorder = None
 
     def _fetch(self, tx: Transaction, kind: str, scim_id: str, *, lock: bool) -> Stored:
-        stored = directory.fetch(tx, kind, scim_id, lock=lock) if payloads.is_storable(scim_id) else None
+        stored = directory.fetch(tx, kind, scim_id, lock=lock) if is_storable(scim_id) else None
         if stored is None:
             raise NotFoundException(detail=f"There is no {kind} with the id {scim_id!r}")
         return stored
@@ -226,6 +227,8 @@ def _refusals_named() -> Iterator[None]:
         raise InvalidValueException(
             detail=f"{error} is longer than {folding.MAX_INDEXED_BYTES} bytes; people are looked up by it"
         ) from None
+    except folding.NotStorable as error:
+        raise InvalidValueException(detail=f"{error} holds a NUL character or half a surrogate pair") from None
     except Incomplete as error:
         raise InvalidValueException(detail=f"{error} is required and must not be empty") from None
     except UnknownMembers as error:

@@ -24,6 +24,7 @@ from scim2_models.path import (
     coerce_value,
 )
 
+from scim_bridge.domain.texts import is_storable
 from scim_bridge.store import tables
 from scim_bridge.store.search import columns, folding
 from scim_bridge.store.search.columns import Columns, Elements, Expression, Scalar
@@ -98,7 +99,7 @@ class FilterToSql(FilterVisitor[Expression]):
                 detail=f"{str(node.attr_path)!r} is complex; compare one of its sub-attributes, such as "
                 f"{node.attr_path}.{columns.sub_names(binding)[0]}"
             )
-        expected = coerce_value(binding, node.value, node.op)
+        expected = _operand(binding, node)
         if not binding.is_multivalued:
             return self._single(binding, sub, node.op, expected)
         return self._of_many(binding, sub or "value", node.op, expected)
@@ -227,7 +228,7 @@ class _WithinElement(FilterVisitor[Expression]):
         if found is None:
             return sa.false()
         place, binding, key = found
-        expected = coerce_value(binding, node.value, node.op)
+        expected = _operand(binding, node)
         is_text_eq = node.op == CompareOperator.eq and isinstance(expected, str)
         if self._is_required and is_text_eq and key in folding.LOOKUP_PATHS:
             self.required.append((key, binding.comparable(expected)))
@@ -248,6 +249,12 @@ class _WithinElement(FilterVisitor[Expression]):
             return None
         sub = _sub_name(binding)
         return self._elements.sub(str(sub)), binding, f"{folding.key_of(binding)}.{sub}"
+
+
+def _operand(binding: AttributeBinding, node: Comparison) -> Any:
+    if isinstance(node.value, str) and not is_storable(node.value):
+        raise InvalidFilterException(detail="The filter holds a NUL character or half a surrogate pair")
+    return coerce_value(binding, node.value, node.op)
 
 
 def _sub_name(binding: AttributeBinding) -> str | None:

@@ -16,6 +16,7 @@ from unicodedata import normalize
 from scim2_models import AttributeBinding, BaseModel, CaseExact, ComplexAttribute, Extension
 
 from scim_bridge.domain.resources import ENTERPRISE_USER, MODELS, USER
+from scim_bridge.domain.texts import is_storable
 from scim_bridge.store.engine import compact_json
 
 LOOKUP_PATHS = frozenset({"emails.value", f"{ENTERPRISE_USER}:employeeNumber", f"{ENTERPRISE_USER}:manager.value"})
@@ -49,6 +50,10 @@ class Folded:
     """Attribute path, element and value."""
 
 
+class NotStorable(ValueError):  # noqa: N818 - as above
+    """An attribute holds a character that no database text can hold. Its name is the only argument."""
+
+
 def fold_text(value: str) -> str:
     """Return the form that a string takes where case does not count (RFC 8265 UsernameCaseMapped, as scim2-models)."""
     if value.isascii():
@@ -79,6 +84,7 @@ def fold(kind: str, document: Mapping[str, Any]) -> Folded:
 
     Raises:
         ValueTooLong: an attribute that people are looked up by is too long to be indexed.
+        NotStorable: an attribute holds a character that no database text can hold.
     """
     flat = dict(_flattened(_shapes(kind), document))
     return Folded(
@@ -93,7 +99,13 @@ def fold(kind: str, document: Mapping[str, Any]) -> Folded:
 
 def _column(document: Mapping[str, Any], name: str, fold: Fold) -> str | None:
     value = document.get(name)
-    return _short(name, fold(value)) if isinstance(value, str) else None
+    return _short(name, _storable(name, fold(value))) if isinstance(value, str) else None
+
+
+def _storable(path: str, value: str) -> str:
+    if not is_storable(value):
+        raise NotStorable(path)
+    return value
 
 
 def _short(path: str, value: str) -> str:
@@ -155,7 +167,7 @@ def _flattened(
             if shape.is_multivalued:
                 yield shape.key, [_element(shape, item) for item in value]
             elif shape.subs is None:
-                yield shape.key, _scalar(shape.fold, value)
+                yield shape.key, _scalar(shape.key, shape.fold, value)
             else:
                 for sub, folded in _element(shape, value).items():
                     yield f"{shape.key}.{sub}", folded
@@ -163,14 +175,14 @@ def _flattened(
 
 def _element(shape: _Shape, value: Any) -> dict[str, str]:
     if shape.subs is None:
-        return {"value": _scalar(shape.fold, value)}
-    return {sub: _scalar(fold, value[sub]) for sub, fold in shape.subs.items() if value.get(sub) is not None}
+        return {"value": _scalar(shape.key, shape.fold, value)}
+    return {sub: _scalar(shape.key, fold, value[sub]) for sub, fold in shape.subs.items() if value.get(sub) is not None}
 
 
-def _scalar(fold: Fold, value: Any) -> str:
+def _scalar(path: str, fold: Fold, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return fold(str(value))
+    return _storable(path, fold(str(value)))
 
 
 def _lookups(flat: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:

@@ -91,6 +91,8 @@ def test_a_bad_create_is_refused_and_leaves_nothing(sender: Any, body: str | byt
         ([{"op": "replace", "path": "emails", "value": [7]}], "invalidValue"),
         ([{"op": "replace", "path": "title", "value": {"a": {}}}], "invalidValue"),
         ([{"op": "replace", "path": 'emails[type sw "x"].value', "value": "y"}], "noTarget"),
+        ([{"op": "add", "path": 'emails[value eq "\\u0000"].type', "value": "work"}], "invalidValue"),
+        ([{"op": "add", "path": 'emails[value eq "\\ud800"].type', "value": "work"}], "invalidValue"),
         ([{"op": "add", "path": "title", "value": "fine"}, {"op": "remove", "path": "userName"}], "mutability"),
     ],
 )
@@ -128,6 +130,8 @@ def test_a_bad_patch_of_a_group_is_refused(sender: Any, operations: Any, scim_ty
         ("filter=name eq %22a%22", "invalidFilter"),
         ("filter=meta.created gt %22yesterday%22", "invalidFilter"),
         ("filter=userName eq %22a%00b%22", "invalidValue"),
+        ('filter=userName eq "\\u0000"', "invalidFilter"),
+        ('filter=emails[value eq "\\ud800"]', "invalidFilter"),
         ("filter=" + "(" * 3000 + "title pr" + ")" * 3000, "invalidFilter"),
         ("filter=" + " or ".join(["title pr"] * 600), "invalidFilter"),
         ("filter=" + " or ".join(["title pr"] * 200), "invalidFilter"),
