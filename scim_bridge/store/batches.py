@@ -52,35 +52,53 @@ def open_batch(
     """
     deadline_at = tx.now + deadline_ms
     slot_id = quota.take(tx, quota=quota_name, klass=klass, deadline_at=deadline_at)
-    number = tx.connection.execute(
-        sa.update(tables.lane)
-        .where(tables.lane.c.id == lane_id)
-        .values(batches=tables.lane.c.batches + 1)
-        .returning(tables.lane.c.batches)
-    ).scalar_one()
-    row = seals.sealed_row(
-        batch,
-        {
-            "tenant": tx.tenant,
-            "lane_id": lane_id,
-            "number": number,
-            "epoch": epoch,
-            "step": step,
-            "items": json.dumps(list(operation_ids)),
-            "method": method,
-            "path": path,
-            "request": compact_json(request),
-            "answer": None,
-            "status": "open",
-            "http_status": None,
-            "late": 0,
-            "slot_id": slot_id,
-            "opened_at": tx.now,
-            "deadline_at": deadline_at,
-            "settled_at": None,
-        },
+    number = _next_number(tx, lane_id)
+    row = {
+        "tenant": tx.tenant,
+        "lane_id": lane_id,
+        "number": number,
+        "epoch": epoch,
+        "step": step,
+        "items": json.dumps(list(operation_ids)),
+        "method": method,
+        "path": path,
+        "request": compact_json(request),
+        "answer": None,
+        "status": "open",
+        "http_status": None,
+        "late": 0,
+        "slot_id": slot_id,
+        "opened_at": tx.now,
+        "deadline_at": deadline_at,
+        "settled_at": None,
+    }
+    statement = sa.insert(batch).values(seals.sealed_row(batch, row)).returning(batch.c.id)
+    batch_id = tx.connection.execute(statement).scalar_one()
+    _mark_sending(tx, batch_id, operation_ids)
+    return OpenBatch(
+        id=batch_id,
+        number=number,
+        epoch=epoch,
+        step=step,
+        operation_ids=tuple(operation_ids),
+        slot_id=slot_id,
+        deadline_at=deadline_at,
     )
-    batch_id = tx.connection.execute(sa.insert(batch).values(row).returning(batch.c.id)).scalar_one()
+
+
+def _next_number(tx: Transaction, lane_id: int) -> int:
+    """Return the lane's next batch number; batches are numbered without a gap, so that a missing one shows."""
+    return int(
+        tx.connection.execute(
+            sa.update(tables.lane)
+            .where(tables.lane.c.id == lane_id)
+            .values(batches=tables.lane.c.batches + 1)
+            .returning(tables.lane.c.batches)
+        ).scalar_one()
+    )
+
+
+def _mark_sending(tx: Transaction, batch_id: int, operation_ids: Sequence[int]) -> None:
     sent = outbox.move(tx, operation_ids, before=State.WAITING, values={"state": State.SENDING.value})
     if len(sent) != len(set(operation_ids)):
         raise Overtaken
@@ -90,15 +108,6 @@ def open_batch(
             {"operation_id": operation_id, "outcome": State.SENDING.value, "code": "ok", "batch_id": batch_id}
             for operation_id in operation_ids
         ),
-    )
-    return OpenBatch(
-        id=batch_id,
-        number=number,
-        epoch=epoch,
-        step=step,
-        operation_ids=tuple(operation_ids),
-        slot_id=slot_id,
-        deadline_at=deadline_at,
     )
 
 

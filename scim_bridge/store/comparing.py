@@ -55,7 +55,7 @@ def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[
                 document=json.loads(row["document"]),
                 deleted=row["deleted_at"] is not None,
                 groups=groups.get(row["id"], ()),
-                link=links.link_of(row),
+                link=links.link_of(dict(row)),
             ),
             bool(row["is_open"]),
         )

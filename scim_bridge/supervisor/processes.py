@@ -13,7 +13,7 @@ from typing import IO, TextIO
 from scim_bridge.supervisor import leash
 from scim_bridge.supervisor.output import LinePipe
 
-RESTART_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0)
+RESTART_DELAYS_S = (0.0, 0.5, 1.0, 2.0)
 """Before the first restart, the second, and so on; the last one stays."""
 
 HEALTHY_AFTER_S = 60.0
@@ -56,7 +56,7 @@ class Death:
 
 
 def restart_delay_s(deaths_in_row: int) -> float:
-    """Return how long to wait before a restart: at once after the first death, then longer, at most 5 s."""
+    """Return how long to wait before a restart: at once after the first death, then longer, at most 2 s."""
     return RESTART_DELAYS_S[min(max(deaths_in_row, 1), len(RESTART_DELAYS_S)) - 1]
 
 

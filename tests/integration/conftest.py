@@ -1,7 +1,7 @@
 """A lane with a directory before it and a target in memory behind it; the clock is the test's."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from fakes.dispatcher import RecordingDispatcher
 from fakes.target import MAPPING, FakeTarget
 
 from scim_bridge.domain.resources import GROUP, USER
+from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.recording.scopes import scopes_of
@@ -63,6 +64,15 @@ class Bench:
         ids = [self.ids[member] for member in members]
         self.ids[name] = self.record(lambda r, _: r.create(GROUP, {"displayName": name}, member_ids=ids)).scim_id
 
+    def join(self, name: str, *members: str) -> None:
+        edit = MemberEdit(Membership.ADD, tuple(self.ids[member] for member in members))
+
+        def add(recorder: Recorder, tx: Any) -> None:
+            group = directory.fetch(tx, GROUP, self.ids[name])
+            recorder.update(group, group.document, member_edits=[edit])
+
+        self.record(add)
+
     def delete(self, name: str) -> None:
         self.record(lambda r, tx: r.delete(directory.fetch(tx, USER, self.ids[name])))
 
@@ -80,7 +90,7 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench(store: Store, clock: Any) -> Iterator[Callable[..., Bench]]:
+def make_bench(store: Store, clock: Any) -> Callable[..., Bench]:
     def make(
         *, groups: Mapping[str, GroupSettings] | None = None, target: FakeTarget | None = None, **options: Any
     ) -> Bench:
@@ -101,7 +111,7 @@ def make_bench(store: Store, clock: Any) -> Iterator[Callable[..., Bench]]:
         runtime.pause = lambda seconds: clock.advance(ms=round(seconds * 1000))
         return Bench(store=store, clock=clock, target=fake, runtime=runtime, settings=settings)
 
-    yield make
+    return make
 
 
 @pytest.fixture

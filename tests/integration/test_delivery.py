@@ -250,11 +250,10 @@ def test_a_group_that_vanished_from_the_target_is_made_again(make_bench: Callabl
     bench.work(shifts=2)
     bench.target.groups.clear()
     bench.push("bob")
-    bench.group("Sales2")
-    members = (bench.ids["ann"], bench.ids["bob"])
-    assert members
+    bench.join("Sales", "bob")
     bench.work(shifts=3)
-    assert bench.target.held("bob@example.com") is not None
+    assert bench.target.held("bob@example.com").groups == {"Sales"}
+    assert len(bench.target.calls_of(Step.CREATE_GROUP)) == 2
 
 
 def test_an_account_that_vanished_is_made_again(bench: Bench) -> None:
@@ -385,3 +384,12 @@ def test_who_leaves_the_scope_stays_where_the_configuration_says_keep(make_bench
     bench.push("ann", userType="Contractor")
     bench.work()
     assert bench.target.held("ann@example.com").active is True
+
+
+def test_a_leaver_whom_two_accounts_match_is_not_called_gone(bench: Bench) -> None:
+    """Two accounts bear the address; which of them is the person's nobody can tell, so an operator is asked."""
+    for number in range(2):
+        bench.target.seed(f"ann{number}@example.com", email="ann@example.com")
+    bench.push("ann", active=False)
+    bench.work(shifts=2)
+    assert bench.states() == {"dead": 1}

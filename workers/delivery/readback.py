@@ -57,13 +57,15 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
         for person in people
     }
     found = conflicts.match_accounts(wanted, answer.accounts, match_by=post.settings.match_by)
+    doubtful = conflicts.ambiguous(wanted, answer.accounts, match_by=post.settings.match_by)
     owners = links.owners(tx, post.lane_id, [account.account_id for account in found.values()])
     freed = [owner for owner, deleted in owners.values() if deleted]
     outcomes, taken = [], set[str]()
     for person in people:
         item, account = items[person.operation_id], found.get(person.resource_id)
         if account is None:
-            outcomes.append(_absent(person, answer))
+            several = person.resource_id in doubtful
+            outcomes.append(_end(person, State.DEAD, "several_match") if several else _absent(person, answer))
             continue
         owner, owner_is_deleted = owners.get(account.account_id, (person.resource_id, False))
         if account.account_id in taken or (owner != person.resource_id and not owner_is_deleted):

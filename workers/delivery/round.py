@@ -137,14 +137,21 @@ class _Shift:
     def _send_what_is_due(self, pool: concurrent.futures.Executor, left_open_at: Millis | None) -> Millis | None:
         post = self._post
         plan = choosing.choose(post)
+        again_at: Millis | None = None
         for call in plan.calls:
             if len(self._out) >= post.settings.concurrency:
                 break
-            again_at = self._send(pool, call, plan, backlog_calls=len(plan.calls))
-            if again_at is not None:
-                return again_at
+            blocked_until = self._send(pool, call, plan, backlog_calls=len(plan.calls))
+            if blocked_until is not None:
+                again_at = blocked_until if again_at is None else min(again_at, blocked_until)
+                if call.full or call.urgent:
+                    break
+                # A call that waits for company does not hold up the full ones behind it.
+                continue
             if call.urgent and call.step is Step.LOOK_UP:
                 break
+        if again_at is not None:
+            return again_at
         if self._out:
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()

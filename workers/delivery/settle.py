@@ -95,6 +95,16 @@ def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list
         post.failed_groups |= set(call.groups)
     people = {person.operation_id: person for person in due.people_of(tx, call.operation_ids)}
     by_operation: dict[int, Item] = {item.person.operation_id: item for item in call.items}
+    stale = {
+        name
+        for operation_id, reply in answer.replies.items()
+        if reply.code == "blocked_by_group" and operation_id in by_operation
+        for name in (by_operation[operation_id].group, *call.groups)
+        if name
+    }
+    if stale:
+        # The ids that we keep lead nowhere: the groups are listed, or made, before anybody goes there again.
+        links.forget_groups(tx, post.lane_id, stale)
     return [
         outcome_of(post, item, people[operation_id], answer.replies.get(operation_id))
         for operation_id, item in by_operation.items()
@@ -158,7 +168,7 @@ def more_to_do(post: Post, person: Person, item: Item, link: Link) -> bool:
 
 def _again(post: Post, person: Person, reply: Reply) -> Outcome:
     attempts = person.attempts + 1
-    if attempts >= post.settings.max_attempts:
+    if retries.is_spent(attempts, max_attempts=post.settings.max_attempts):
         return _outcome(person, State.DEAD, "attempts_spent", reply.detail, attempts=attempts)
     wait_ms = retries.backoff_ms(attempts, jitter=post.runtime.random.random())
     return _outcome(person, State.WAITING, "unavailable", reply.detail, attempts=attempts, due_at=post.now() + wait_ms)
@@ -199,6 +209,9 @@ def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.Batc
         return [_outcome(item.person, State.DEAD, "refused", _told(failure)) for item in items]
     if call.step is Step.LOOK_UP:
         return [_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))) for item in items]
+    if call.groups and not post.groups_listed:
+        # It may be the group, not a person: once the groups have been listed, the same refusal means the people.
+        return [_outcome(item.person, State.WAITING, "call_failed", _told(failure)) for item in items]
     if len(items) == 1:
         return [_outcome(items[0].person, State.DEAD, "refused", _told(failure))]
     cap = isolation.halved(len(items))
