@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
-from scim_bridge.store import ledger, links, outbox, sets, tables
+from scim_bridge.store import ledger, links, outbox, sets, tables, versions
 from scim_bridge.store.engine import Transaction
 
 operation = tables.operation
@@ -34,6 +34,8 @@ def settle(
     Raises:
         NotAsExpected: an operation is not in `before` any more; the caller's transaction must be undone.
     """
+    # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
+    versions.of(tx, [o.resource_id for o in outcomes if o.state is State.WAITING])
     newer = _newer_waiting(tx, lane_id, [o.resource_id for o in outcomes if o.state is State.WAITING])
     by_values: dict[tuple[Any, ...], list[int]] = {}
     for outcome in outcomes:

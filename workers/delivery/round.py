@@ -23,18 +23,28 @@ SHIFT_S = 20.0
 LONGEST_WAIT_MS = 1_000
 """A wait longer than this is the relay's, not a worker's."""
 
+SETTLE_ATTEMPTS = 6
+
 Future = concurrent.futures.Future[submitting.Ended]
 
 
 def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
     """Drain one lane for a while; returns at once when another worker has it or nothing is due."""
-    post = take_post(runtime, tenant, target_name)
+    try:
+        post = take_post(runtime, tenant, target_name)
+    except StoreUnavailable as error:
+        log.warning("lane_not_taken", tenant=tenant, target=target_name, reason=str(error))
+        return
     if post is None:
         return
     wake_at: Millis | None = post.now()
     try:
         with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch) as keeper:
             wake_at = _Shift(post, keeper).work()
+    except StoreUnavailable as error:
+        # Nothing is lost with the shift: what was out stays open in the books, and the relay wakes the lane again.
+        log.warning("shift_broken_off", tenant=tenant, target=target_name, reason=str(error))
+        wake_at = post.now() + LONGEST_WAIT_MS
     finally:
         leave_post(post, wake_at)
 
@@ -179,8 +189,19 @@ class _Shift:
         finished, _ = concurrent.futures.wait(self._out, timeout=wait_s, return_when=concurrent.futures.FIRST_COMPLETED)
         for future in finished:
             del self._out[future]
-            if not settle.settle(self._post, future.result()):
+            if not self._settle(future.result()):
                 self._ends_at = 0.0
+
+    def _settle(self, ended: submitting.Ended) -> bool:
+        """Write what became of a call; a store that cannot just now is asked again, for an answer cannot be."""
+        for attempt in range(SETTLE_ATTEMPTS):
+            try:
+                return settle.settle(self._post, ended)
+            except StoreUnavailable as error:
+                log.warning("settle_put_off", batch=ended.opened.batch.id, attempt=attempt, reason=str(error))
+                self._post.runtime.pause(min(2.0, 0.1 * 2**attempt))
+        # The batch stays open: once its deadline has passed, its people are read back.
+        return False
 
     def _wait(self, until: Millis) -> bool:
         """Wait for an instant, or for an answer; False when it is further off than a worker waits."""
