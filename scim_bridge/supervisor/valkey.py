@@ -101,6 +101,7 @@ def held(data_dir: Path, *, patience_s: float = PREDECESSOR_S) -> Iterator[Serve
         if not data_folder.take(descriptor, patience_s=patience_s):
             raise CannotStart(f"the Valkey of an earlier run still works on {folder}; stop it and start again")
         yield Server(folder=folder.absolute(), socket=sockets.choose(data_dir), lock=descriptor)
+        sockets.clear(data_dir)
     finally:
         os.close(descriptor)
 

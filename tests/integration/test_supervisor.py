@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -280,6 +281,25 @@ def test_a_socket_path_too_long_for_the_kernel_moves_to_a_private_folder(tmp_pat
         assert sockets.find(deep) == sockets.choose(deep) == chosen
     finally:
         chosen.parent.rmdir()
+
+
+def test_a_long_folder_for_temporary_files_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    chosen = sockets.choose(deep)
+    try:
+        assert len(os.fsencode(chosen)) <= sockets.MAX_PATH_BYTES
+    finally:
+        chosen.parent.rmdir()
+
+
+def test_a_socket_folder_of_its_own_goes_with_the_server_that_used_it(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    with valkey.held(deep) as made:
+        assert made.socket.parent.is_dir()
+    assert not made.socket.parent.exists()
 
 
 def test_a_folder_that_others_may_enter_is_not_used_again(tmp_path: Path) -> None:
