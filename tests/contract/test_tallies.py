@@ -1,7 +1,7 @@
 """Counts over the books of one tenant, on both databases."""
 
 import sqlalchemy as sa
-from test_ledger import add_person, edit, send
+from fakes.books import add_person, edit, send
 
 from scim_bridge.domain.people import Priority
 from scim_bridge.domain.states import State
