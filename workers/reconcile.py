@@ -12,7 +12,7 @@ from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
 from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Call, Item
 from scim_bridge.recording import repairs
-from scim_bridge.store import comparing, directory_groups, links
+from scim_bridge.store import comparing, links
 from scim_bridge.store.engine import Transaction
 from workers.delivery import choosing, settle, submitting
 from workers.delivery.lease import LeaseKeeper
@@ -148,7 +148,7 @@ def _look_up(post: Post, call: Call) -> tuple[Account, ...]:
 def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Account, ...], *, repair: bool) -> Report:
     report = Report()
     with post.store.begin(post.tenant, write=False) as tx:
-        managed = choosing.managed_groups(post, directory_groups.names(tx))
+        managed = choosing.managed_groups(post, tx)
     rules = post.rules(managed)
     wanted = {
         person.resource_id: conflicts.Wanted(
@@ -156,12 +156,19 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
         )
         for person, _ in people
     }
-    found = conflicts.match_accounts(wanted, accounts, match_by=post.settings.match_by)
+    matched = conflicts.match_accounts(wanted, accounts, match_by=post.settings.match_by)
+    found, contested = _share_out([person for person, _ in people], matched)
     doubtful = conflicts.ambiguous(wanted, accounts, match_by=post.settings.match_by)
     adopting: dict[int, Mapping[str, object]] = {}
     for person, is_open in people:
         if is_open:
             report.on_their_way += 1
+            continue
+        if _is_kept(post, person):
+            report.equal += 1
+            continue
+        if person.resource_id in contested:
+            _add(report, Drift.UNCLEAR, person, matched[person.resource_id], ("account of another person",))
             continue
         account = found.get(person.resource_id)
         if account is not None and _may_take_over(post, person, account):
@@ -176,6 +183,33 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
     if repair:
         _repair(post, report, adopting)
     return report
+
+
+def _share_out(people: list[Person], matched: Mapping[int, Account]) -> tuple[dict[int, Account], frozenset[int]]:
+    """Give each account to one person: to the living before the deleted, and to who holds it before who matches it.
+
+    Also returns those who live and whose account another person has. Somebody deleted without one has nothing to lose.
+    """
+
+    def rank(person: Person) -> tuple[bool, bool]:
+        return person.deleted, person.link.account_id != matched[person.resource_id].account_id
+
+    given: dict[int, Account] = {}
+    contested, taken = set[int](), set[str]()
+    for person in sorted((each for each in people if each.resource_id in matched), key=rank):
+        account = matched[person.resource_id]
+        if account.account_id not in taken:
+            taken.add(account.account_id)
+            given[person.resource_id] = account
+        elif not person.deleted:
+            contested.add(person.resource_id)
+    return given, frozenset(contested)
+
+
+def _is_kept(post: Post, person: Person) -> bool:
+    """Tell whether somebody has left the scope and is left as they are, as `on_unscope = "keep"` says."""
+    is_here = not person.deleted and bool(person.document.get("active", True))
+    return is_here and not post.scope.deactivates_on_unscope and not post.scope.takes(person.document)
 
 
 def _may_take_over(post: Post, person: Person, account: Account) -> bool:

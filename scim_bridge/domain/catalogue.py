@@ -38,6 +38,11 @@ _CODES = (
         trouble=None,
         advice="The person has no account in the target; there is nothing to take away.",
     ),
+    Code(
+        name="taken_over",
+        trouble=None,
+        advice="The account belongs to the person's new record now; there is nothing left to take away.",
+    ),
     Code(name="adopted", trouble=None, advice="The account existed; it is linked to this person now."),
     Code(name="next_step", trouble=None, advice="One part is done; the next part follows by itself."),
     Code(name="linked", trouble=None, advice="The account's id was looked up; the work follows by itself."),

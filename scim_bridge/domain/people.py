@@ -72,6 +72,8 @@ class Link:
     known: Record | None = None
     matching: Mapping[str, str] = field(default_factory=dict, repr=False)
     doubt: Doubt | None = None
+    known_at: int | None = None
+    """When the account was last known to hold `known`, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,8 @@ class Person:
     attempts: int = 0
     due_at: int = 0
     received_at: int = 0
+    reason: str | None = None
+    """The code of what happened to the operation last; None for a new one."""
     cap: int | None = None
     """At most this many people may share a call with this one (isolation of a refused batch)."""
     link: Link = field(default_factory=Link)

@@ -49,7 +49,10 @@ def _look_up_call(items: Sequence[Item], abilities: Abilities) -> list[Call]:
     size = abilities.sizes.get(Step.LOOK_UP, 0)
     if not items or size < 1:
         return []
-    chunk = tuple(items[:size])
+    # Those of a look-up that was refused are asked for in smaller company, like the people of a refused batch.
+    cap = items[0].person.cap
+    together = [item for item in items if item.person.cap == cap]
+    chunk = tuple(together[: _capped(size, cap)])
     urgent = any(item.person.priority == Priority.LEAVER for item in chunk)
     return [Call(step=Step.LOOK_UP, items=chunk, full=True, urgent=urgent)]
 

@@ -17,7 +17,7 @@ AT_A_TIME = 2_000
 def users(store: Store, tenant: str, lane_id: int) -> Iterator[tuple[Person, bool]]:
     """Yield every user of a tenant as one lane sees them, and whether something is on its way for them already.
 
-    Deleted users come too while they hold an account. No transaction is open between two pages.
+    Deleted users come too while they hold an account: not when another has taken it over (`links.release`). No transaction is open between two pages.
     """
     after = 0
     while True:
@@ -38,7 +38,7 @@ def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[
         sa.select(resource, is_open.label("is_open"), *links.LINK_COLUMNS)
         .select_from(resource.outerjoin(link, sa.and_(link.c.resource_id == resource.c.id, link.c.lane_id == lane_id)))
         .where(resource.c.tenant == tenant, resource.c.kind == "User", resource.c.id > after)
-        .where(sa.or_(resource.c.deleted_at.is_(None), link.c.id.is_not(None)))
+        .where(sa.or_(resource.c.deleted_at.is_(None), link.c.account_id.is_not(None), link.c.active.is_not(None)))
         .order_by(resource.c.id)
         .limit(AT_A_TIME)
     )

@@ -200,6 +200,38 @@ def bury(tx: Transaction, stored: Stored, *, version: int) -> Stored:
     return replace(stored, document=document, version=version, active=False, modified_at=tx.now, deleted_at=tx.now)
 
 
+def living_namesakes(tx: Transaction, resource_ids: Iterable[int]) -> frozenset[int]:
+    """Return which deleted users have a living user of the same userName or e-mail address: a re-created person."""
+    numbers = sorted(resource_ids)
+    if not numbers:
+        return frozenset()
+    gone, alive = lookup.alias("gone"), lookup.alias("alive")
+    by_address = (
+        sa.select(gone.c.resource_id)
+        .join(
+            alive,
+            sa.and_(
+                alive.c.tenant == gone.c.tenant,
+                alive.c.path == gone.c.path,
+                alive.c.value == gone.c.value,
+                alive.c.resource_id != gone.c.resource_id,
+            ),
+        )
+        .join(resource, resource.c.id == alive.c.resource_id)
+        .where(gone.c.path == "emails.value", resource.c.deleted_at.is_(None))
+    )
+    by_name = (
+        sa.select(gone.c.resource_id)
+        .join(resource, sa.and_(resource.c.tenant == gone.c.tenant, resource.c.unique_key == gone.c.value))
+        .where(gone.c.path == "userName", resource.c.kind == USER)
+    )
+    rows = sets.id_rows(tx, numbers)
+    query = sa.union(
+        by_address.where(sets.among(gone.c.resource_id, rows)), by_name.where(sets.among(gone.c.resource_id, rows))
+    )
+    return frozenset(row.resource_id for row in tx.connection.execute(query))
+
+
 def _searchable(folded: folding.Folded, *, active: bool) -> dict[str, Any]:
     return {
         "folded": folded.document,

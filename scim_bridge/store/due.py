@@ -113,6 +113,7 @@ def _people() -> sa.Select[Any]:
         operation.c.due_at,
         operation.c.received_at,
         operation.c.cap,
+        operation.c.reason,
         resource.c.scim_id,
         resource.c.kind,
         resource.c.document,
@@ -143,6 +144,7 @@ def _with_groups(tx: Transaction, rows: Any) -> list[Person]:
             due_at=row["due_at"],
             received_at=row["received_at"],
             cap=row["cap"],
+            reason=row["reason"],
             link=links.link_of(row),
         )
         for row in rows

@@ -123,7 +123,8 @@ class Store:
     def _transaction(
         self, tenant: str | None, *, write: bool, statement_timeout_s: float | None
     ) -> Iterator[Transaction]:
-        with contextlib.ExitStack() as stack, _errors_named():
+        # The commit happens when the stack ends: what it raises must be named too.
+        with _errors_named(), contextlib.ExitStack() as stack:
             if write and self._lock is not None:
                 stack.enter_context(self._lock)
             connection = stack.enter_context(self.engine.connect().execution_options(bridge_write=write))

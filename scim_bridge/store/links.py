@@ -31,12 +31,23 @@ def link_of(row: Mapping[str, Any]) -> Link:
         known=known,
         matching=json.loads(row["link_matching"] or "{}"),
         doubt=Doubt(row["link_doubt"]) if row["link_doubt"] else None,
+        known_at=row["link_known_at"],
     )
 
 
 LINK_COLUMNS: tuple[Any, ...] = tuple(
     link.c[name].label(f"link_{name}")
-    for name in ("account_id", "matching", "active", "attributes", "groups", "courses", "required_courses", "doubt")
+    for name in (
+        "account_id",
+        "matching",
+        "active",
+        "attributes",
+        "groups",
+        "courses",
+        "required_courses",
+        "doubt",
+        "known_at",
+    )
 )
 """The columns that `link_of` reads, for a query that joins links."""
 
@@ -72,6 +83,9 @@ def save(
             row["matching"] = compact_json(dict(change["matching"]))
         if "doubt" in change:
             row["doubt"] = None if change["doubt"] is None else str(change["doubt"])
+            if change["doubt"] is not None:
+                # Something may have been written just now: a listing may not show it yet.
+                row["known_at"] = tx.now
         by_shape.setdefault(tuple(row), []).append(row)
     insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
     for shape, rows in by_shape.items():
@@ -130,6 +144,24 @@ def save_groups(tx: Transaction, lane_id: int, groups: Mapping[str, str]) -> Non
         ),
         rows,
     )
+
+
+def claim_groups(tx: Transaction, lane_id: int, names: Iterable[str]) -> None:
+    """Note that we have put people into groups, so that these are ours to leave whatever becomes of their names."""
+    wanted = sorted(names)
+    if wanted:
+        tx.connection.execute(
+            sa.update(group_link)
+            .where(group_link.c.lane_id == lane_id, sets.among(group_link.c.name, sets.text_rows(tx, wanted)))
+            .where(group_link.c.is_ours == 0)
+            .values(is_ours=1)
+        )
+
+
+def claimed_groups(tx: Transaction, lane_id: int) -> frozenset[str]:
+    """Return the names of the groups that we have ever put people into and that the target still has."""
+    query = sa.select(group_link.c.name).where(group_link.c.lane_id == lane_id, group_link.c.is_ours == 1)
+    return frozenset(row.name for row in tx.connection.execute(query))
 
 
 def forget_groups(tx: Transaction, lane_id: int, names: Iterable[str]) -> None:

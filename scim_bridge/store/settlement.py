@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
-from scim_bridge.store import ledger, links, outbox, sets, tables, versions
+from scim_bridge.store import ledger, links, outbox, seals, sets, tables, versions
 from scim_bridge.store.engine import Transaction
 
 operation = tables.operation
@@ -37,6 +37,7 @@ def settle(
     # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
     versions.of(tx, [o.resource_id for o in outcomes if o.state is State.WAITING])
     newer = _newer_waiting(tx, lane_id, [o.resource_id for o in outcomes if o.state is State.WAITING])
+    _hand_on_priority(tx, newer, [o for o in outcomes if o.resource_id in newer and o.state is State.WAITING])
     by_values: dict[tuple[Any, ...], list[int]] = {}
     for outcome in outcomes:
         state = outcome.state
@@ -68,6 +69,23 @@ def _newer_waiting(tx: Transaction, lane_id: int, resource_ids: list[int]) -> di
         sets.among(operation.c.resource_id, sets.id_rows(tx, resource_ids)),
     )
     return {row.resource_id: row.id for row in tx.connection.execute(query)}
+
+
+def _hand_on_priority(tx: Transaction, newer: dict[int, int], outcomes: Sequence[Outcome]) -> None:
+    """Let the newer operation be as urgent as the one that it supersedes: a leaver stays a leaver."""
+    if not outcomes:
+        return
+    older = sets.id_rows(tx, [outcome.operation_id for outcome in outcomes])
+    query = sa.select(operation.c.resource_id, operation.c.priority).where(sets.among(operation.c.id, older))
+    by_priority: dict[int, list[int]] = {}
+    for row in tx.connection.execute(query):
+        by_priority.setdefault(row.priority, []).append(newer[row.resource_id])
+    for priority, ids in sorted(by_priority.items(), reverse=True):
+        tx.connection.execute(
+            sa.update(operation)
+            .where(sets.among(operation.c.id, sets.id_rows(tx, ids)), operation.c.priority > priority)
+            .values(seals.sealed(operation, {"priority": priority}, dialect=tx.dialect))
+        )
 
 
 def _entries(

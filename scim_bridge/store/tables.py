@@ -279,6 +279,7 @@ group_link = Table(
     Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("group_id", Text, nullable=False),
+    Column("is_ours", Integer, nullable=False, server_default="0"),
     UniqueConstraint("lane_id", "name", name="group_link_name"),
 )
 

@@ -161,7 +161,7 @@ def test_half_applied_is_read_back_and_only_the_rest_is_sent(bench: Bench) -> No
     for number in range(20):
         bench.push(f"p{number}")
     bench.target.fail_next(port.AnswerLost("cut", status=500), after=True, applies=8)
-    bench.work(shifts=3)
+    bench.work(shifts=10)
     assert len(bench.target.accounts) == 20
     assert [len(call.items) for call in bench.target.calls_of(Step.CREATE)] == [20, 12]
     assert bench.states() == {"delivered": 20}
@@ -263,11 +263,11 @@ def test_an_account_that_vanished_is_made_again(bench: Bench) -> None:
     bench.work()
     bench.target.accounts.clear()
     bench.push("ann", title="y")
-    bench.work(shifts=3)
+    bench.work(shifts=10)
     assert bench.target.held("ann@example.com").attributes["title"] == "y"
     bench.target.accounts.clear()
     bench.push("ann", active=False)
-    bench.work(shifts=3)
+    bench.work(shifts=10)
     assert "dead" not in bench.states()
 
 

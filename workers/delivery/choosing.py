@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Person, Problem, Record, Step
 from scim_bridge.domain.replies import Outcome
@@ -12,7 +14,10 @@ from scim_bridge.mapping import records
 from scim_bridge.planning import batching, needs
 from scim_bridge.planning.calls import Call
 from scim_bridge.store import directory_groups, due, lanes, links, outbox, settlement
+from scim_bridge.store.engine import Transaction
 from workers.delivery.post import Post
+
+log = structlog.get_logger(__name__)
 
 PEOPLE_AT_A_TIME = 1_000
 LOOK_UP_PATIENCE_MS = 30_000
@@ -36,10 +41,10 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
     with post.store.begin(post.tenant, write=False) as tx:
         people = due.people_due(tx, post.lane_id, limit=PEOPLE_AT_A_TIME, only_urgent=only_urgent)
         group_ids = links.group_ids(tx, post.lane_id)
-        managed = directory_groups.names(tx) if people else frozenset()
+        managed = managed_groups(post, tx) if people else frozenset()
     if not people:
         return Plan(calls=(), group_ids=group_ids, backlog=0)
-    rules = post.rules(managed_groups(post, managed))
+    rules = post.rules(managed)
     wanted: list[needs.Needs] = []
     ended: list[Outcome] = []
     groups_wanted: list[tuple[Person, str]] = []
@@ -48,7 +53,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         if person.kind == "Group":
             _decide_group(post, person, group_ids, ended=ended, wanted=groups_wanted)
             continue
-        verdict = _decide(post, person, rules)
+        verdict = _decide_safely(post, person, rules)
         if isinstance(verdict, needs.Decided):
             ended.append(_ended(person, verdict))
             continue
@@ -56,15 +61,16 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         if verdict.items[0].step is Step.LOOK_UP:
             oldest_look_up = min(oldest_look_up, person.due_at)
     _end(post, ended)
-    blocked = [need for need in wanted if need.groups & post.failed_groups]
-    _put_off(post, [need.person for need in blocked])
+    blocked = [need.person for need in wanted if need.groups & post.failed_groups]
+    blocked += [person for person, name in groups_wanted if name in post.failed_groups]
+    _put_off(post, blocked)
     calls = batching.plan_calls(
         [need for need in wanted if not need.groups & post.failed_groups],
         abilities=rules.abilities,
         known_groups=group_ids.keys(),
         groups_listed=post.groups_listed,
         look_up_first=post.now() - oldest_look_up > LOOK_UP_PATIENCE_MS,
-        groups_wanted=groups_wanted,
+        groups_wanted=[(person, name) for person, name in groups_wanted if name not in post.failed_groups],
     )
     return Plan(calls=tuple(calls), group_ids=group_ids, backlog=len(people))
 
@@ -80,9 +86,19 @@ def desired_of(post: Post, person: Person) -> Record | Problem:
     return desired
 
 
+def _decide_safely(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | needs.Needs:
+    """Decide for one person; a fault of ours about one never stops the others of the lane."""
+    try:
+        return _decide(post, person, rules)
+    except Exception as error:  # noqa: BLE001 - the last line of defence for everybody else in the lane
+        log.warning("deciding_failed", operation=person.operation_id, kind=type(error).__name__)
+        return needs.Decided(state=State.DEAD, code="bug", detail=type(error).__name__)
+
+
 def _decide(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | needs.Needs:
     is_out = not person.deleted and not post.scope.takes(person.document)
-    if is_out and not post.scope.deactivates_on_unscope:
+    if is_out and not post.scope.deactivates_on_unscope and person.document.get("active", True):
+        # What is kept is somebody who is still here; who has left is closed in scope or out of it.
         return needs.Decided(state=State.SKIPPED, code="out_of_scope")
     desired = desired_of(post, person)
     if isinstance(desired, Problem) and is_out:
@@ -91,11 +107,15 @@ def _decide(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | n
     return needs.decide(person, desired, matching=post.target.matching(person), rules=rules, now=post.now())
 
 
-def managed_groups(post: Post, directory: frozenset[str]) -> frozenset[str]:
-    """Return the names of the target's groups that stand for groups of ours."""
-    return frozenset(
-        name for group in directory for name in [records.target_group(post.settings.groups, group)] if name is not None
-    )
+def managed_groups(post: Post, tx: Transaction) -> frozenset[str]:
+    """Return the names of the target's groups that are ours to leave.
+
+    These are the groups that the configuration names, those that stand for groups of the directory, and those that we
+    have put people into under a name that is gone since. Groups that somebody made by hand in the target are not.
+    """
+    named = {places.group for places in post.settings.groups.values() if places.group and "{" not in places.group}
+    present = {records.target_group(post.settings.groups, group) for group in directory_groups.names(tx)}
+    return frozenset(name for name in named | present if name is not None) | links.claimed_groups(tx, post.lane_id)
 
 
 def _decide_group(

@@ -34,11 +34,13 @@ def look(lane: lanes.Lane, now: Millis) -> Gate:
     """Return what a lane's row says, by precedence: paused, quarantined, breaker, patience."""
     if lane.paused_at is not None:
         return Gate(state="paused")
+    patience = lane.patience_until or 0
     if lane.quarantined_at is not None:
-        check_at = lane.quarantine_check_at or now
+        check_at = max(lane.quarantine_check_at or now, patience)
         return Gate(state="quarantined", opens_at=max(check_at, now), needs_probe=check_at <= now)
     if lane.breaker_until is not None:
-        return Gate(state="breaker", opens_at=max(lane.breaker_until, now), needs_probe=lane.breaker_until <= now)
+        check_at = max(lane.breaker_until, patience)
+        return Gate(state="breaker", opens_at=max(check_at, now), needs_probe=check_at <= now)
     if lane.patience_until is not None and lane.patience_until > now:
         return Gate(state="patience", opens_at=lane.patience_until)
     return Gate(state="open")
@@ -62,7 +64,7 @@ def note_failure(tx: Transaction, lane: lanes.Lane, failure: port.CallFailed) ->
     """Count a whole call's failure against the lane, never against the people of the call."""
     if isinstance(failure, port.RateLimited):
         wait_s = failure.retry_after_s if failure.retry_after_s is not None else 2.0
-        lanes.note(tx, lane.id, patience_until=tx.now + round(wait_s * 1000))
+        lanes.note(tx, lane.id, patience_until=max(lane.patience_until or 0, tx.now + round(wait_s * 1000)))
     elif isinstance(failure, port.CredentialRefused):
         since = lane.quarantined_at if lane.quarantined_at is not None else tx.now
         # The first look is after ten seconds; each further one after as long again as the quarantine has lasted.
@@ -80,4 +82,5 @@ def note_failure(tx: Transaction, lane: lanes.Lane, failure: port.CallFailed) ->
         if opens:
             lanes.note(tx, lane.id, failures=failures, breaker_until=tx.now + BREAKER_OPEN_MS)
         else:
-            lanes.note(tx, lane.id, failures=failures, patience_until=tx.now + (FIRST_BACKOFF_MS << lane.failures))
+            until = max(lane.patience_until or 0, tx.now + (FIRST_BACKOFF_MS << lane.failures))
+            lanes.note(tx, lane.id, failures=failures, patience_until=until)

@@ -51,6 +51,9 @@ def probe(post: Post) -> Millis | None:
         )
         if failure is None:
             gate.note_success(tx, lane)
+        elif isinstance(failure, port.BatchRefused):
+            # A probe that is refused tells nothing of anybody's data: it waits like one that was not answered.
+            gate.note_failure(tx, lane, port.Unreachable(str(failure), status=failure.status))
         else:
             gate.note_failure(tx, lane, failure)
     return post.now()

@@ -1,16 +1,20 @@
 """What a look-up means for the people who waited for it, and what is left of a call whose worker died."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scim_bridge.domain.people import Account, Doubt, Link, Person, Record
 from scim_bridge.domain.replies import Answer, Outcome
 from scim_bridge.domain.states import State
+from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Call, Item
-from scim_bridge.store import batches, due, lanes, links, settlement
+from scim_bridge.store import batches, directory, due, lanes, links, settlement
 from scim_bridge.store.engine import Transaction
 from workers.delivery import settle
 from workers.delivery.post import Post
-from workers.policy import conflicts
+from workers.policy import conflicts, retries
+
+READ_LAG_MS = 10_000
+"""So long after a write a listing may still not show it (targets answer reads from copies)."""
 
 
 def recover(post: Post) -> int | None:
@@ -18,6 +22,9 @@ def recover(post: Post) -> int | None:
 
     Returns when the next of those that are left may be closed, None when there are none.
     """
+    with post.store.begin(post.tenant, write=False) as tx:
+        if not batches.open_before(tx, post.lane_id, epoch=post.epoch):
+            return None
     with post.store.begin(post.tenant) as tx:
         if not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
             return None
@@ -48,50 +55,86 @@ def recover(post: Post) -> int | None:
 def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list[Outcome]:
     """Decide for each person of a look-up what the accounts that it showed (or did not show) mean."""
     items = {item.person.operation_id: item for item in call.items}
-    people = due.people_of(tx, items)
-    wanted = {
-        person.resource_id: conflicts.Wanted(
-            account_id=person.link.account_id,
-            matching={**person.link.matching, **items[person.operation_id].matching},
-        )
-        for person in people
-    }
-    found = conflicts.match_accounts(wanted, answer.accounts, match_by=post.settings.match_by)
-    doubtful = conflicts.ambiguous(wanted, answer.accounts, match_by=post.settings.match_by)
+    # The living come first: of two records of one person, the account is the present one's.
+    people = sorted(due.people_of(tx, items), key=lambda person: (person.deleted, person.operation_id))
+    found, doubtful = _match(post, people, items, answer)
     owners = links.owners(tx, post.lane_id, [account.account_id for account in found.values()])
-    freed = [owner for owner, deleted in owners.values() if deleted]
-    outcomes, taken = [], set[str]()
+    succeeded = directory.living_namesakes(tx, [p.resource_id for p in people if p.deleted])
+    outcomes, taken, moving = [], set[str](), set[int]()
     for person in people:
         item, account = items[person.operation_id], found.get(person.resource_id)
         if account is None:
             several = person.resource_id in doubtful
-            outcomes.append(_end(person, State.DEAD, "several_match") if several else _absent(person, answer))
+            outcomes.append(_end(person, State.DEAD, "several_match") if several else _absent(post, person, answer))
             continue
-        owner, owner_is_deleted = owners.get(account.account_id, (person.resource_id, False))
-        if account.account_id in taken or (owner != person.resource_id and not owner_is_deleted):
-            outcomes.append(_end(person, State.DEAD, "linked_elsewhere"))
-            continue
-        taken.add(account.account_id)
-        outcomes.append(_present(post, person, item, account))
-    adopted = {found[o.resource_id].account_id for o in outcomes if o.link_changes and o.resource_id in found}
-    moving = [owners[account][0] for account in adopted & owners.keys() if owners[account][0] in freed]
-    moving = [owner for owner in moving if owner not in wanted]
+        owner, owner_is_deleted = owners.get(account.account_id, (None, False))
+        is_linked = owner == person.resource_id
+        if person.deleted and (account.account_id in taken or (person.resource_id in succeeded and not is_linked)):
+            outcomes.append(_end(person, State.UNCHANGED, "taken_over", link=_NOTHING_KNOWN))
+        elif account.account_id in taken or (owner is not None and not is_linked and not owner_is_deleted):
+            outcomes.append(_end(person, State.DEAD, "linked_elsewhere", link={"doubt": None}))
+        else:
+            outcome = _present(post, person, item, account)
+            if outcome.link_changes and "account_id" in outcome.link_changes:
+                taken.add(account.account_id)
+                moving |= {owner} if owner is not None and not is_linked else set()
+            outcomes.append(outcome)
     if moving:
         links.release(tx, post.lane_id, moving)
     return outcomes
 
 
-def _absent(person: Person, answer: Answer) -> Outcome:
+_NOTHING_KNOWN: Mapping[str, object] = {"account_id": None, "known": None, "doubt": None}
+
+
+def _match(
+    post: Post, people: Sequence[Person], items: Mapping[int, Item], answer: Answer
+) -> tuple[dict[int, Account], frozenset[int]]:
+    """Find each person's account by what they are called now, else by what they were called when it was made."""
+    found: dict[int, Account] = {}
+    doubtful: frozenset[int] = frozenset()
+    for matching_of in (lambda p: items[p.operation_id].matching, lambda p: p.link.matching):
+        wanted = {
+            person.resource_id: conflicts.Wanted(account_id=person.link.account_id, matching=matching_of(person))
+            for person in people
+            if person.resource_id not in found
+        }
+        found |= conflicts.match_accounts(wanted, answer.accounts, match_by=post.settings.match_by)
+        doubtful |= conflicts.ambiguous(wanted, answer.accounts, match_by=post.settings.match_by)
+    return found, doubtful - found.keys()
+
+
+def _absent(post: Post, person: Person, answer: Answer) -> Outcome:
     """Nobody in the target looks like this person."""
-    if not answer.complete:
-        return _end(person, State.WAITING, "ambiguous", due_in=True)
-    cleared: Mapping[str, object] = {"account_id": None, "known": None, "doubt": None}
+    if not answer.complete or _may_not_show_yet(post, person):
+        return _later(post, person)
     if person.deleted or not _is_active(person):
-        return _end(person, State.UNCHANGED, "already_gone", link=cleared)
-    if person.link.doubt is Doubt.CONFLICT:
+        return _end(person, State.UNCHANGED, "already_gone", link=_NOTHING_KNOWN)
+    if person.link.doubt is Doubt.CONFLICT and person.reason == "conflict":
         return _end(person, State.DEAD, "merge_needed", link={"doubt": None})
     # What was sent (or linked once) is not there: make it.
-    return _end(person, State.WAITING, "next_step", link=cleared)
+    return _end(person, State.WAITING, "next_step", link=_NOTHING_KNOWN)
+
+
+def _may_not_show_yet(post: Post, person: Person) -> bool:
+    """Tell whether the account was written so lately that a listing may not show it: absence is no proof then."""
+    link = person.link
+    was_written = link.known is not None or link.doubt in (Doubt.AMBIGUOUS, Doubt.LATE)
+    return was_written and link.known_at is not None and post.now() - link.known_at < READ_LAG_MS
+
+
+def _later(post: Post, person: Person) -> Outcome:
+    attempts = person.attempts + 1
+    spent = retries.is_spent(attempts, max_attempts=post.settings.max_attempts)
+    return Outcome(
+        operation_id=person.operation_id,
+        resource_id=person.resource_id,
+        state=State.DEAD if spent else State.WAITING,
+        code="attempts_spent" if spent else "ambiguous",
+        attempts=attempts,
+        cap=person.cap,
+        due_at=post.now() + retries.backoff_ms(attempts, jitter=post.runtime.random.random()),
+    )
 
 
 def _present(post: Post, person: Person, item: Item, account: Account) -> Outcome:
@@ -122,8 +165,11 @@ def _present(post: Post, person: Person, item: Item, account: Account) -> Outcom
         if decision is conflicts.Decision.HOLD:
             return _end(person, State.HELD, "conflict_held", link={"doubt": Doubt.CONFLICT})
     link = Link(account_id=account.account_id, known=known, matching=account.matching)
-    if desired is not None and settle.more_to_do(post, person, item, link):
+    left = settle.remaining(post, person, item, link)
+    if isinstance(left, needs.Needs):
         return _end(person, State.WAITING, "adopted" if met else "linked", link=changes)
+    if left is not None and left.state is not State.UNCHANGED:
+        return _end(person, left.state, left.code, link=changes)
     doubted = person.link.doubt in (Doubt.AMBIGUOUS, Doubt.LATE)
     return _end(person, State.DELIVERED if doubted else State.UNCHANGED, "ok" if doubted else "adopted", link=changes)
 
@@ -152,9 +198,7 @@ def _is_active(person: Person) -> bool:
     return bool(person.document.get("active", True))
 
 
-def _end(
-    person: Person, state: State, code: str, *, link: Mapping[str, object] | None = None, due_in: bool = False
-) -> Outcome:
+def _end(person: Person, state: State, code: str, *, link: Mapping[str, object] | None = None) -> Outcome:
     return Outcome(
         operation_id=person.operation_id,
         resource_id=person.resource_id,
@@ -162,6 +206,5 @@ def _end(
         code=code,
         attempts=person.attempts,
         cap=person.cap,
-        due_at=None if not due_in else person.due_at + due.OPEN_BATCH_GRACE_MS,
         link_changes=link,
     )

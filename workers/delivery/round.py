@@ -9,7 +9,7 @@ from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Step
 from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes
-from scim_bridge.store.engine import StoreUnavailable
+from scim_bridge.store.engine import Contended, StoreUnavailable
 from workers.delivery import choosing, gate, probing, readback, settle, submitting
 from workers.delivery.lease import LeaseKeeper
 from workers.delivery.post import LEASE_MS, Post
@@ -24,6 +24,7 @@ LONGEST_WAIT_MS = 1_000
 """A wait longer than this is the relay's, not a worker's."""
 
 SETTLE_ATTEMPTS = 6
+CONTENDED_MS = 50
 
 Future = concurrent.futures.Future[submitting.Ended]
 
@@ -37,7 +38,7 @@ def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
         return
     if post is None:
         return
-    wake_at: Millis | None = post.now()
+    wake_at: Millis | None = None
     try:
         with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch) as keeper:
             wake_at = _Shift(post, keeper).work()
@@ -80,16 +81,21 @@ def take_post(runtime: Runtime, tenant: str, target_name: str, *, patience_s: fl
     )
 
 
-def leave_post(post: Post, wake_at: Millis | None) -> None:
-    """Give the lane back, and tell the workers when there is more to do at once."""
+def leave_post(post: Post, not_before: Millis | None) -> None:
+    """Give the lane back, and tell the workers when there is more to do at once.
+
+    `not_before` is when gate or quota let the next call through. What is due when, the relay reads for itself: so a
+    change that comes a moment later never waits for something else's hour.
+    """
     try:
         with post.store.begin(post.tenant) as tx:
-            lanes.release_lease(tx, post.lane_id, epoch=post.epoch, wake_at=wake_at)
+            lanes.release_lease(tx, post.lane_id, epoch=post.epoch, wake_at=not_before)
+            due_at = due.next_due(tx, post.lane_id)
             now = tx.now
     except StoreUnavailable:
         # The lease runs out by itself.
         return
-    if wake_at is not None and wake_at <= now and not post.runtime.stopping.is_set():
+    if due_at is not None and max(due_at, not_before or 0) <= now and not post.runtime.stopping.is_set():
         post.runtime.dispatcher.wake(post.tenant, post.target_name, urgent=False)
 
 
@@ -108,14 +114,24 @@ class _Shift:
             self._post.settings.concurrency, thread_name_prefix=f"calls-{self._post.lane_id}"
         ) as pool:
             wake_at: Millis | None = None
-            while not self._is_over():
-                wake_at = self._one_round(pool)
-                if wake_at is None and not self._out:
-                    break
-                if wake_at is not None and not self._wait(wake_at):
-                    break
-            self._drain()
-        return self._next_wake(wake_at)
+            try:
+                while not self._is_over():
+                    wake_at = self._round_or_again(pool)
+                    if wake_at is None and not self._out:
+                        break
+                    if wake_at is not None and not self._wait(wake_at):
+                        break
+            finally:
+                # Whatever ends the shift, the answers of the calls that are out are settled.
+                self._drain()
+        return wake_at
+
+    def _round_or_again(self, pool: concurrent.futures.Executor) -> Millis | None:
+        """Do one round; one that the database broke off in favour of another writer is begun again."""
+        try:
+            return self._one_round(pool)
+        except Contended:
+            return self._post.now() + CONTENDED_MS
 
     def _is_over(self) -> bool:
         return self._keeper.is_lost or self._post.runtime.stopping.is_set() or time.monotonic() > self._ends_at
@@ -124,31 +140,38 @@ class _Shift:
         """Settle what has come back, send what may go; return when to look again (None: nothing is due)."""
         post = self._post
         self._settle_finished(wait_s=0)
-        left_open_at = readback.recover(post)
+        readback.recover(post)
         with post.store.begin(post.tenant, write=False) as tx:
             lane = lanes.by_target(tx, post.target_name)
             now = tx.now
         if lane is None:
             return None
         state = gate.look(lane, now)
-        if state.needs_probe and not self._out:
+        wants_probe = state.needs_probe or (state.state == "open" and post.target.needs_probe())
+        if wants_probe and self._out:
+            # One probe decides, and only once nothing else is on its way.
+            self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
+            return post.now()
+        if state.needs_probe:
             return probing.probe(post)
         if state.state != "open":
             return state.opens_at
-        if post.target.needs_probe():
+        if wants_probe:
             # Asking what the target can do is a call like any other, and is counted as one.
             return probing.probe(post)
         if any(opened.call.urgent and opened.call.step is Step.LOOK_UP for opened in self._out.values()):
             # The next call is for the leaver whose id is being looked up; nothing may take its slot.
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()
-        return self._send_what_is_due(pool, left_open_at)
+        return self._send_what_is_due(pool)
 
-    def _send_what_is_due(self, pool: concurrent.futures.Executor, left_open_at: Millis | None) -> Millis | None:
+    def _send_what_is_due(self, pool: concurrent.futures.Executor) -> Millis | None:
         post = self._post
         plan = choosing.choose(post)
         again_at: Millis | None = None
         for call in plan.calls:
+            if self._is_about_groups_that_are_out(call):
+                continue
             if len(self._out) >= post.settings.concurrency:
                 break
             blocked_until = self._send(pool, call, plan, backlog_calls=len(plan.calls))
@@ -165,7 +188,16 @@ class _Shift:
         if self._out:
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()
-        return post.now() if plan.calls else left_open_at
+        return post.now() if plan.calls else None
+
+    def _is_about_groups_that_are_out(self, call: Call) -> bool:
+        """Tell whether a listing or making of groups is out already: a group is made once, however many want it."""
+        if not _is_about_groups(call):
+            return False
+        return any(
+            _is_about_groups(opened.call) and (opened.call.step is not call.step or opened.call.groups == call.groups)
+            for opened in self._out.values()
+        )
 
     def _send(
         self, pool: concurrent.futures.Executor, call: Call, plan: choosing.Plan, *, backlog_calls: int
@@ -219,9 +251,6 @@ class _Shift:
         while self._out:
             self._settle_finished(wait_s=1.0)
 
-    def _next_wake(self, wake_at: Millis | None) -> Millis | None:
-        with self._post.store.begin(self._post.tenant, write=False) as tx:
-            at = due.next_due(tx, self._post.lane_id)
-        if at is None:
-            return wake_at
-        return at if wake_at is None else max(at, wake_at)
+
+def _is_about_groups(call: Call) -> bool:
+    return call.step is Step.CREATE_GROUP or (call.step is Step.LOOK_UP and not call.items)

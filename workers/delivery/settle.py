@@ -12,7 +12,7 @@ from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Item
 from scim_bridge.store import batches, due, lanes, links, settlement
 from scim_bridge.store.engine import Transaction
-from workers.delivery import choosing, gate, readback, repairs
+from workers.delivery import gate, readback, repairs
 from workers.delivery.post import Post
 from workers.delivery.submitting import Ended
 from workers.policy import isolation, retries
@@ -84,7 +84,9 @@ def _close(tx: Transaction, ended: Ended) -> None:
 def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list[Outcome]:
     call = ended.opened.call
     if call.step is Step.LOOK_UP and not call.items:
-        post.groups_listed = True
+        post.groups_listed = answer.complete or set(call.groups) <= answer.group_ids.keys()
+        if not post.groups_listed:
+            post.failed_groups |= set(call.groups) - answer.group_ids.keys()
         links.save_groups(tx, post.lane_id, answer.group_ids)
         return []
     if call.step is Step.LOOK_UP:
@@ -105,16 +107,42 @@ def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list
     if stale:
         # The ids that we keep lead nowhere: the groups are listed, or made, before anybody goes there again.
         links.forget_groups(tx, post.lane_id, stale)
+    done = [op for op, reply in answer.replies.items() if reply.verdict is Verdict.DONE and op in by_operation]
+    entered = {name for op in done for name in (by_operation[op].group, *call.groups) if name}
+    links.claim_groups(tx, post.lane_id, entered)
+    elsewhere = _linked_elsewhere(tx, post, people, answer)
     return [
-        outcome_of(post, item, people[operation_id], answer.replies.get(operation_id))
+        _outcome(people[operation_id], State.WAITING, "conflict", link={"doubt": Doubt.CONFLICT})
+        if operation_id in elsewhere
+        else outcome_of(post, item, people[operation_id], answer.replies.get(operation_id))
         for operation_id, item in by_operation.items()
     ]
+
+
+def _linked_elsewhere(tx: Transaction, post: Post, people: Mapping[int, Person], answer: Answer) -> frozenset[int]:
+    """Return the operations whose answer names an account that a living other person holds.
+
+    A deleted person's account moves to its new owner. A look-up then says what the conflict is.
+    """
+    told = {op: r.account_id for op, r in answer.replies.items() if r.account_id is not None and op in people}
+    owners = links.owners(tx, post.lane_id, [account for account in told.values() if account is not None])
+    foreign = {
+        op: owners[account]
+        for op, account in told.items()
+        if account in owners and owners[account][0] != people[op].resource_id
+    }
+    links.release(tx, post.lane_id, [owner for owner, is_deleted in foreign.values() if is_deleted])
+    first: dict[str | None, int] = {}
+    for op, account in told.items():
+        first.setdefault(account, op)
+    twice = {op for op, account in told.items() if first[account] != op}
+    return frozenset({op for op, (_, is_deleted) in foreign.items() if not is_deleted} | twice)
 
 
 def outcome_of(post: Post, item: Item, person: Person, reply: Reply | None) -> Outcome:
     """Return what a reply makes of one operation. `person` is as the directory and the link have them now."""
     if reply is None or reply.verdict is Verdict.UNKNOWN:
-        return _outcome(person, State.WAITING, "ambiguous", link={"doubt": Doubt.AMBIGUOUS})
+        return _doubtful(post, person, {"doubt": Doubt.AMBIGUOUS, "matching": dict(item.matching)})
     detail = reply.detail
     match reply.verdict:
         case Verdict.DONE:
@@ -127,7 +155,7 @@ def outcome_of(post: Post, item: Item, person: Person, reply: Reply | None) -> O
         case Verdict.GONE:
             # The id leads nowhere: drop the link and look once more before anything is said of the person.
             gone = {"account_id": None, "known": None, "doubt": Doubt.AMBIGUOUS}
-            return _outcome(person, State.WAITING, "ambiguous", detail, link=gone)
+            return _doubtful(post, person, gone, detail)
         case Verdict.RETRY:
             return _again(post, person, reply)
         case Verdict.UNSUPPORTED:
@@ -149,21 +177,32 @@ def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
         "matching": dict(item.matching),
     }
     link = Link(account_id=account_id, known=known, matching=item.matching)
-    state, code = State.DELIVERED, "ok"
-    if item.desired is not None and more_to_do(post, person, item, link):
-        state, code = State.WAITING, "next_step"
-    return _outcome(person, state, code, reply.detail, link=changes)
+    left = remaining(post, person, item, link)
+    if isinstance(left, needs.Needs):
+        return _outcome(person, State.WAITING, "next_step", reply.detail, link=changes)
+    if left is not None and left.state is not State.UNCHANGED:
+        return _outcome(person, left.state, left.code, left.detail, link=changes)
+    return _outcome(person, State.DELIVERED, "ok", reply.detail, link=changes)
 
 
-def more_to_do(post: Post, person: Person, item: Item, link: Link) -> bool:
-    """Tell whether a part of the link still differs from what the call was meant to reach."""
-    desired = choosing.desired_of(post, person)
-    if isinstance(desired, Problem) or item.desired is None:
-        return False
+def remaining(post: Post, person: Person, item: Item, link: Link) -> needs.Decided | needs.Needs | None:
+    """Return what is left to do with a link as given, measured by what the call was meant to reach; None: unknown."""
+    if item.desired is None or isinstance(item.desired, Problem):
+        return None
     rules = post.rules(item.desired.groups | (link.known.groups if link.known else frozenset()))
     probe = needs.with_link(person, link)
-    verdict = needs.decide(probe, item.desired, matching=item.matching, rules=rules, now=post.now())
-    return isinstance(verdict, needs.Needs)
+    return needs.decide(probe, item.desired, matching=item.matching, rules=rules, now=post.now())
+
+
+def _doubtful(post: Post, person: Person, link: Mapping[str, object], detail: str = "") -> Outcome:
+    """Read back before anything else: at once the first time, later and later when the doubt comes back."""
+    attempts = person.attempts + 1
+    if retries.is_spent(attempts, max_attempts=post.settings.max_attempts):
+        return _outcome(person, State.DEAD, "attempts_spent", detail, attempts=attempts, link=link)
+    wait_ms = retries.backoff_ms(attempts - 1, jitter=post.runtime.random.random()) if attempts > 1 else 0
+    return _outcome(
+        person, State.WAITING, "ambiguous", detail, attempts=attempts, due_at=post.now() + wait_ms, link=link
+    )
 
 
 def _again(post: Post, person: Person, reply: Reply) -> Outcome:
@@ -181,14 +220,15 @@ def _failed(post: Post, ended: Ended, failure: port.CallFailed, *, others_answer
         return _refused(post, ended, items, failure)
     if not isinstance(failure, port.AnswerLost) or ended.opened.call.step in (Step.LOOK_UP, Step.CREATE_GROUP):
         return [_outcome(item.person, State.WAITING, "call_failed", _told(failure)) for item in items]
-    lone = len(items) == 1 and others_answered and failure.status is not None and items[0].person.cap == 1
+    strikes_people = failure.status is not None or isinstance(failure, port.BridgeFault)
+    lone = len(items) == 1 and others_answered and strikes_people and items[0].person.cap == 1
     if lone:
         # It fails alone again and again while other calls are answered: so it is the person, not the target.
         return [
             _with_doubt(_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))))
             for item in items
         ]
-    poisoned = others_answered and failure.status is not None
+    poisoned = others_answered and strikes_people
     return [
         _outcome(
             item.person,
@@ -207,7 +247,10 @@ def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.Batc
     if call.step is Step.CREATE_GROUP:
         post.failed_groups |= set(call.groups)
         return [_outcome(item.person, State.DEAD, "refused", _told(failure)) for item in items]
-    if call.step is Step.LOOK_UP:
+    if call.step is Step.LOOK_UP and not items:
+        post.failed_groups |= set(call.groups)
+        return []
+    if call.step is Step.LOOK_UP and len(items) == 1:
         return [_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))) for item in items]
     if call.groups and not post.groups_listed:
         # It may be the group, not a person: once the groups have been listed, the same refusal means the people.

@@ -112,6 +112,9 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
     answer: Answer | None = None
     failure: port.CallFailed | None = None
     try:
+        if post.now() >= opened.batch.deadline_at:
+            # The process stood still since the commit: a successor may have read these people back already.
+            raise port.Unreachable("too late to send")  # noqa: TRY301 - one place decides how a call ended
         answer = post.target.submit(
             opened.call, group_ids=group_ids, batch_number=opened.batch.number, deadline_s=opened.deadline_s
         )
@@ -119,7 +122,7 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
         failure = error
     except Exception as error:  # our own fault must not leave a batch open for ever
         log.exception("target_code_failed", batch=opened.batch.id, kind=type(error).__name__)
-        failure = port.AnswerLost("the bridge failed while it read the answer")
+        failure = port.BridgeFault(type(error).__name__)
     duration_s = time.monotonic() - started
     _count(post, opened, "answered" if failure is None else type(failure).__name__, duration_s)
     answered = failure is None or failure.status is not None or isinstance(failure, port.Unreachable)

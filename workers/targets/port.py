@@ -25,6 +25,10 @@ class AnswerLost(CallFailed):
     """The call went out and its answer is lost or cannot be read; it may have been applied."""
 
 
+class BridgeFault(AnswerLost):
+    """The bridge itself failed while it made the call or read the answer; it may have been applied."""
+
+
 class RateLimited(CallFailed):
     """The target asks for patience (429); nothing was applied."""
 

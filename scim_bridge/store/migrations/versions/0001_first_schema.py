@@ -332,6 +332,7 @@ def _make_group_link() -> None:
         sa.Column("lane_id", KEY, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("group_id", sa.Text(), nullable=False),
+        sa.Column("is_ours", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["lane_id"], ["lane.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("lane_id", "name", name="group_link_name"),
