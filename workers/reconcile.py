@@ -186,13 +186,14 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
 
 
 def _share_out(people: list[Person], matched: Mapping[int, Account]) -> tuple[dict[int, Account], frozenset[int]]:
-    """Give each account to one person: to the living before the deleted, and to who holds it before who matches it.
+    """Give each account to one person: to the living before the deleted, then to who holds it, or has been there.
 
     Also returns those who live and whose account another person has. Somebody deleted without one has nothing to lose.
     """
 
-    def rank(person: Person) -> tuple[bool, bool]:
-        return person.deleted, person.link.account_id != matched[person.resource_id].account_id
+    def rank(person: Person) -> tuple[bool, bool, bool]:
+        is_another = person.link.account_id != matched[person.resource_id].account_id
+        return person.deleted, is_another, person.link.known is None
 
     given: dict[int, Account] = {}
     contested, taken = set[int](), set[str]()

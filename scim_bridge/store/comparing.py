@@ -17,7 +17,8 @@ AT_A_TIME = 2_000
 def users(store: Store, tenant: str, lane_id: int) -> Iterator[tuple[Person, bool]]:
     """Yield every user of a tenant as one lane sees them, and whether something is on its way for them already.
 
-    Deleted users come too while they hold an account: not when another has taken it over (`links.release`). No transaction is open between two pages.
+    Deleted users come too while they hold an account: not when another has taken it over (`links.release`).
+    No transaction is open between two pages.
     """
     after = 0
     while True:

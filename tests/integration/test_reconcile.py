@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fakes.target import FakeTarget
 
 from scim_bridge.domain.people import Step
-from scim_bridge.store import lanes
+from scim_bridge.store import lanes, tables
 from scim_bridge.store.engine import Store
 from workers import reconcile
 
@@ -120,3 +121,80 @@ def test_targets_whose_look_up_takes_few_people_are_asked_in_parts(make_bench: C
     report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
     assert counts(report) == {"equal": 250}
     assert len(target.calls_of(Step.LOOK_UP)) == 3
+
+
+def test_one_account_that_two_people_match_is_given_to_one_and_holds_nobody_up(bench: Bench, store: Store) -> None:
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [])
+    shared = [{"value": "desk@example.com", "primary": True}]
+    bench.push("ann", emails=shared)
+    bench.push("bob", emails=shared)
+    bench.push("cyd")
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms")])
+    bench.target.seed("desk@example.com", firstName="Ann", lastName="Person")
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert counts(report) == {"differing": 1, "missing": 1, "unclear": 1, "adopted": 1, "owed": 2}
+    unclear = next(each for each in report.differences if each.drift is reconcile.Drift.UNCLEAR)
+    assert (unclear.scim_id, unclear.parts) == (bench.ids["bob"], ("account of another person",))
+    bench.work(shifts=2)
+    assert bench.target.held("cyd@example.com").active is True
+
+
+def test_who_holds_an_account_keeps_it_though_another_comes_first(bench: Bench, store: Store) -> None:
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [])
+    bench.push("ann", emails=[{"value": "bob@example.com", "primary": True}])
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms")])
+    bench.push("bob")
+    bench.work(shifts=3)
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert [(each.scim_id, each.parts) for each in report.differences] == [
+        (bench.ids["ann"], ("account of another person",))
+    ]
+
+
+def test_somebody_deleted_whose_account_another_has_taken_over_is_not_looked_at(bench: Bench) -> None:
+    bench.push("ann")
+    bench.work(shifts=2)
+    bench.delete("ann")
+    bench.work(shifts=2)
+    del bench.ids["ann"]
+    bench.push("ann")
+    bench.work(shifts=3)
+    assert bench.target.held("ann@example.com").active is True
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
+    assert counts(report) == {"equal": 1}
+
+
+def test_somebody_deleted_never_closes_the_account_of_somebody_living(bench: Bench) -> None:
+    """The account id is not known, so that both look like its owner by their email."""
+    bench.push("ann")
+    bench.work(shifts=2)
+    bench.delete("ann")
+    bench.work(shifts=2)
+    del bench.ids["ann"]
+    bench.target.held("ann@example.com").active = True
+    bench.push("anna", emails=[{"value": "ann@example.com", "primary": True}])
+    bench.work(shifts=3)
+    with bench.store.begin("acme") as tx:
+        tx.connection.execute(sa.update(tables.link).values(account_id=None, active=1))
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert not [each for each in report.differences if "status" in each.parts]
+    bench.work(shifts=2)
+    assert [each.active for each in bench.target.accounts.values()] == [True]
+
+
+def test_who_is_out_of_scope_and_kept_is_no_drift(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(scope='title eq "Seller"', on_unscope="keep")
+    bench.push("ann", title="Seller")
+    bench.push("bob", title="Seller")
+    bench.work()
+    bench.push("ann", title="Buyer")
+    bench.push("bob", title="Buyer", active=False)
+    bench.work(shifts=2)
+    bench.target.held("bob@example.com").active = True
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
+    assert [(each.scim_id, each.parts) for each in report.differences] == [(bench.ids["bob"], ("status",))]
+    assert report.equal == 1
