@@ -242,6 +242,17 @@ def test_many_groups_are_found_by_one_call() -> None:
         assert len(sim.log) == 1
 
 
+def test_groups_that_were_not_asked_for_are_not_taken_for_absent() -> None:
+    names = tuple(f"Group {n:03}" for n in range(250))
+    with mindtickle() as (sim, target):
+        target.probe()
+        sim.vendor.seed([], groups=names, courses=[])
+        answer = submit(target, Call(step=Step.LOOK_UP, items=(), groups=names))
+        assert (len(answer.group_ids), answer.complete) == (200, False)
+        rest = tuple(name for name in names if name not in answer.group_ids)
+        assert submit(target, Call(step=Step.LOOK_UP, items=(), groups=rest)).complete
+
+
 @pytest.mark.parametrize("header", ["X-Company-Id", "Company-Id", None])
 @pytest.mark.parametrize("offered", ["X-Company-Id", "Company-Id", "both", "none"])
 def test_the_company_header_is_the_configured_one(header: Any, offered: str) -> None:

@@ -133,7 +133,8 @@ def _later(post: Post, person: Person) -> Outcome:
         code="attempts_spent" if spent else "ambiguous",
         attempts=attempts,
         cap=person.cap,
-        due_at=post.now() + retries.backoff_ms(attempts, jitter=post.runtime.random.random()),
+        # The same for all of a look-up: who is asked about together goes on together, in few calls.
+        due_at=post.now() + retries.backoff_ms(attempts, jitter=0.5),
     )
 
 

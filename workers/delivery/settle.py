@@ -199,7 +199,7 @@ def _doubtful(post: Post, person: Person, link: Mapping[str, object], detail: st
     attempts = person.attempts + 1
     if retries.is_spent(attempts, max_attempts=post.settings.max_attempts):
         return _outcome(person, State.DEAD, "attempts_spent", detail, attempts=attempts, link=link)
-    wait_ms = retries.backoff_ms(attempts - 1, jitter=post.runtime.random.random()) if attempts > 1 else 0
+    wait_ms = retries.backoff_ms(attempts - 1, jitter=0.5) if attempts > 1 else 0
     return _outcome(
         person, State.WAITING, "ambiguous", detail, attempts=attempts, due_at=post.now() + wait_ms, link=link
     )

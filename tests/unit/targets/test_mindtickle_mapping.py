@@ -8,6 +8,7 @@ from fakes.shipped import shipped_settings
 
 from scim_bridge.domain.people import Record, Step
 from scim_bridge.planning.calls import Call, Item
+from workers.targets import port
 from workers.targets.mindtickle import attributes, lookups, mapping
 from workers.targets.mindtickle.capabilities import Capabilities, KnownCapabilities, read_config
 from workers.targets.mindtickle.options import MindTickleOptions, read_options
@@ -241,3 +242,10 @@ def test_wrong_options_are_named_all_at_once() -> None:
 def test_no_secret_is_shown() -> None:
     secrets = {"api_key": "hush1", "company_id": "hush2", "scim_token": "hush3"}
     assert "hush" not in repr(read_options(shipped_settings("mindtickle", secrets)))
+
+
+def test_where_filters_cannot_be_joined_several_people_are_never_asked_for_at_once() -> None:
+    """A call may have been planned before another one learned it."""
+    both = Call(step=Step.LOOK_UP, items=(part(1), part(2)))
+    with pytest.raises(port.AbilitiesChanged):
+        lookups.search_for(both, Capabilities(joins_filters=False))

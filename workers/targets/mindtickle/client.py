@@ -190,7 +190,7 @@ class MindTickleTarget:
         replies.require_success(response, where=f"look-up in {search.path}", now=self._clock())
         answer = reading.json_of(response, where=f"look-up in {search.path}")
         if not call.items:
-            return lookups.read_groups(answer, call.groups)
+            return lookups.read_groups(answer, call.groups, asks_all=search.asks_all)
         return lookups.read_accounts(
             answer, call, mapped=frozenset(self._settings.mapping), protect=self._settings.protect
         )

@@ -26,6 +26,8 @@ class Search:
     count: int
     without: str | None = None
     is_joined: bool = False
+    asks_all: bool = True
+    """False when the call names more groups than one page shows: only the first of them are asked for."""
 
     @property
     def is_long(self) -> bool:
@@ -49,14 +51,25 @@ class Search:
 
 
 def search_for(call: Call, known: Capabilities) -> Search:
-    """Return the query of a look-up: its people, or, without items, the groups that it names."""
+    """Return the query of a look-up: its people, or, without items, the groups that it names.
+
+    Raises:
+        AbilitiesChanged: several people were planned together before it was known that filters cannot be joined.
+    """
     if call.items:
+        if len(call.items) > 1 and not known.joins_filters:
+            raise port.AbilitiesChanged("the target joins no filters")
         is_joined = known.joins_filters
         wanted = mapping.filter_for(call.items) if is_joined else mapping.single_filter_for(call.items[0])
         return Search(path="/Users", filter=wanted, count=known.page, is_joined=is_joined and " or " in wanted)
     names = call.groups[: known.page]
     everything = Search(path="/Groups", filter="", count=known.page, without="members")
-    named = replace(everything, filter=mapping.group_filter_for(names), is_joined=len(names) > 1)
+    named = replace(
+        everything,
+        filter=mapping.group_filter_for(names),
+        is_joined=len(names) > 1,
+        asks_all=len(names) == len(call.groups),
+    )
     if not known.joins_filters or (named.is_long and not known.searches):
         return everything
     return named
@@ -75,8 +88,11 @@ def read_accounts(answer: Any, call: Call, *, mapped: Collection[str], protect: 
     )
 
 
-def read_groups(answer: Any, wanted: Sequence[str]) -> Answer:
-    """Return the ids of groups by name; a wanted name that is held in another letter case is found as well."""
+def read_groups(answer: Any, wanted: Sequence[str], *, asks_all: bool = True) -> Answer:
+    """Return the ids of groups by name; a wanted name that is held in another letter case is found as well.
+
+    Complete when all that the query found is shown and it asked for every wanted name: who is missing is not there.
+    """
     resources, total = _list_of(answer)
     shown = {
         group["displayName"]: group["id"]
@@ -86,7 +102,10 @@ def read_groups(answer: Any, wanted: Sequence[str]) -> Answer:
     by_folded = {name.casefold(): group_id for name, group_id in shown.items()}
     asked = {name: by_folded[name.casefold()] for name in wanted if name.casefold() in by_folded}
     return Answer(
-        replies={}, group_ids={**asked, **shown}, complete=total <= len(resources), redacted={"groups": len(shown)}
+        replies={},
+        group_ids={**asked, **shown},
+        complete=asks_all and total <= len(resources),
+        redacted={"groups": len(shown)},
     )
 
 
