@@ -107,8 +107,10 @@ class Store:
             yield tx
 
     @contextlib.contextmanager
-    def across_tenants(self, reason: str, *, write: bool = False) -> Iterator[Transaction]:
+    def across_tenants(self, reason: str, *, write: bool = False, snapshot: bool = False) -> Iterator[Transaction]:
         """Open the door to all tenants' rows, for token look-up, relay, verification and status. Say why.
+
+        With `snapshot` every statement sees the same instant, whatever others commit meanwhile (SQLite always does so).
 
         Raises:
             StoreUnavailable: as `begin`.
@@ -116,12 +118,12 @@ class Store:
         if not reason:
             msg = "across_tenants needs a reason"
             raise ValueError(msg)
-        with self._transaction(None, write=write, statement_timeout_s=None) as tx:
+        with self._transaction(None, write=write, statement_timeout_s=None, snapshot=snapshot) as tx:
             yield tx
 
     @contextlib.contextmanager
     def _transaction(
-        self, tenant: str | None, *, write: bool, statement_timeout_s: float | None
+        self, tenant: str | None, *, write: bool, statement_timeout_s: float | None, snapshot: bool = False
     ) -> Iterator[Transaction]:
         # The commit happens when the stack ends: what it raises must be named too.
         with _errors_named(), contextlib.ExitStack() as stack:
@@ -131,6 +133,8 @@ class Store:
             stack.enter_context(connection.begin())
             stack.enter_context(_time_limit(connection, statement_timeout_s))
             if connection.dialect.name == "postgresql":
+                if snapshot:
+                    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 connection.execute(
                     sa.text("SELECT set_config('bridge.tenant', :tenant, true)"), {"tenant": tenant or ALL_TENANTS}
                 )

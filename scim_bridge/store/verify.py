@@ -19,7 +19,7 @@ _BOOKS = (tables.change, tables.operation, tables.entry, tables.batch, tables.cl
 
 def verify_ledger(store: Store, tenant: str | None = None) -> dict[str, Any]:
     """Compare the books of one tenant, or of all, and return the result in the form of `ledger verify --json`."""
-    with store.across_tenants("verify the ledger") as tx:
+    with store.across_tenants("verify the ledger", snapshot=True) as tx:
         names = [tenant] if tenant else _tenants(tx)
         reports = [_verify_tenant(tx, name) for name in names]
     return {"balanced": all(report["balanced"] for report in reports), "tenants": reports}

@@ -1,6 +1,8 @@
 """The books prove themselves: every row removed, doubled or altered by hand is named."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -216,3 +218,27 @@ def test_a_repair_is_in_the_books_like_any_change(store: Store) -> None:
 
 def test_every_state_is_in_the_table_of_transitions() -> None:
     assert set(TRANSITIONS) == set(State)
+
+
+def test_books_that_are_written_meanwhile_are_proved_at_one_instant(store: Store) -> None:
+    """Changes come while verify reads table after table; it must not take the newer rows for faults."""
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "one")])
+    stop = threading.Event()
+
+    def write() -> int:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            with store.begin("acme") as tx:
+                add_person(tx, f"p{number}")
+        return number
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            faults = [fault for _ in range(30) for fault in verify_ledger(store, "acme")["tenants"][0]["faults"]]
+        finally:
+            stop.set()
+        assert writing.result(30) > 0
+    assert faults == []
