@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from scim_bridge import wiring
+from scim_bridge import logs, wiring
 from scim_bridge.supervisor import leash
 from scim_bridge.web import wsgi  # noqa: F401 - read once here, shared by all processes that are forked from this one
 
@@ -41,10 +41,13 @@ loglevel = "warning"
 
 
 class _WithoutRequests(logging.Filter):
-    """Keeps paths and header lines of requests out of gunicorn's own log: filters and tokens stand in them."""
+    """Keeps requests and what exceptions say out of gunicorn's own log: filters, tokens and people stand in them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten the two messages that quote a request."""
+        """Shorten the two messages that quote a request, and describe an exception as our own log does."""
+        if record.exc_info and record.exc_info[1] is not None:
+            # A formatter takes this text when there is one.
+            record.exc_text = logs.describe_exception(record.exc_info[1])
         text = str(record.msg)
         for opening in ("Invalid request", "Error handling request"):
             if text.startswith(opening):

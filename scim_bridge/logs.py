@@ -2,10 +2,13 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from scim_bridge.errors import BridgeError
 
 NEVER_SHOWN = frozenset(
     {
@@ -31,6 +34,9 @@ NEVER_SHOWN = frozenset(
     }
 )
 """Fields that may hold a secret or a person; dropped from every line, whoever logged them."""
+
+OUR_MESSAGES = frozenset({"scim_bridge.store.engine.StoreUnavailable", "scim_bridge.store.engine.StatementTimedOut"})
+"""Exceptions, beside BridgeError, whose messages are ours and hold no values. By name: the store stands above us."""
 
 EventDict = MutableMapping[str, Any]
 
@@ -83,6 +89,34 @@ def drop_sensitive(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def describe_exception(error: BaseException) -> str:
+    """Return what an exception and its causes are and where they were raised, without what they say.
+
+    Libraries quote the value that they could not read, so only messages of our own making are shown.
+    """
+    told, seen = list[str](), set[int]()
+    opening, current = "", error
+    while True:
+        seen.add(id(current))
+        told.append(opening + _title(current))
+        told += [f"holds {_title(each)}" for each in getattr(current, "exceptions", ())]
+        told += [
+            f"  {frame.f_code.co_filename}:{line}:{frame.f_code.co_name}"
+            for frame, line in traceback.walk_tb(current.__traceback__)
+        ]
+        cause = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if cause is None or id(cause) in seen:
+            return "\n".join(told)
+        opening, current = "caused by ", cause
+
+
+def _title(error: BaseException) -> str:
+    kind = type(error)
+    names = {f"{each.__module__}.{each.__qualname__}" for each in kind.__mro__}
+    is_ours = isinstance(error, BridgeError) or bool(names & OUR_MESSAGES)
+    return f"{kind.__name__}: {error}" if is_ours else kind.__name__
+
+
 def _named(process: str) -> structlog.typing.Processor:
     def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
         event.setdefault("process", process)
@@ -92,7 +126,8 @@ def _named(process: str) -> structlog.typing.Processor:
 
 
 def _rendering() -> list[structlog.typing.Processor]:
+    described = structlog.processors.ExceptionRenderer(lambda exc_info: describe_exception(exc_info[1]))
     if sys.stderr.isatty():
-        # Plain tracebacks: the pretty ones show local variables, and those hold people.
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        # It leaves alone what is described already; its own tracebacks would show local variables.
+        return [described, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [described, structlog.processors.JSONRenderer()]

@@ -1,6 +1,7 @@
 """The worker's side of the queue: an RQ worker without fork that survives the queue's death."""
 
 import signal
+import sys
 import time
 from types import FrameType
 from typing import Any
@@ -15,7 +16,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
-from scim_bridge import dispatch
+from scim_bridge import dispatch, logs
 from workers import jobs
 from workers.runtime import Runtime
 
@@ -111,6 +112,18 @@ class DeliveryWorker(SimpleWorker):
             return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
         finally:
             self._is_listening = False
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log that a job failed and where; RQ's own line would hold the exception's message."""
+        log.error("job_failed", job=job.id, exc_info=exc_info)
+
+    def handle_job_failure(
+        self, job: Job, queue: Queue, started_job_registry: Any = None, exc_string: str = ""
+    ) -> None:
+        """Keep of the exception what may be logged: `exc_string` holds its message, and that may hold a person."""
+        error = sys.exc_info()[1]
+        exc_string = logs.describe_exception(error) if error is not None else ""
+        super().handle_job_failure(job, queue, started_job_registry, exc_string)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's form
         """End in order: the shift that runs sees the flag and settles what is out.

@@ -1,6 +1,7 @@
 """Wake-ups through a real Valkey: thinned, never in the way, and only ever our own job."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 import redis
 import rq
+import structlog
 from fakes.dispatcher import RecordingDispatcher
 from integration.valkey_server import ValkeyServer, until
 from rq.job import Callback
 from rq.serializers import JSONSerializer
 
-from scim_bridge import dispatch
+from scim_bridge import dispatch, logs
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
 from workers import jobs, runtime
@@ -113,6 +115,38 @@ def test_a_function_that_is_not_ours_is_refused_whoever_queued_it(
     DeliveryWorker(store_free_runtime, client).work(burst=True, logging_level="CRITICAL")
     assert not (tmp_path / "made").exists()
     assert job.get_status(refresh=True) == "failed"
+
+
+def test_a_job_that_fails_tells_where_and_nothing_of_anybody(
+    client: "redis.Redis",
+    store_free_runtime: runtime.Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_names: str) -> None:
+        raise ValueError("ann@example.com")
+
+    monkeypatch.setitem(jobs.JOBS, dispatch.DELIVER, fail)
+    queue = rq.Queue("lanes", connection=client, serializer=JSONSerializer)
+    job = queue.enqueue_call(dispatch.DELIVER, args=("acme", "lms", "lanes"))
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    logs.configure("info", process="deliver")
+    try:
+        DeliveryWorker(store_free_runtime, client).work(burst=True, logging_level="ERROR")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+    failed = job.latest_result()
+    assert failed is not None
+    assert failed.exc_string.startswith("ValueError\n")
+    assert failed.exc_string.endswith(":fail")
+    kept = b"".join(value for name in client.hgetall(job.key).items() for value in name)
+    told = capfd.readouterr().err
+    assert "job_failed" in told
+    assert "ann@example.com" not in told + caplog.text + failed.exc_string + kept.decode(errors="replace")
 
 
 def test_callbacks_and_webhooks_of_a_job_are_not_heard(

@@ -1,14 +1,17 @@
 """Whatever is sent: a SCIM error that helps, never a 500, never half a change."""
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 from conftest import SCIM
 from fakes.dispatcher import RecordingDispatcher
 from flask import Flask
 
+from scim_bridge import logs
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import tokens
 from scim_bridge.store.engine import Store, StoreUnavailable
@@ -301,6 +304,28 @@ def test_a_request_id_is_kept_when_sane_and_made_when_not(app: Flask) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "req-7"}).headers["X-Request-ID"] == "req-7"
     assert client.get("/healthz", headers={"X-Request-ID": "a b<script>"}).headers["X-Request-ID"] != "a b<script>"
     assert len(client.get("/healthz").headers["X-Request-ID"]) > 10
+
+
+def test_a_fault_of_ours_is_logged_without_what_it_says(
+    sender: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("ann@example.com")
+
+    monkeypatch.setattr(RecordingDispatcher, "wake", fail)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    logs.configure("info", process="web")
+    try:
+        response = sender.post("/Users", {"userName": "ann@example.com"})
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+    check(response, 500)
+    told = capfd.readouterr().err
+    assert "request_failed" in told
+    assert "ann@example.com" not in told + response.text
 
 
 def test_health_is_told_without_a_token(app: Flask) -> None:
