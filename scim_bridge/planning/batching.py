@@ -15,7 +15,7 @@ def plan_calls(
     *,
     abilities: Abilities,
     known_groups: Collection[str],
-    groups_listed: bool,
+    listed_groups: Collection[str],
     look_up_first: bool = False,
     groups_wanted: Sequence[tuple[Person, str]] = (),
 ) -> list[Call]:
@@ -37,7 +37,7 @@ def plan_calls(
     look_up_early = look_up_first or any(item.person.priority == Priority.LEAVER for item in look_ups)
     if look_up_early:
         calls += look_up
-    calls += _group_calls(missing, groups_wanted, groups_listed=groups_listed)
+    calls += _group_calls(missing, groups_wanted, abilities=abilities, listed=listed_groups)
     rest = [item for item in ready if item.step is not Step.LOOK_UP and item.person.priority != Priority.LEAVER]
     calls += _in_calls([item for item in rest if item.step is Step.CREATE or abilities.mixed], abilities)
     calls += [] if look_up_early else look_up
@@ -57,12 +57,14 @@ def _look_up_call(items: Sequence[Item], abilities: Abilities) -> list[Call]:
     return [Call(step=Step.LOOK_UP, items=chunk, full=True, urgent=urgent)]
 
 
-def _group_calls(missing: Collection[str], wanted: Sequence[tuple[Person, str]], *, groups_listed: bool) -> list[Call]:
+def _group_calls(
+    missing: Collection[str], wanted: Sequence[tuple[Person, str]], *, abilities: Abilities, listed: Collection[str]
+) -> list[Call]:
     """List the target's groups once before any is made: creating one is not idempotent, and it may be there."""
-    if not missing:
-        return []
-    if not groups_listed:
-        return [Call(step=Step.LOOK_UP, items=(), groups=tuple(sorted(missing)), full=True)]
+    unknown = sorted(set(missing) - set(listed))
+    if unknown:
+        asked = tuple(unknown[: max(1, abilities.sizes.get(Step.LOOK_UP, 1))])
+        return [Call(step=Step.LOOK_UP, items=(), groups=asked, full=True)]
     people = {name: person for person, name in wanted}
     return [
         Call(

@@ -68,7 +68,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         [need for need in wanted if not need.groups & post.failed_groups],
         abilities=rules.abilities,
         known_groups=group_ids.keys(),
-        groups_listed=post.groups_listed,
+        listed_groups=post.listed_groups,
         look_up_first=post.now() - oldest_look_up > LOOK_UP_PATIENCE_MS,
         groups_wanted=[(person, name) for person, name in groups_wanted if name not in post.failed_groups],
     )

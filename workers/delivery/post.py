@@ -21,7 +21,7 @@ MARGIN_MS = 60
 
 @dataclass(slots=True, kw_only=True)
 class Post:
-    """One lane under one lease. `groups_listed` and `failed_groups` are only known on this shift."""
+    """One lane under one lease. `listed_groups` and `failed_groups` are only known on this shift."""
 
     runtime: Runtime
     tenant: str
@@ -31,7 +31,7 @@ class Post:
     target: Target
     settings: TargetSettings
     scope: TargetScope
-    groups_listed: bool = False
+    listed_groups: set[str] = field(default_factory=set)
     failed_groups: set[str] = field(default_factory=set)
 
     @property

@@ -43,13 +43,13 @@ def settle(post: Post, ended: Ended) -> bool:
             failure = ended.failure or port.AnswerLost()
             if not isinstance(failure, port.BatchRefused):
                 gate.note_failure(tx, lane, failure)
-            if isinstance(failure, port.BatchRefused) and call.groups and not post.groups_listed:
+            if isinstance(failure, port.BatchRefused) and call.groups and set(call.groups) - post.listed_groups:
                 # It may be a group that the target no longer has: list them again before the next call that names one.
                 links.forget_groups(tx, post.lane_id, call.groups)
             outcomes = _failed(post, ended, failure, others_answered=lane.failures == 0)
         settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.SENDING, batch_id=batch.id)
         if call.step is Step.CREATE_GROUP and ended.answer is None:
-            post.groups_listed = False
+            post.listed_groups -= set(call.groups)
     for outcome in outcomes:
         metrics.OUTCOMES.labels(
             tenant=post.tenant, target=post.target_name, state=outcome.state, code=outcome.code
@@ -84,9 +84,9 @@ def _close(tx: Transaction, ended: Ended) -> None:
 def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list[Outcome]:
     call = ended.opened.call
     if call.step is Step.LOOK_UP and not call.items:
-        post.groups_listed = answer.complete or set(call.groups) <= answer.group_ids.keys()
-        if not post.groups_listed:
-            post.failed_groups |= set(call.groups) - answer.group_ids.keys()
+        seen = set(call.groups) if answer.complete else set(call.groups) & answer.group_ids.keys()
+        post.listed_groups |= seen
+        post.failed_groups |= set(call.groups) - seen
         links.save_groups(tx, post.lane_id, answer.group_ids)
         return []
     if call.step is Step.LOOK_UP:
@@ -252,7 +252,7 @@ def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.Batc
         return []
     if call.step is Step.LOOK_UP and len(items) == 1:
         return [_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))) for item in items]
-    if call.groups and not post.groups_listed:
+    if set(call.groups) - post.listed_groups:
         # It may be the group, not a person: once the groups have been listed, the same refusal means the people.
         return [_outcome(item.person, State.WAITING, "call_failed", _told(failure)) for item in items]
     if len(items) == 1:
