@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +76,8 @@ class FakeTarget:
 
     `refuses` maps folded userNames to the text of a refusal; `poison` names those because of whom a whole call of
     several is refused. `tells_ids` False: creates do not tell the new ids, as Trakstar's do not. `hides` are folded
-    userNames that exist and that no look-up shows.
+    userNames that exist and that no look-up shows. `on_call` sees each call before it is applied: it may take its time,
+    raise the call's failure, or give the answer itself, and then nothing is applied.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class FakeTarget:
         self.poison: set[str] = set()
         self.hides: set[str] = set()
         self.failures: deque[Failure] = deque()
+        self.on_call: Callable[[Call], Answer | None] = lambda _: None
         self.probes = 0
         self.probe_failure: CallFailed | None = None
         self._last_id = 1000
@@ -138,6 +140,10 @@ class FakeTarget:
         del batch_number, deadline_s
         with self._lock:
             self.calls.append(call)
+        scripted = self.on_call(call)
+        if scripted is not None:
+            return scripted
+        with self._lock:
             failure = self._take_failure(call)
             if failure is not None and not failure.after:
                 raise failure.error

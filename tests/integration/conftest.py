@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fakes.dispatcher import RecordingDispatcher
 from fakes.target import MAPPING, FakeTarget
 
@@ -15,7 +16,7 @@ from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.settings.models import GroupSettings, Settings, TargetSettings, TenantSettings
-from scim_bridge.store import directory, lanes
+from scim_bridge.store import directory, lanes, tables
 from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
 from workers.delivery import round as delivery_round
@@ -73,6 +74,14 @@ class Bench:
 
         self.record(add)
 
+    def rename_group(self, name: str, new_name: str) -> None:
+        self.record(lambda r, tx: r.update(directory.fetch(tx, GROUP, self.ids[name]), {"displayName": new_name}))
+
+    def return_after_deletion(self, name: str, **changes: Any) -> None:
+        """Create a deleted user anew, as another resource with the same userName."""
+        del self.ids[name]
+        self.push(name, **changes)
+
     def delete(self, name: str) -> None:
         self.record(lambda r, tx: r.delete(directory.fetch(tx, USER, self.ids[name])))
 
@@ -81,6 +90,17 @@ class Bench:
         for _ in range(shifts):
             delivery_round.work_lane(self.runtime, TENANT, "lms")
             self.clock.advance(ms=2_500)
+
+    def lane(self) -> lanes.Lane:
+        with self.store.begin(TENANT, write=False) as tx:
+            found = lanes.by_target(tx, "lms")
+        assert found is not None
+        return found
+
+    def operations(self) -> list[Any]:
+        """Return the rows of all operations, oldest first."""
+        with self.store.across_tenants("test") as tx:
+            return list(tx.connection.execute(sa.select(tables.operation).order_by(tables.operation.c.id)))
 
     def states(self) -> dict[str, int]:
         """Return how many operations stand in each state, after proving the books."""
