@@ -72,8 +72,10 @@ def configure(level: str, *, process: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # They log addresses and statements at their lower levels.
-    for chatty in ("urllib3", "sqlalchemy", "alembic", "rq", "redis", "werkzeug"):
+    for chatty in ("sqlalchemy", "alembic", "rq", "redis", "werkzeug"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # Whatever it logs, it logs with whole addresses, filters with people's values included: nothing of it is kept.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 
 
 def follow(correlation_id: str) -> None:

@@ -1,5 +1,6 @@
 """The way out against servers that misbehave on purpose, over real sockets."""
 
+import re
 import socket
 import ssl
 import threading
@@ -40,14 +41,28 @@ class Server:
 
     def _talk(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            while received := connection.recv(65_536):
-                self.requests.append(received)
+            while request := _whole_request(connection):
+                self.requests.append(request)
                 self._script(connection)
 
     def close(self) -> None:
         self._listener.close()
         for connection in self._open:
             connection.close()
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """Read one request, head and body, however many pieces it comes in."""
+    received = b""
+    while True:
+        head, ended, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if ended and len(body) >= (int(length.group(1)) if length else 0):
+            return received
+        piece = connection.recv(65_536)
+        if not piece:
+            return received
+        received += piece
 
 
 @contextmanager

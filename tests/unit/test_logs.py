@@ -1,5 +1,6 @@
 """What a log line holds, and what it never does."""
 
+import importlib
 import io
 import json
 import logging
@@ -140,3 +141,10 @@ def test_the_front_doors_server_keeps_to_the_same(tmp_path: Path, monkeypatch: p
         error_log.exception("Error handling request %s", "/scim/v2/Users?filter=ann@example.com")
     assert "@example.com" not in written.getvalue()
     assert written.getvalue().startswith("Error handling request\nKeyError\n")
+
+
+def test_the_library_that_calls_out_logs_nothing_whoever_sets_logging_up_last() -> None:
+    """Its warnings quote whole addresses, so also filters with a person's address in them."""
+    importlib.import_module("workers.http")
+    logs.configure("info", process="test")
+    assert not logging.getLogger("urllib3.connection").isEnabledFor(logging.CRITICAL)
