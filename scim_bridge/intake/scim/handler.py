@@ -3,13 +3,15 @@
 from http import HTTPStatus
 from typing import Any, cast
 
-from scim2_models import PatchOp, Resource, ResourceType
+from pydantic import ValidationError
+from scim2_models import PatchOp, Resource, ResourceType, SCIMException
 from scim2_server.bulk import BulkPlan
 from scim2_server.conditions import Conditions
 from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation
+from scim2_server.service import scim_exception_of
 
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.intake.scim import group_patch, shown
@@ -144,7 +146,7 @@ class BridgeHandler(ScimHandler):
         patched = None
         if rest is not None:
             resource = shown.model_of(Shown(stored=stored))
-            patched = resource if rest.patch(resource) else None
+            patched = resource if _applies(rest, resource) else None
         return self.storage.change(stored, patched, member_edits=edits)
 
     def _found(
@@ -162,6 +164,21 @@ class BridgeHandler(ScimHandler):
     def _searched_types(self, request: ScimRequest, operation: Operation) -> list[ResourceType]:
         target = self.service.route(request, operation)
         return self.service.authorized_types(request, target, self.service.searched_types(target.endpoint))
+
+
+def _applies(patch: "PatchOp[Any]", resource: Resource[Any]) -> bool:
+    """Apply a patch to a resource; tell whether that changed it.
+
+    Raises:
+        SCIMException: it cannot be applied; in the words that a creation with the same value is refused with.
+    """
+    try:
+        return patch.patch(resource)
+    except SCIMException as refused:
+        # The library hands on the whole report of its models as the detail: several lines, with addresses of manuals.
+        if isinstance(refused.__cause__, ValidationError):
+            raise scim_exception_of(refused.__cause__) from None
+        raise
 
 
 def _kind(resource_type: ResourceType) -> str:

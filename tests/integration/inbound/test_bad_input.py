@@ -107,6 +107,36 @@ def test_a_bad_patch_is_refused_and_changes_nothing(sender: Any, operations: Any
 
 
 @pytest.mark.parametrize(
+    ("operation", "sentence"),
+    [
+        (
+            {"op": "replace", "path": "active", "value": "maybe"},
+            "Input should be a valid boolean, unable to interpret input: active",
+        ),
+        (
+            {"op": "add", "path": "emails", "value": [{"value": "x", "primary": "maybe"}]},
+            "Input should be a valid boolean, unable to interpret input: primary",
+        ),
+        ({"op": "replace", "path": "title", "value": {"a": {}}}, "Input should be a valid string: title"),
+        (
+            {"op": "replace", "path": "userName", "value": ""},
+            "userName of a User and displayName of a Group must not be empty",
+        ),
+    ],
+)
+def test_a_patched_value_is_refused_in_one_sentence_alone_and_in_bulk(
+    sender: Any, operation: dict[str, Any], sentence: str
+) -> None:
+    path = f"/Users/{sender.user('ann')['id']}"
+    refused = sender.patch(path, operation)
+    check(refused, 400, "invalidValue")
+    assert refused.json["detail"] == sentence
+    step = {"method": "PATCH", "path": path, "data": {"schemas": [PATCH], "Operations": [operation]}}
+    message = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [step]}
+    assert sender.post("/Bulk", message).json["Operations"][0]["response"] == refused.json
+
+
+@pytest.mark.parametrize(
     ("operations", "scim_type"),
     [
         ([{"op": "add", "path": "members", "value": [{"display": "x"}]}], "invalidValue"),
