@@ -6,12 +6,14 @@ import sys
 
 from scim_bridge import logs, secrets, wiring
 from scim_bridge.errors import BridgeError
+from scim_bridge.store import readiness
+from scim_bridge.store.engine import StoreUnavailable
 from workers import queue, runtime
 from workers.relay import loop
 
 
 def main(arguments: list[str]) -> int:
-    """Run one process; returns its exit code: 0 after an orderly stop, 2 when the configuration is wrong."""
+    """Run one process; returns its exit code: 0 after an orderly stop, 1 without a store, 2 when misconfigured."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("process", choices=("deliver", "relay", "reconcile"))
     parser.add_argument("--config")
@@ -23,10 +25,17 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     os.umask(0o077)
     try:
-        installed = make_runtime(options.config, role="relay" if options.process == "relay" else "worker")
+        return _run(options)
     except BridgeError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except StoreUnavailable as error:
+        sys.stderr.write(f"{readiness.sentence(error)}\n")
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    installed = make_runtime(options.config, role="relay" if options.process == "relay" else "worker")
     logs.configure(installed.settings.log_level, process=options.process)
     runtime.install(installed)
     if options.process == "deliver":
@@ -36,6 +45,7 @@ def main(arguments: list[str]) -> int:
     else:
         from workers import reconcile  # noqa: PLC0415 - delivering and relaying do without it
 
+        readiness.check_exists(installed.settings.store.url)
         return reconcile.command(
             installed, tenant=options.tenant, target=options.target, repair=options.repair, as_json=options.json
         )

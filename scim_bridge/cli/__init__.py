@@ -8,6 +8,7 @@ import click
 
 from scim_bridge.cli import operating, processes, tokens
 from scim_bridge.errors import BridgeError
+from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
 
 
@@ -20,7 +21,7 @@ class _Commands(click.Group):
         except BridgeError as error:
             _fail(str(error), error.exit_code)
         except StoreUnavailable as error:
-            _fail(f"the store is not available: {error}. Is it migrated (scim-bridge migrate), and reachable?", 1)
+            _fail(readiness.sentence(error), 1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - the command's outermost edge

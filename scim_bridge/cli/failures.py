@@ -4,15 +4,25 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from scim_bridge import wiring
-from scim_bridge.cli import moments
+from scim_bridge.cli import moments, rows
 from scim_bridge.cli.options import config_option, json_option, opened, print_json
+from scim_bridge.errors import UsageError
+from scim_bridge.operators import existing
 from scim_bridge.operators import failed as dead
 from scim_bridge.operators import replay as replays
 from scim_bridge.store.engine import Store
+
+_FACTS = {
+    "operation": "operation",
+    "tenant": "tenant",
+    "target": "target",
+    "user": "user",
+    "code": "code",
+    "since": "at",
+}
+_BELOW = {"what to do": "advice", "reason": "detail"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,16 +57,15 @@ def failed() -> None:
 @json_option
 def list_failed(config: str | None, *, as_json: bool, **choices: str | None) -> None:
     """Show the dead: who, where, why, and what to do about it."""
-    with opened(config) as (_, store):
-        rows = dead.list_failed(store, **_read(store, choices))
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=choices["tenant"], target=choices["target"])
+        found = dead.list_failed(store, **_read(store, choices))
     if as_json:
-        print_json({"failed": rows})
+        print_json({"failed": found})
         return
-    table = Table("operation", "tenant", "target", "user", "code", "since", "what to do", caption=f"{len(rows)} dead")
-    for row in rows:
-        advice = f"{row['advice']} ({row['detail']})" if row["detail"] else row["advice"]
-        table.add_row(str(row["operation"]), row["tenant"], row["target"], row["user"], row["code"], row["at"], advice)
-    Console().print(table)
+    if found:
+        rows.print_rows(_FACTS, found, below=_BELOW)
+    click.echo(f"{len(found)} dead")
 
 
 @click.group()
@@ -67,11 +76,16 @@ def replay() -> None:
 @replay.command("run")
 @config_option
 @chosen_by_options
+@click.option("--all", "everything", is_flag=True, help="Put back all that is dead, of every customer and target.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be put back.")
 @json_option
-def run_replay(config: str | None, *, dry_run: bool, as_json: bool, **choices: str | None) -> None:
+def run_replay(config: str | None, *, everything: bool, dry_run: bool, as_json: bool, **choices: str | None) -> None:
     """Have dead operations tried again: what the directory says now is sent, never what it said then."""
+    has_filter = any(value is not None for value in choices.values())
+    if has_filter == everything:
+        raise UsageError("say what to put back: filters such as --tenant, --target or --code, or else --all")
     with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=choices["tenant"], target=choices["target"])
         dispatcher = wiring.open_dispatcher(settings)
         try:
             result = replays.run(
@@ -81,10 +95,21 @@ def run_replay(config: str | None, *, dry_run: bool, as_json: bool, **choices: s
             dispatcher.close()
     if as_json:
         print_json(result)
-    elif dry_run:
-        click.echo(f"{result['operations']} dead operations would be put back")
     else:
-        click.echo(f"{result['waiting']} operations wait again, {result['superseded']} older ones follow them")
+        click.echo(_told(result))
+
+
+def _told(result: dict[str, Any]) -> str:
+    """Return the result of a replay as a sentence."""
+    dead_count, waiting, followers = (result[name] for name in ("operations", "waiting", "superseded"))
+    if dead_count == 0:
+        return "nothing matched"
+    if result["dry_run"]:
+        return f"{dead_count} dead {'operation' if dead_count == 1 else 'operations'} would be put back"
+    again = f"{waiting} {'operation waits' if waiting == 1 else 'operations wait'} again"
+    if followers == 0:
+        return again
+    return f"{again}, {followers} {'gives way to a newer one' if followers == 1 else 'give way to newer ones'}"
 
 
 def _read(store: Store, choices: dict[str, str | None]) -> dict[str, Any]:

@@ -2,39 +2,44 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from scim_bridge import wiring
-from scim_bridge.cli import failures, showing
+from scim_bridge.cli import failures, rows, showing
 from scim_bridge.cli.options import check_tenant, config_option, json_option, opened, print_json, tenant_option
 from scim_bridge.errors import UsageError
+from scim_bridge.operators import existing, timeline
 from scim_bridge.operators import status as lanes_status
-from scim_bridge.operators import timeline
 from scim_bridge.settings.loading import Role
 from scim_bridge.store.verify import verify_ledger
 from scim_bridge.supervisor import commands
 
+_STATUS_FACTS = (
+    *("tenant", "target", "state", "pending", "held", "dead", "oldest_s", "calls", "eta_s"),
+    "next_try_at",
+)
+
 
 @click.command()
 @config_option
+@click.option("--tenant", metavar="T", help="Only this customer's lanes.")
+@click.option("--target", metavar="X", help="Only this target's lanes.")
 @json_option
-def status(config: str | None, *, as_json: bool) -> None:
+def status(config: str | None, tenant: str | None, target: str | None, *, as_json: bool) -> None:
     """Show where every lane stands: people pending, held and dead, and what the rest still takes."""
     with opened(config) as (settings, store):
-        report = lanes_status.report(store, settings)
+        existing.check(store, settings, tenant=tenant, target=target)
+        report = lanes_status.report(store, settings, tenant=tenant, target=target)
     if as_json:
         print_json(report)
         return
     if not report["lanes"]:
         click.echo("no lane yet: name a target in the configuration, then scim-bridge migrate")
         return
-    columns = ("tenant", "target", "state", "pending", "held", "dead", "oldest_s", "calls", "eta_s")
-    _print_table(columns, report["lanes"])
+    rows.print_rows({name: name for name in _STATUS_FACTS}, report["lanes"], below={"why": "why"})
 
 
 @click.group()
@@ -76,7 +81,8 @@ def ledger() -> None:
 @click.pass_context
 def verify(ctx: click.Context, config: str | None, tenant: str | None, *, as_json: bool) -> None:
     """Compare both sides of the ledger row by row; exit 0 when all books agree, 1 when not."""
-    with opened(config) as (_, store):
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=tenant)
         report = verify_ledger(store, tenant)
     if as_json:
         print_json(report)
@@ -144,13 +150,6 @@ def _print_books(books: Mapping[str, Any]) -> None:
     click.echo(f"{books['tenant']}: {changes['accepted']} changes, {changes['open']} open; operations: {states}")
     for fault in books["faults"]:
         click.echo(f"  {fault}")
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*("-" if row[name] is None else str(row[name]) for name in columns))
-    Console().print(table)
 
 
 COMMANDS = (status, user, ledger, reconcile, *failures.COMMANDS, *showing.COMMANDS)

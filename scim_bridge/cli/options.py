@@ -11,6 +11,7 @@ from scim_bridge import logs, wiring
 from scim_bridge.errors import UsageError
 from scim_bridge.settings.loading import Role
 from scim_bridge.settings.models import Settings
+from scim_bridge.store import readiness
 from scim_bridge.store.engine import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,9 +42,11 @@ def opened(config: str | None) -> Iterator[tuple[Settings, Store]]:
 
     Raises:
         SettingsRefused: with every problem of the configuration.
+        StoreUnavailable: the database is a file that does not exist; only `migrate` and `up` make one.
     """
     settings = wiring.load_settings(Role.OPERATOR, config)
     logs.configure(settings.log_level, process="cli")
+    readiness.check_exists(settings.store.url)
     store = wiring.open_store(settings)
     try:
         yield settings, store

@@ -5,15 +5,19 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from scim_bridge.cli import rows
 from scim_bridge.cli.options import check_tenant, config_option, json_option, opened, print_json, tenant_option
 from scim_bridge.domain.instants import Millis, to_iso
 from scim_bridge.errors import BridgeError, UsageError
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import tokens
 
+_FACTS = {
+    **{name: name for name in ("id", "tenant", "scopes", "source", "name", "state")},
+    "created": "created_at",
+    "last used": "last_used_at",
+}
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -73,20 +77,14 @@ def list_tokens(config: str | None, tenant: str | None, *, as_json: bool) -> Non
             check_tenant(settings, tenant)
         door = store.across_tenants("list tokens") if tenant is None else store.begin(tenant, write=False)
         with door as tx:
-            rows = tokens.listed(tx)
-            now = tx.now
+            found = [_shown(row, tx.now) for row in tokens.listed(tx)]
     if as_json:
-        print_json({"tokens": [_shown(row, now) for row in rows]})
+        print_json({"tokens": found})
         return
-    table = Table("id", "tenant", "scopes", "source", "name", "state", "created", "last used")
-    for row in (_shown(row, now) for row in rows):
-        table.add_row(
-            *(row[key] for key in ("id", "tenant")),
-            " ".join(row["scopes"]),
-            *(row[key] for key in ("source", "name", "state", "created_at")),
-            row["last_used_at"] or "never",
-        )
-    Console().print(table)
+    rows.print_rows(
+        _FACTS,
+        [{**row, "scopes": " ".join(row["scopes"]), "last_used_at": row["last_used_at"] or "never"} for row in found],
+    )
 
 
 @token.command()
@@ -110,15 +108,20 @@ def rotate(config: str | None, tenant: str, token_id: str, overlap: str, *, as_j
 @config_option
 @tenant_option
 @click.argument("token_id")
-def revoke(config: str | None, tenant: str, token_id: str) -> None:
-    """Make a token worthless at once."""
+@json_option
+def revoke(config: str | None, tenant: str, token_id: str, *, as_json: bool) -> None:
+    """Make a token worthless at once; to do so again changes nothing."""
     with opened(config) as (settings, store):
         check_tenant(settings, tenant)
         with store.begin(tenant) as tx:
-            is_revoked = tokens.revoke(tx, token_id)
-    if not is_revoked:
-        raise NoSuchToken(f"the tenant {tenant} has no living token {token_id}")
-    click.echo(f"the token {token_id} is revoked")
+            is_new = tokens.revoke(tx, token_id)
+            exists = is_new or any(row.id == token_id for row in tokens.listed(tx))
+    if not exists:
+        raise NoSuchToken(f"the tenant {tenant} has no token {token_id}")
+    if as_json:
+        print_json({"id": token_id, "state": "revoked", "already_revoked": not is_new})
+    else:
+        click.echo(f"the token {token_id} is {'revoked' if is_new else 'already revoked'}")
 
 
 def parse_span(text: str) -> Millis:

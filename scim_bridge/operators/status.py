@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.instants import Millis, to_iso
 from scim_bridge.planning import estimate
 from scim_bridge.planning.estimate import PeopleACall, Shares
 from scim_bridge.settings.models import Settings, TargetSettings
@@ -12,22 +12,24 @@ from scim_bridge.store.engine import Store
 from scim_bridge.store.lanes import Lane
 from scim_bridge.store.reports import Backlog
 
-_STANDING_STILL = frozenset({"paused", "quarantined"})
+_NOBODY_KNOWS_WHEN = frozenset({"paused", "quarantined", "unreachable"})
 
 
-def report(store: Store, settings: Settings) -> dict[str, Any]:
-    """Return the figures of all lanes, in the form of `status --json`.
+def report(store: Store, settings: Settings, *, tenant: str | None = None, target: str | None = None) -> dict[str, Any]:
+    """Return the figures of all lanes, or of a tenant's or a target's only, in the form of `status --json`.
 
     `pending`, `held` and `dead` are people. `calls` and `eta_s` are lower bounds; `eta_s` is None for a lane that
-    stands still until somebody acts.
+    stands still until somebody acts or its target answers again. `why` tells what its target had against the last
+    call. `next_try_at` is None for a lane that nothing keeps back, and for one that only a person sets going again.
     """
-    targets = {(tenant.id, target.name): target for tenant in settings.tenants for target in tenant.targets}
+    configured = {(each.id, lane.name): lane for each in settings.tenants for lane in each.targets}
     with store.across_tenants("report where every lane stands") as tx:
         clock = tx.lease_clock()
         return {
             "lanes": [
-                _figures(backlog, targets.get((backlog.lane.tenant, backlog.lane.target)), now=tx.now, clock=clock)
+                _figures(backlog, configured.get((backlog.lane.tenant, backlog.lane.target)), now=tx.now, clock=clock)
                 for backlog in reports.backlogs(tx)
+                if tenant in (None, backlog.lane.tenant) and target in (None, backlog.lane.target)
             ]
         }
 
@@ -45,25 +47,52 @@ def _figures(backlog: Backlog, target: TargetSettings | None, *, now: Millis, cl
         "dead": backlog.dead,
         "oldest_s": 0 if backlog.oldest_at is None else max(0, (now - backlog.oldest_at) // 1000),
         "calls": calls,
-        "eta_s": None if state in _STANDING_STILL else _eta_s(backlog, target, calls=calls, now=now),
+        "eta_s": None if state in _NOBODY_KNOWS_WHEN else _eta_s(backlog, target, calls=calls, now=now),
         "state": state,
+        "why": lane.quarantine_reason or ("last call failed" if lane.failures else None),
+        "next_try_at": _next_try_at(backlog, state, now=now),
     }
 
 
 def _state(backlog: Backlog, *, now: Millis, clock: Millis) -> str:
-    """Return what a lane does or what stops it, by precedence: paused, quarantined, breaker, quota, working, idle."""
+    """Return what a lane does or what stops it, in this order of precedence.
+
+    paused, quarantined, breaker, unreachable, quota, working, idle.
+    """
     lane = backlog.lane
     works = lane.owner is not None and lane.lease_until > clock
-    waits_for_room = lane.wake_at is not None and lane.wake_at > now and _is_due(backlog, now)
     if lane.paused_at is not None:
         return "paused"
     if lane.quarantined_at is not None:
         return "quarantined"
     if lane.breaker_until is not None:
         return "breaker"
-    if (lane.patience_until or 0) > now or (waits_for_room and not works):
+    if (lane.patience_until or 0) > now:
+        # A target that asks for patience answers; one that fails is given some unasked.
+        return "unreachable" if lane.failures else "quota"
+    if _waits_for_room(backlog, now) and not works:
         return "quota"
     return "working" if works else "idle"
+
+
+def _next_try_at(backlog: Backlog, state: str, *, now: Millis) -> str | None:
+    """Return when the lane's next call may go, a probe included; as the delivering side's gate decides."""
+    lane = backlog.lane
+    patience = lane.patience_until or 0
+    if state == "paused":
+        return None
+    if state == "quarantined":
+        return to_iso(max(lane.quarantine_check_at or 0, patience, now))
+    if state == "breaker":
+        return to_iso(max(lane.breaker_until or 0, patience, now))
+    room_at = (lane.wake_at or 0) if _waits_for_room(backlog, now) else 0
+    try_at = max(patience, room_at, backlog.first_due_at or 0)
+    return to_iso(try_at) if try_at > now else None
+
+
+def _waits_for_room(backlog: Backlog, now: Millis) -> bool:
+    lane = backlog.lane
+    return lane.wake_at is not None and lane.wake_at > now and _is_due(backlog, now)
 
 
 def _is_due(backlog: Backlog, now: Millis) -> bool:

@@ -26,6 +26,8 @@ class Backlog:
     dead: int = 0
     oldest_at: Millis | None = None
     """When the oldest of the pending was received."""
+    first_due_at: Millis | None = None
+    """When the first of the pending may be tried."""
     last_due_at: Millis | None = None
     """When the last of the pending may be tried."""
     to_create: int = 0
@@ -46,6 +48,16 @@ class Chosen:
     since: Millis | None = None
     until: Millis | None = None
     resource_ids: frozenset[int] | None = None
+
+
+def tenants(tx: Transaction) -> set[str]:
+    """Return the tenants that have rows, whether the configuration still names them or not."""
+    return set(tx.connection.execute(sa.select(tables.tenant.c.tenant)).scalars())
+
+
+def pairs(tx: Transaction) -> set[tuple[str, str]]:
+    """Return the (tenant, target) pairs that have a lane, whether the configuration still names them or not."""
+    return {(row.tenant, row.target) for row in tx.connection.execute(sa.select(lane.c.tenant, lane.c.target))}
 
 
 def backlogs(tx: Transaction) -> list[Backlog]:
@@ -84,6 +96,7 @@ def _pending(tx: Transaction) -> list[tuple[int, str, Any]]:
             operation.c.lane_id,
             by_kind,
             sa.func.min(operation.c.received_at).label("oldest_at"),
+            sa.func.min(operation.c.due_at).label("first_due_at"),
             sa.func.max(operation.c.due_at).label("last_due_at"),
         )
         .select_from(
@@ -100,6 +113,7 @@ def _pending(tx: Transaction) -> list[tuple[int, str, Any]]:
         people.c.share,
         sa.func.count().label("count"),
         sa.func.min(people.c.oldest_at).label("oldest_at"),
+        sa.func.min(people.c.first_due_at).label("first_due_at"),
         sa.func.max(people.c.last_due_at).label("last_due_at"),
     ).group_by(people.c.lane_id, people.c.share)
     totals: dict[int, dict[str, Any]] = {}
@@ -108,6 +122,7 @@ def _pending(tx: Transaction) -> list[tuple[int, str, Any]]:
         total[row["share"]] = row["count"]
         total["pending"] += row["count"]
         total["oldest_at"] = min(row["oldest_at"], total.get("oldest_at", row["oldest_at"]))
+        total["first_due_at"] = min(row["first_due_at"], total.get("first_due_at", row["first_due_at"]))
         total["last_due_at"] = max(row["last_due_at"], total.get("last_due_at", row["last_due_at"]))
     return [(lane_id, name, value) for lane_id, total in totals.items() for name, value in total.items()]
 

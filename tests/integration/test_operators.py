@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import structlog
 from fakes.dispatcher import RecordingDispatcher
 
 from scim_bridge.domain.people import Step
@@ -10,6 +11,8 @@ from scim_bridge.errors import UsageError
 from scim_bridge.operators import failed, replay, status, timeline
 from scim_bridge.settings.models import LimitSettings
 from scim_bridge.store import lanes
+from workers.delivery import gate
+from workers.targets import port
 
 Bench = Any
 
@@ -59,6 +62,9 @@ def test_an_idle_lane_needs_nothing(bench: Bench) -> None:
     ("values", "state"),
     [
         ({"patience_until": 2_000_000_000_000}, "quota"),
+        ({"patience_until": 2_000_000_000_000, "failures": 1}, "unreachable"),
+        ({"patience_until": 1, "failures": 1}, "idle"),
+        ({"patience_until": 2_000_000_000_000, "failures": 5, "breaker_until": 1}, "breaker"),
         ({"patience_until": 2_000_000_000_000, "breaker_until": 1}, "breaker"),
         ({"breaker_until": 1, "quarantined_at": 1}, "quarantined"),
         ({"quarantined_at": 1, "paused_at": 1}, "paused"),
@@ -74,6 +80,50 @@ def test_a_lane_that_stands_still_has_no_time_of_arrival(bench: Bench) -> None:
     note(bench, paused_at=1)
     figures = lane_of(bench)
     assert (figures["calls"], figures["eta_s"]) == (1, None)
+
+
+def test_a_target_that_is_down_has_no_time_of_arrival_but_a_next_try(bench: Bench) -> None:
+    bench.push("ann")
+    note(bench, patience_until=1_700_000_004_000, failures=3)
+    figures = lane_of(bench)
+    assert {name: figures[name] for name in ("state", "eta_s", "why", "next_try_at")} == {
+        "state": "unreachable",
+        "eta_s": None,
+        "why": "last call failed",
+        "next_try_at": "2023-11-14T22:13:24.000Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "next_try_at"),
+    [
+        ({"failures": 0}, None),
+        ({"paused_at": 1, "breaker_until": 1_700_000_004_000}, None),
+        ({"quarantined_at": 1, "quarantine_check_at": 1_700_000_004_000}, "2023-11-14T22:13:24.000Z"),
+        ({"breaker_until": 1_700_000_004_000}, "2023-11-14T22:13:24.000Z"),
+        ({"breaker_until": 1}, "2023-11-14T22:13:20.000Z"),
+        ({"wake_at": 1_700_000_004_000}, "2023-11-14T22:13:24.000Z"),
+    ],
+)
+def test_the_next_try_is_when_the_gate_opens(bench: Bench, values: dict[str, object], next_try_at: str | None) -> None:
+    bench.push("ann")
+    note(bench, **values)
+    assert lane_of(bench)["next_try_at"] == next_try_at
+
+
+def test_quarantine_and_release_are_one_warning_each(bench: Bench) -> None:
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(2):
+            with bench.store.begin("acme") as tx:
+                gate.note_failure(tx, lanes.by_target(tx, "lms"), port.CredentialRefused("no", status=401))
+        assert lane_of(bench)["why"] == "CredentialRefused (HTTP 401): no"
+        for _ in range(2):
+            with bench.store.begin("acme") as tx:
+                gate.note_success(tx, lanes.by_target(tx, "lms"))
+    assert logged == [
+        {"event": "lane_quarantined", "log_level": "warning", "tenant": "acme", "target": "lms", "http_status": 401},
+        {"event": "lane_released", "log_level": "warning", "tenant": "acme", "target": "lms"},
+    ]
 
 
 def test_the_time_of_arrival_follows_the_limits(bench: Bench) -> None:

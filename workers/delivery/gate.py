@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from scim_bridge.domain.instants import Millis
 from scim_bridge.store import lanes
 from scim_bridge.store.engine import Transaction
 from workers.targets import port
+
+log = structlog.get_logger(__name__)
 
 BREAKER_OPENS_AT = 5
 """Whole-call failures in a row that open the breaker."""
@@ -58,6 +62,8 @@ def note_success(tx: Transaction, lane: lanes.Lane) -> None:
             quarantine_reason=None,
             quarantine_check_at=None,
         )
+        if lane.quarantined_at is not None:
+            log.warning("lane_released", tenant=lane.tenant, target=lane.target)
 
 
 def note_failure(tx: Transaction, lane: lanes.Lane, failure: port.CallFailed) -> None:
@@ -76,6 +82,8 @@ def note_failure(tx: Transaction, lane: lanes.Lane, failure: port.CallFailed) ->
             quarantine_reason=f"{type(failure).__name__} (HTTP {failure.status}): {failure}"[:200],
             quarantine_check_at=tx.now + wait,
         )
+        if lane.quarantined_at is None:
+            log.warning("lane_quarantined", tenant=lane.tenant, target=lane.target, http_status=failure.status)
     elif isinstance(failure, (port.Unreachable, port.AnswerLost)):
         failures = lane.failures + 1
         opens = failures >= BREAKER_OPENS_AT

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,15 +74,34 @@ def test_status_gives_every_lane_with_the_promised_keys(config: str, run: Run) -
                 "calls": 0,
                 "eta_s": 0,
                 "state": "idle",
+                "why": None,
+                "next_try_at": None,
             }
         ]
     }
 
 
 @pytest.mark.usefixtures("books")
-def test_status_for_people_is_a_table(config: str, run: Run) -> None:
+def test_status_in_a_pipe_is_a_line_a_lane(config: str, run: Run) -> None:
     result = run("status", "--config", config)
-    assert (result.exit_code, "trakstar" in result.stdout, "idle" in result.stdout) == (0, True, True)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("tenant acme  target trakstar  state idle  pending 0  held 0  dead 1  ")
+    assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("books")
+def test_status_can_be_of_one_target(config: str, run: Run) -> None:
+    shown = run("status", "--config", config, "--tenant", "acme", "--target", "trakstar", "--json")
+    assert [lane["target"] for lane in json.loads(shown.stdout)["lanes"]] == ["trakstar"]
+
+
+def test_why_a_lane_is_quarantined_is_told_whole(config: str, run: Run, books: Store) -> None:
+    reason = "CredentialRefused (HTTP 401): [/x] " + "because " * 15
+    with books.begin("acme") as tx:
+        lane = lanes.by_target(tx, "trakstar")
+        assert lane is not None
+        lanes.note(tx, lane.id, quarantined_at=1, quarantine_reason=reason)
+    assert f"  why: {reason}\n" in run("status", "--config", config).stdout
 
 
 @pytest.mark.usefixtures("books")
@@ -116,7 +137,7 @@ def test_failed_list_tells_who_and_what_to_do(config: str, run: Run) -> None:
 
 def test_replay_puts_back_even_while_the_queue_is_down(config: str, run: Run, books: Store) -> None:
     result = run("replay", "run", "--config", config, "--class", "data")
-    assert (result.exit_code, result.stdout) == (0, "1 operations wait again, 0 older ones follow them\n")
+    assert (result.exit_code, result.stdout) == (0, "1 operation waits again\n")
     with books.begin("acme", write=False) as tx:
         lane = lanes.by_target(tx, "trakstar")
         assert lane is not None
@@ -126,8 +147,41 @@ def test_replay_puts_back_even_while_the_queue_is_down(config: str, run: Run, bo
 
 @pytest.mark.usefixtures("books")
 def test_a_dry_run_of_replay_only_counts(config: str, run: Run) -> None:
-    assert "1 dead operations would" in run("replay", "run", "--config", config, "--dry-run").stdout
+    result = run("replay", "run", "--config", config, "--all", "--dry-run")
+    assert result.stdout == "1 dead operation would be put back\n"
     assert len(json.loads(run("failed", "list", "--config", config, "--json").stdout)["failed"]) == 1
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize("flags", [(), ("--dry-run",), ("--all", "--target", "trakstar")])
+def test_replay_wants_either_filters_or_all(config: str, run: Run, flags: tuple[str, ...]) -> None:
+    result = run("replay", "run", "--config", config, *flags)
+    assert (result.exit_code, "--all" in result.stderr, result.stdout) == (2, True, "")
+    assert len(json.loads(run("failed", "list", "--config", config, "--json").stdout)["failed"]) == 1
+
+
+@pytest.mark.usefixtures("books")
+def test_replay_of_nothing_says_so(config: str, run: Run) -> None:
+    result = run("replay", "run", "--config", config, "--code", "refused")
+    assert (result.exit_code, result.stdout) == (0, "nothing matched\n")
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize("command", ["status", "failed list", "replay run", "ledger verify"])
+def test_a_name_that_nobody_bears_is_a_usage_error(config: str, run: Run, command: str) -> None:
+    result = run(*command.split(), "--config", config, "--tenant", "acne")
+    assert (result.exit_code, result.stderr) == (2, "scim-bridge: there is no tenant acne (there: acme)\n")
+    if command != "ledger verify":
+        result = run(*command.split(), "--config", config, "--target", "lms")
+        assert (result.exit_code, result.stderr) == (2, "scim-bridge: there is no target lms (there: trakstar)\n")
+
+
+def test_what_has_left_the_configuration_may_still_be_asked_about(config: str, run: Run, books: Store) -> None:
+    with books.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "trakstar"), ("former", "old")])
+    assert run("failed", "list", "--config", config, "--tenant", "former", "--target", "old").stdout == "0 dead\n"
+    wrong = run("failed", "list", "--config", config, "--tenant", "former", "--target", "trakstar")
+    assert (wrong.exit_code, "(there: old)" in wrong.stderr) == (2, True)
 
 
 def test_ledger_verify_fails_when_a_row_was_altered(config: str, run: Run, books: Store) -> None:
@@ -152,9 +206,43 @@ def test_a_configuration_that_cannot_be_used_is_no_traceback(tmp_path: Path, run
 def test_a_database_without_tables_is_no_traceback(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "bridge.toml"
     file.write_text('[[tenants]]\nid = "acme"\n')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "bridge.db").touch()
     result = run("status", "--config", str(file))
     assert result.exit_code == 1
-    assert "scim-bridge migrate" in result.stderr
+    assert "run `scim-bridge migrate` or `scim-bridge up` first" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "failed list", "ledger verify", "token list", "user show ann"])
+def test_a_command_that_only_looks_makes_no_database(tmp_path: Path, run: Run, command: str) -> None:
+    file = tmp_path / "bridge.toml"
+    file.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/absent.db"\n[[tenants]]\nid = "acme"\n')
+    result = run(*command.split(), "--config", str(file))
+    assert result.exit_code == 1
+    assert f"there is no database file {tmp_path}/absent.db" in result.stderr
+    assert not (tmp_path / "absent.db").exists()
+
+
+@pytest.mark.parametrize("is_empty", [True, False], ids=["unmigrated", "absent"])
+def test_reconcile_without_books_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_empty: bool
+) -> None:
+    monkeypatch.setenv("TRAKSTAR_API_KEY", "s3cret")
+    database = tmp_path / "absent.db"
+    if is_empty:
+        database.touch()
+    file = tmp_path / "bridge.toml"
+    file.write_text(
+        f'data_dir = "{tmp_path}/data"\n[store]\nurl = "sqlite:///{database}"\n'
+        '[queue]\nurl = "redis://127.0.0.1:1/0"\n[[tenants]]\nid = "acme"\n'
+        '[[tenants.targets]]\nname = "trakstar"\nkind = "trakstar"\napi_key = "env:TRAKSTAR_API_KEY"\n'
+    )
+    arguments = ["reconcile", "--config", str(file), "--tenant", "acme", "--target", "trakstar"]
+    done = subprocess.run([sys.executable, "-m", "workers", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "run `scim-bridge migrate` or `scim-bridge up` first" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert database.exists() == is_empty
 
 
 def test_reconcile_hands_over_to_the_delivering_side(config: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,14 @@ def test_revoke_ends_a_token(config: str, sqlite_url: str, run: Run) -> None:
     assert run("token", "revoke", "--config", config, "--tenant", "acme", token_id).exit_code == 0
     assert principal(sqlite_url, value) is None
     again = run("token", "revoke", "--config", config, "--tenant", "acme", token_id)
-    assert (again.exit_code, again.stderr) == (1, f"scim-bridge: the tenant acme has no living token {token_id}\n")
+    assert (again.exit_code, again.stdout) == (0, f"the token {token_id} is already revoked\n")
+    told = run("token", "revoke", "--config", config, "--tenant", "acme", token_id, "--json")
+    assert json.loads(told.stdout) == {"id": token_id, "state": "revoked", "already_revoked": True}
+
+
+def test_revoking_what_never_was_fails(config: str, run: Run) -> None:
+    result = run("token", "revoke", "--config", config, "--tenant", "acme", "0123456789abcdef")
+    assert (result.exit_code, result.stderr) == (1, "scim-bridge: the tenant acme has no token 0123456789abcdef\n")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +104,8 @@ def test_a_wrong_command_is_answered_by_a_sentence(config: str, run: Run, argume
 
 def test_a_store_without_tables_is_answered_by_a_sentence(tmp_path: Path, run: Run) -> None:
     (tmp_path / "bridge.toml").write_text('[[tenants]]\nid = "acme"\n')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "bridge.db").touch()
     arguments = ("--config", str(tmp_path / "bridge.toml"), "--tenant", "acme", "--scope", "scim")
     result = run("token", "create", *arguments)
     assert result.exit_code == 1
