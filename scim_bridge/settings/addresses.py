@@ -27,7 +27,10 @@ def is_loopback_url(url: str) -> bool:
 
 
 def problem_with_target(url: str) -> str | None:
-    """Return why a URL cannot be a target's address, None when it can."""
+    """Return why a URL cannot be a target's address, None when it can.
+
+    Every call carries the credential: off this machine it must not travel in clear text.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -39,6 +42,20 @@ def problem_with_target(url: str) -> str | None:
         return "must hold no user name or password; credentials are options of their own"
     if parts.query or parts.fragment:
         return "must end with its path, without ? or #"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "must use https unless it is on this machine"
+    return None
+
+
+def problem_with_public_url(url: str) -> str | None:
+    """Return why a URL cannot be what senders call us, None when it can."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.username or parts.query or parts.fragment:
+        return "must be an address like https://bridge.example.com"
     return None
 
 

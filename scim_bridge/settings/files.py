@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from scim_bridge import shipped
@@ -15,8 +15,6 @@ from scim_bridge.settings.problems import Findings
 
 FILE_VARIABLE = "SCIM_BRIDGE_CONFIG"
 PREFIX = "SCIM_BRIDGE__"
-
-_CANNOT_BE_READ = "cannot be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +62,24 @@ def read_toml(file: Path, findings: Findings) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         # The library's sentence names line and column and quotes nothing of the file but a single character.
         findings.add(file, "", f"is no TOML: {error}")
-    except FileNotFoundError:
-        findings.add(file, "", "there is no such file")
-    except (OSError, UnicodeDecodeError):
-        findings.add(file, "", _CANNOT_BE_READ)
+    except (OSError, UnicodeDecodeError) as error:
+        findings.add(file, "", why_unreadable(error))
     return {}
+
+
+def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Return what keeps a file from being read, to stand behind its name. Quotes nothing of the file."""
+    match error:
+        case FileNotFoundError():
+            return "does not exist"
+        case IsADirectoryError():
+            return "is a folder"
+        case PermissionError():
+            return "may not be read by this user"
+        case UnicodeDecodeError():
+            return "is not UTF-8 text"
+        case _:
+            return "cannot be read"
 
 
 def tenant_tables(place: Place, document: Mapping[str, Any], findings: Findings) -> Iterator[TenantTable]:
@@ -103,7 +114,11 @@ def overrides(environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     for name in environ:
         if name.upper().startswith(PREFIX) and name[len(PREFIX) :].split("__")[0].lower() not in known:
             findings.add_unknown("environment", name, [f"{PREFIX}{key.upper()}" for key in known])
-    return {key: value for key, value in source().items() if key in known}
+    try:
+        return {key: value for key, value in source().items() if key in known}
+    except SettingsError:
+        findings.add("environment", "", f"a table in one variable, like {PREFIX}WEB, must be JSON")
+        return {}
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The kinds of targets: each kind's file says which options there are, their defaults, and which are secrets."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from scim_bridge.settings.problems import Findings
 ABOUT_THE_FILE = frozenset({"secrets", "required", "choices"})
 """Top-level keys of a kind's file that say something about options instead of being one."""
 
-_SWITCHES = {True: "on", False: "off"}
-"""TOML's own words for a switch are as good as ours."""
+_LEAST_S = 0.1
+"""Seconds; no shorter time limit leaves an answer the time to come."""
 
 OURS = frozenset(TargetSettings.model_fields) - {"options", "secrets"}
 """Keys that every target has, whatever its kind."""
@@ -37,16 +38,13 @@ class Kind:
 
     def problem_with(self, option: str, value: Any) -> str | None:
         """Return why a value cannot be the option's, None when it can. The text never holds the value."""
-        word = _SWITCHES[value] if isinstance(value, bool) else value
-        if option in self.choices and word not in self.choices[option]:
+        if option in self.choices and value not in self.choices[option]:
             return f"must be one of {', '.join(str(choice) for choice in self.choices[option])}"
         default = self.defaults.get(option)
         if option in self.secrets or default is None:
             return None
-        if isinstance(default, bool) or isinstance(value, bool):
-            return None if isinstance(default, (bool, str)) else f"must be {_type_name(default)}"
         if isinstance(default, (int, float)):
-            return None if isinstance(value, (int, float)) else "must be a number"
+            return _problem_with_number(value, least=_LEAST_S if option.endswith("_s") else 1)
         return None if isinstance(value, type(default)) else f"must be {_type_name(default)}"
 
 
@@ -87,6 +85,12 @@ def _overridden(kind: Kind, file: Path, findings: Findings) -> Kind:
     )
 
 
+def _problem_with_number(value: Any, *, least: float) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "must be a number"
+    return None if least <= value < math.inf else f"must be a number from {least:g} on"
+
+
 def _type_name(value: Any) -> str:
-    names_of_types = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
-    return names_of_types.get(type(value), "a number")
+    names_of_types: dict[type, str] = {str: "text", list: "a list", dict: "a table"}
+    return names_of_types[type(value)]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from scim_bridge.settings import addresses, files, references, targets
 from scim_bridge.settings.models import Settings, SourceSettings, TargetSettings, TenantSettings
-from scim_bridge.settings.problems import Findings, dotted
+from scim_bridge.settings.problems import Findings, dotted, without_faults
 
 
 class Role(StrEnum):
@@ -50,8 +50,9 @@ def load(
     document = files.read_toml(place.file, findings)
     overrides = files.overrides(environ, findings)
     reader = _TenantReader(place, environ, findings, Role(role))
-    tenants = [reader.read(table) for table in files.tenant_tables(place, document, findings)]
-    for name in _twice(tenant.id for tenant in tenants if tenant is not None):
+    tables = list(files.tenant_tables(place, document, findings))
+    tenants = [reader.read(table) for table in tables]
+    for name in _twice(table.table.get("id") for table in tables):
         findings.add(place.file, "tenants", f"the tenant {name} is there twice")
     common = files.merged({key: value for key, value in document.items() if key != "tenants"}, overrides)
     settings = _common(place, common, overrides, environ, findings)
@@ -67,13 +68,13 @@ def _common(
     findings: Findings,
 ) -> Settings:
     """Return the settings that are no tenant's, with paths made absolute."""
-    usable = {}
+    usable: dict[str, Any] = {}
     for key, value in table.items():
         where = "environment" if key in overrides else place.file
         if key not in Settings.model_fields:
             findings.add_unknown(where, key, Settings.model_fields)
-        elif _is_valid(key, value, where, findings):
-            usable[key] = value
+        else:
+            usable |= _sound(key, value, where, findings)
     settings = Settings(**usable)
     store_url = _referred(settings.store.url, "store.url", place, environ, findings)
     queue_url = _referred(settings.queue.url, "queue.url", place, environ, findings)
@@ -82,8 +83,9 @@ def _common(
         ("queue.url", addresses.problem_with_queue(queue_url)),
         ("web.bind", addresses.problem_with_bind(settings.web.bind)),
         ("web.admin_bind", addresses.problem_with_bind(settings.web.admin_bind)),
+        ("web.public_url", settings.web.public_url and addresses.problem_with_public_url(settings.web.public_url)),
     ):
-        if problem is not None:
+        if problem:
             findings.add("environment" if key.partition(".")[0] in overrides else place.file, key, problem)
     return settings.model_copy(
         update={
@@ -94,16 +96,16 @@ def _common(
     )
 
 
-def _is_valid(key: str, value: Any, where: Path | str, findings: Findings) -> bool:
-    """Tell whether one top-level key can be used; what is wrong with it is noted."""
+def _sound(key: str, value: Any, where: Path | str, findings: Findings) -> dict[str, Any]:
+    """Return what can be used of one top-level key, under that key; what is wrong with it is noted."""
     try:
         Settings(**{key: value})
     except ValidationError as error:
         model = Settings.model_fields[key].annotation
         known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else ()
         findings.add_invalid(where, "", error, known)
-        return False
-    return True
+        return without_faults({key: value}, error)
+    return {key: value}
 
 
 def _referred(value: str, key: str, place: files.Place, environ: Mapping[str, str], findings: Findings) -> str:
@@ -121,8 +123,22 @@ def _anchored(url: str, place: files.Place) -> str:
     return f"{prefix}{place.absolute(url.removeprefix(prefix))}" if url.startswith(prefix) else url
 
 
-def _twice(names: Iterable[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
+def _twice(names: Iterable[Any]) -> list[str]:
+    """Return the names that are there more than once; what is no text is no name."""
+    return [name for name, count in Counter(name for name in names if isinstance(name, str)).items() if count > 1]
+
+
+def _is_plain(name: Any) -> bool:
+    """Tell whether a name can be one; that it must be text at all is said elsewhere."""
+    return not isinstance(name, str) or (name != "" and set(name) <= _PLAIN)
+
+
+def _is_timezone(name: Any) -> bool:
+    """Tell whether a name is a time zone's; that it must be text at all is said elsewhere."""
+    try:
+        return not isinstance(name, str) or zoneinfo.ZoneInfo(name) is not None
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return False
 
 
 class _TenantReader:
@@ -143,27 +159,25 @@ class _TenantReader:
         if "sources" in tenant.table:
             plain["sources"] = self._sources(tenant)
         plain["targets"] = self._all_targets(tenant)
+        if not _is_plain(tenant.table.get("id")):
+            self._findings.add(tenant.file, dotted(tenant.key, "id"), "must be letters, digits, - or _")
+        for part in ("sources", "targets"):
+            for name in _twice(table.get("name") for _, table in self._tables(tenant, part)):
+                self._findings.add(tenant.file, dotted(tenant.key, part), f"{name} is there twice")
         try:
-            read = TenantSettings(**plain)
+            return TenantSettings(**plain)
         except ValidationError as error:
             self._findings.add_invalid(tenant.file, tenant.key, error, TenantSettings.model_fields)
             return None
-        if not read.id or not set(read.id) <= _PLAIN:
-            self._findings.add(tenant.file, dotted(tenant.key, "id"), "must be letters, digits, - or _")
-        for part, names in (("sources", read.sources), ("targets", read.targets)):
-            for name in _twice(each.name for each in names):
-                self._findings.add(tenant.file, dotted(tenant.key, part), f"{name} is there twice")
-        return read
 
     def _all_targets(self, tenant: files.TenantTable) -> list[TargetSettings]:
         found = []
         for number, table in self._tables(tenant, "targets"):
             prefix = dotted(tenant.key, "targets", number)
             target = self._targets.read(tenant, prefix, table)
-            if target is None:
-                continue
-            found.append(target)
-            if not target.name or not set(target.name) <= _PLAIN:
+            if target is not None:
+                found.append(target)
+            if not _is_plain(table.get("name")):
                 self._findings.add(tenant.file, dotted(prefix, "name"), "must be letters, digits, - or _")
         return found
 
@@ -172,15 +186,12 @@ class _TenantReader:
         for number, table in self._tables(tenant, "sources"):
             prefix = dotted(tenant.key, "sources", number)
             secret = self._source_secret(tenant, prefix, table)
+            if not _is_timezone(table.get("timezone", "UTC")):
+                self._findings.add(tenant.file, dotted(prefix, "timezone"), "is no time zone like Europe/Berlin")
             try:
-                source = SourceSettings(**{**table, "secret": secret})
-                zoneinfo.ZoneInfo(source.timezone)
+                found.append(SourceSettings(**{**table, "secret": secret}))
             except ValidationError as error:
                 self._findings.add_invalid(tenant.file, prefix, error, SourceSettings.model_fields)
-            except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-                self._findings.add(tenant.file, dotted(prefix, "timezone"), "is no time zone like Europe/Berlin")
-            else:
-                found.append(source)
         return found
 
     def _source_secret(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> SecretStr | None:

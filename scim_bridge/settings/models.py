@@ -4,6 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+Recogniser = Literal["externalId", "email", "userName"]
+"""What an account that is met for the first time can be recognised by."""
+
 
 class Checked(BaseModel):
     """A frozen part of the settings that knows all its keys; an unknown one is an error."""
@@ -16,7 +19,7 @@ class StoreSettings(Checked):
 
     # May hold a password, so it is never shown.
     url: str = Field(default="sqlite:///var/bridge.db", repr=False)
-    pool_size: int = 10
+    pool_size: int = Field(default=10, ge=1)
 
 
 class QueueSettings(Checked):
@@ -30,21 +33,21 @@ class WebSettings(Checked):
     """The front door."""
 
     bind: str = "127.0.0.1:8080"
-    workers: int = 2
-    threads: int = 8
+    workers: int = Field(default=2, ge=1)
+    threads: int = Field(default=8, ge=1)
     admin_bind: str = "127.0.0.1:9090"
     public_url: str | None = None
-    max_body_bytes: int = 1_048_576
-    bulk_max_operations: int = 1000
-    bulk_max_payload_bytes: int = 5_242_880
-    max_results: int = 200
-    statement_timeout_s: float = 2.0
+    max_body_bytes: int = Field(default=1_048_576, ge=1)
+    bulk_max_operations: int = Field(default=1000, ge=1)
+    bulk_max_payload_bytes: int = Field(default=5_242_880, ge=1)
+    max_results: int = Field(default=200, ge=1)
+    statement_timeout_s: float = Field(default=2.0, gt=0, allow_inf_nan=False)
 
 
 class WorkerSettings(Checked):
     """How many delivering processes `up` starts."""
 
-    processes: int = 2
+    processes: int = Field(default=2, ge=0)
 
 
 class SourceSettings(Checked):
@@ -70,7 +73,7 @@ class LimitSettings(Checked):
     """At most `requests` calls in any `per_s` seconds; of all classes, or of one."""
 
     requests: int = Field(ge=1)
-    per_s: float = Field(gt=0)
+    per_s: float = Field(gt=0, allow_inf_nan=False)
     class_: str | None = Field(default=None, alias="class")
 
 
@@ -78,7 +81,7 @@ class FieldSettings(Checked):
     """What a target asks of one of its fields."""
 
     required: bool = False
-    max_length: int | None = None
+    max_length: int | None = Field(default=None, ge=1)
     pattern: str | None = None
     on_too_long: Literal["refuse", "shorten"] = "refuse"
 
@@ -105,7 +108,7 @@ class TargetSettings(Checked):
     concurrency: int = Field(default=4, ge=1)
     max_age_days: int = Field(default=28, ge=1)
     max_attempts: int = Field(default=8, ge=1)
-    match_by: list[str] = Field(default_factory=lambda: ["externalId", "email", "userName"])
+    match_by: list[Recogniser] = Field(default_factory=lambda: list[Recogniser](("externalId", "email", "userName")))
     guard: GuardSettings = GuardSettings()
     limits: list[LimitSettings] = Field(default_factory=list)
     mapping: dict[str, str] = Field(default_factory=dict)

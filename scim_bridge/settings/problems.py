@@ -1,9 +1,10 @@
 """What is wrong with a configuration: every problem with its file and key, all told at once."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -61,7 +62,7 @@ class Findings:
             if found["type"] == "extra_forbidden":
                 self.add_unknown(file, key, names)
             else:
-                self.add(file, key, _sentence(found["msg"]))
+                self.add(file, key, _sentence(key, found["type"], found["msg"]))
 
     def refuse(self) -> None:
         """Raise SettingsRefused when there is any problem."""
@@ -80,6 +81,26 @@ def dotted(*parts: str | int) -> str:
     return path
 
 
-def _sentence(message: str) -> str:
+def without_faults(table: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+    """Return a table without what a model found wrong, so that the rest of it can be checked further.
+
+    What is wrong inside a table of it is taken out alone; anything else goes as a whole.
+    """
+    sound = dict(table)
+    for found in error.errors(include_url=False, include_context=False, include_input=False):
+        key, *within = found["loc"]
+        value = sound.get(str(key))
+        if within and isinstance(value, dict):
+            sound[str(key)] = {name: each for name, each in value.items() if name != within[0]}
+        else:
+            sound.pop(str(key), None)
+    return sound
+
+
+def _sentence(key: str, kind: str, message: str) -> str:
+    if kind == "model_type":
+        return f"must be a [{key}] table" if key.isidentifier() else "must be a table"
+    if kind == "dict_type":
+        return "must be a table"
     text = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return text[:1].lower() + text[1:]

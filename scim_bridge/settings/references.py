@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from scim_bridge.settings.files import Place
+from scim_bridge.settings.files import Place, why_unreadable
 
 SCHEMES = ("env:", "file:")
 
@@ -24,6 +24,8 @@ def resolve(reference: str, place: Place, environ: Mapping[str, str]) -> str:
         Unresolved: the variable or file is not there, or is empty.
     """
     scheme, _, name = reference.partition(":")
+    if not name:
+        raise Unresolved("names no environment variable" if scheme == "env" else "names no file")
     if scheme == "env":
         value = environ.get(name, "")
         if not value:
@@ -31,8 +33,8 @@ def resolve(reference: str, place: Place, environ: Mapping[str, str]) -> str:
         return value
     try:
         value = Path(place.absolute(name)).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise Unresolved(f"the file {name} cannot be read") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unresolved(f"the file {name} {why_unreadable(error)}") from None
     if not value:
         raise Unresolved(f"the file {name} is empty")
     return value

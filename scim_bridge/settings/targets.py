@@ -1,7 +1,8 @@
 """One target's settings: its kind's defaults, its own table over them, its secrets, and what is wrong with any."""
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,16 @@ from scim_bridge.settings.models import (
     LimitSettings,
     TargetSettings,
 )
-from scim_bridge.settings.problems import Findings, dotted
+from scim_bridge.settings.problems import Findings, dotted, without_faults
 
 _KEYS_WITHIN = frozenset(
     {"class", *GuardSettings.model_fields, *LimitSettings.model_fields, *FieldSettings.model_fields}
     | {*GroupSettings.model_fields}
 )
 """Keys of a target's own tables, for finding the one that was meant."""
+
+_UNKNOWN = kinds.Kind(name="", defaults={}, secrets=frozenset(), required=(), choices={})
+"""Stands for a kind that there is not: what every target has is checked all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,28 +40,37 @@ class Reader:
     resolves: bool
 
     def read(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> TargetSettings | None:
-        """Return a target's settings; None, with findings, when the table cannot be used."""
-        kind_name = table.get("kind")
-        if not isinstance(kind_name, str) or kind_name not in kinds.names():
-            text = f"must be one of {', '.join(kinds.names())}"
-            self.findings.add(tenant.file, dotted(prefix, "kind"), text)
-            return None
-        kind = kinds.read(kind_name, self.place, self.findings)
-        for key in sorted(table.keys() - kind.options - kinds.OURS):
-            self.findings.add_unknown(tenant.file, dotted(prefix, key), kind.options | kinds.OURS)
+        """Return a target's settings; None, with findings, when the table cannot be used.
+
+        What does not hang on a wrong key is checked all the same.
+        """
+        kind = self._kind(tenant, prefix, table)
         merged = files.merged(kind.defaults, {key: table[key] for key in table.keys() & (kind.options | kinds.OURS)})
         options, secrets = self._options(tenant, prefix, kind, merged, literals_allowed=_is_simulated(table))
         common = {key: value for key, value in merged.items() if key in kinds.OURS}
-        common["mapping"] = self._mapping(tenant, prefix, common.get("mapping", {}))
+        mapping = common.get("mapping", {})
+        common["mapping"] = self._mapping(tenant, prefix, mapping)
         try:
-            target = TargetSettings(**common, options=options, secrets=secrets)
+            target, is_whole = TargetSettings(**common, options=options, secrets=secrets), kind is not _UNKNOWN
         except ValidationError as error:
             self.findings.add_invalid(tenant.file, prefix, error, _KEYS_WITHIN)
-            return None
+            sound = {"name": "", "kind": kind.name, **without_faults(common, error)}
+            target, is_whole = TargetSettings(**sound), False
         self._check_scope(tenant, prefix, target)
-        for name in _faulty_patterns(target):
-            self.findings.add(tenant.file, dotted(prefix, "fields", name, "pattern"), "is no regular expression")
-        return target
+        known = mapping.keys() if isinstance(mapping, Mapping) and kind is not _UNKNOWN else target.fields.keys()
+        self._check_fields(tenant, prefix, target, known)
+        return target if is_whole else None
+
+    def _kind(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> kinds.Kind:
+        """Return a target's kind; keys that it does not know are findings, and so is a kind that nobody knows."""
+        name = table.get("kind")
+        if not isinstance(name, str) or name not in kinds.names():
+            self.findings.add(tenant.file, dotted(prefix, "kind"), f"must be one of {', '.join(kinds.names())}")
+            return _UNKNOWN
+        kind = kinds.read(name, self.place, self.findings)
+        for key in sorted(table.keys() - kind.options - kinds.OURS):
+            self.findings.add_unknown(tenant.file, dotted(prefix, key), kind.options | kinds.OURS)
+        return kind
 
     def _check_scope(self, tenant: files.TenantTable, prefix: str, target: TargetSettings) -> None:
         if target.scope is not None:
@@ -65,6 +78,18 @@ class Reader:
                 scopes.compile_filter(target.scope)
             except ValueError as error:
                 self.findings.add(tenant.file, dotted(prefix, "scope"), str(error))
+
+    def _check_fields(
+        self, tenant: files.TenantTable, prefix: str, target: TargetSettings, known: Collection[str]
+    ) -> None:
+        """Note rules for fields that nothing maps, also not the kind, and patterns that cannot be read."""
+        for name, field in target.fields.items():
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                text = "is no field of [mapping]" + (f"; did you mean {near[0]}?" if near else "")
+                self.findings.add(tenant.file, dotted(prefix, "fields", name), text)
+            if field.pattern is not None and not _compiles(field.pattern):
+                self.findings.add(tenant.file, dotted(prefix, "fields", name, "pattern"), "is no regular expression")
 
     def _options(
         self,
@@ -124,10 +149,9 @@ class Reader:
         if not isinstance(mapping, Mapping):
             return mapping
         kept = {name: text for name, text in mapping.items() if text != ""}
-        if all(isinstance(text, str) for text in kept.values()):
-            for fault in check_mapping(kept):
-                field, _, sentence = fault.partition(": ")
-                self.findings.add(tenant.file, dotted(prefix, "mapping", field), sentence)
+        for name, text in kept.items():
+            for fault in check_mapping({name: text}) if isinstance(text, str) else ():
+                self.findings.add(tenant.file, dotted(prefix, "mapping", name), fault.removeprefix(f"{name}: "))
         return kept
 
 
@@ -135,10 +159,6 @@ def _is_simulated(table: Mapping[str, Any]) -> bool:
     """Tell whether every address that a target is given is on this machine: its secrets open nothing elsewhere."""
     given = [value for key, value in table.items() if key.endswith("url") and value]
     return bool(given) and all(addresses.is_loopback_url(str(url)) for url in given)
-
-
-def _faulty_patterns(target: TargetSettings) -> list[str]:
-    return [name for name, field in target.fields.items() if field.pattern is not None and not _compiles(field.pattern)]
 
 
 def _compiles(pattern: str) -> bool:

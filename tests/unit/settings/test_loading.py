@@ -130,10 +130,6 @@ def test_a_kinds_file_beside_the_configuration_lies_between(tmp_path: Path) -> N
     assert target.options["bulk_groups"] == "off"
 
 
-def test_a_switch_may_be_said_in_tomls_own_words(tmp_path: Path) -> None:
-    assert only_target(load(tmp_path, TARGET + "bulk_archive = true\n")).options["bulk_archive"] is True
-
-
 @pytest.mark.parametrize("role", ["web", "relay", "operator"])
 def test_a_process_is_not_given_the_secrets_of_another_role(tmp_path: Path, role: str) -> None:
     target = only_target(load(tmp_path, TARGET, role=role, environ={"KEY": ""}))
@@ -174,10 +170,36 @@ ONE_FAULT = [
     (TARGET + "timeout_s = 'x'", "tenants[0].targets[0].timeout_s: must be a number"),
     (TARGET + "concurrency = 0", "tenants[0].targets[0].concurrency: must be greater than or equal to 1"),
     (TARGET + "create_semantics = 'maybe'", "tenants[0].targets[0].create_semantics: must be one of add_only, upsert"),
+    ("[web]\nworkers = 0", "web.workers: must be greater than or equal to 1"),
+    ("[web]\nthreads = 0", "web.threads: must be greater than or equal to 1"),
+    ("[web]\nmax_body_bytes = 0", "web.max_body_bytes: must be greater than or equal to 1"),
+    ("[web]\nmax_results = 0", "web.max_results: must be greater than or equal to 1"),
+    ("[web]\nstatement_timeout_s = 0", "web.statement_timeout_s: must be greater than 0"),
+    ("[web]\nstatement_timeout_s = inf", "web.statement_timeout_s: must be a finite number"),
+    ("[store]\npool_size = 0", "store.pool_size: must be greater than or equal to 1"),
+    ("[worker]\nprocesses = -1", "worker.processes: must be greater than or equal to 0"),
+    ("store = 3", "store: must be a [store] table"),
+    (TARGET + "guard = 3", "tenants[0].targets[0].guard: must be a table"),
+    (TARGET + "mapping = 3", "tenants[0].targets[0].mapping: must be a table"),
+    (TARGET + "timeout_s = 0", "tenants[0].targets[0].timeout_s: must be a number from 0.1 on"),
+    (TARGET + "timeout_s = nan", "tenants[0].targets[0].timeout_s: must be a number from 0.1 on"),
+    (TARGET + "timeout_s = true", "tenants[0].targets[0].timeout_s: must be a number"),
+    (TARGET + "bulk_archive = true", "tenants[0].targets[0].bulk_archive: must be one of off, on"),
+    (
+        TARGET + "match_by = ['email', 'phone']",
+        "tenants[0].targets[0].match_by[1]: must be 'externalId', 'email' or 'userName'",
+    ),
+    (
+        TARGET + "[tenants.targets.fields.frstName]\nmax_length = 3",
+        "tenants[0].targets[0].fields.frstName: is no field of [mapping]; did you mean firstName?",
+    ),
     # What names refer to.
     (TARGET.replace("trakstar", "moodle"), "tenants[0].targets[0].kind: must be one of mindtickle, trakstar"),
     (TARGET.replace("env:KEY", "env:NONE"), "tenants[0].targets[0].api_key: the environment variable NONE is not set"),
-    (TARGET.replace("env:KEY", "file:none"), "tenants[0].targets[0].api_key: the file none cannot be read"),
+    (TARGET.replace("env:KEY", "file:none"), "tenants[0].targets[0].api_key: the file none does not exist"),
+    (TARGET.replace("env:KEY", "env:"), "tenants[0].targets[0].api_key: names no environment variable"),
+    (TARGET.replace("env:KEY", "file:"), "tenants[0].targets[0].api_key: names no file"),
+    (TARGET.replace("env:KEY", "file:."), "tenants[0].targets[0].api_key: the file . is a folder"),
     (
         TARGET.replace('api_key = "env:KEY"', ""),
         "tenants[0].targets[0].api_key: is missing; a trakstar target needs it",
@@ -187,6 +209,11 @@ ONE_FAULT = [
         TARGET + "base_url = 'api.example.com'",
         "tenants[0].targets[0].base_url: must be an address like https://host/path",
     ),
+    (
+        TARGET + "base_url = 'http://api.example.com'",
+        "tenants[0].targets[0].base_url: must use https unless it is on this machine",
+    ),
+    ('[web]\npublic_url = "bridge"', "web.public_url: must be an address like https://bridge.example.com"),
     (
         '[queue]\nurl = "redis://queue.example.com"',
         "queue.url: needs a password or TLS (rediss://) unless it is on this machine",
@@ -242,6 +269,63 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_one_fault_of_a_target_hides_none_of_its_others(tmp_path: Path) -> None:
+    text = TARGET.replace("env:KEY", "env:NONE").replace('"lms"', '"l/ms"') + (
+        "mode = 'dead'\nscope = 'nope eq 1'\nbase_url = 'http://api.example.com'\n"
+        "mapping = {firstName = 'name.(', lastName = 3}\n"
+        "[tenants.targets.fields.email]\npattern = '('\n[tenants.targets.fields.username]\nmax_length = 'x'\n"
+    )
+    found = problems(tmp_path, text)
+    assert {line.removeprefix("bridge.toml: tenants[0].targets[0].").partition(":")[0] for line in found} == {
+        "api_key",
+        "base_url",
+        "mapping.firstName",
+        "mapping.lastName",
+        "mode",
+        "fields.username.max_length",
+        "scope",
+        "fields.email.pattern",
+        "name",
+    }
+
+
+def test_an_unknown_kind_hides_no_fault_that_every_kind_could_have(tmp_path: Path) -> None:
+    found = problems(tmp_path, TARGET.replace("trakstar", "moodle") + "mode = 'dead'\nscope = 'nope eq 1'\n")
+    assert [line.split(": ")[1].rpartition(".")[2] for line in found] == ["kind", "mode", "scope"]
+
+
+def test_one_fault_of_a_section_hides_none_of_its_others(tmp_path: Path) -> None:
+    found = problems(tmp_path, "[web]\nthreads = 0\nbind = '8080'\npublic_url = 'bridge'\n")
+    assert [line.split(": ")[1] for line in found] == ["web.threads", "web.bind", "web.public_url"]
+
+
+def test_a_tenant_that_is_there_twice_is_told_beside_files_that_are_bad(tmp_path: Path) -> None:
+    twice = {"tenants__a": 'id = "twin"', "tenants__b": 'id = "twin"\nack = "never"', "tenants__c": "[bad"}
+    found = problems(tmp_path, "[web]\nthreads = 0\n", **twice)
+    assert [line.split(": ")[0] for line in found] == [
+        "tenants/c.toml",
+        "tenants/b.toml",
+        "bridge.toml",
+        "bridge.toml",
+    ]
+    assert found[2] == "bridge.toml: tenants: the tenant twin is there twice"
+
+
+def test_a_section_in_the_environment_that_is_no_json_is_a_fault(tmp_path: Path) -> None:
+    found = problems(tmp_path, "data_dir = 3", environ={"SCIM_BRIDGE__WEB": "{bad"})
+    assert found == [
+        "environment: a table in one variable, like SCIM_BRIDGE__WEB, must be JSON",
+        "bridge.toml: data_dir: must be a valid string",
+    ]
+
+
+def test_a_folder_and_a_file_of_other_text_say_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b'a = "\xe9"')
+    for name, reason in ((".", "is a folder"), ("latin.toml", "is not UTF-8 text")):
+        with pytest.raises(SettingsRefused, match=reason):
+            loading.load(tmp_path / name, environ={})
+
+
 def test_an_unknown_variable_of_ours_is_a_fault(tmp_path: Path) -> None:
     found = problems(tmp_path, "", environ={"SCIM_BRIDGE__STOER__URL": "x"})
     assert found == ["environment: SCIM_BRIDGE__STOER__URL: unknown key; did you mean SCIM_BRIDGE__STORE?"]
@@ -257,7 +341,7 @@ def test_what_is_no_toml_is_a_fault_of_the_file(tmp_path: Path, content: str | b
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsRefused, match="there is no such file"):
+    with pytest.raises(SettingsRefused, match="does not exist"):
         loading.load(tmp_path / "none.toml", environ={})
 
 
