@@ -108,6 +108,23 @@ def owners(tx: Transaction, lane_id: int, account_ids: Sequence[str]) -> dict[st
     return {row.account_id: (row.resource_id, row.deleted_at is not None) for row in tx.connection.execute(query)}
 
 
+def unresolved(tx: Transaction, lane_id: int, *, except_for: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Return what living people's accounts are recognised by whose ids nobody has told us yet, by resource id."""
+    query = (
+        sa.select(link.c.resource_id, link.c.matching)
+        .join(tables.resource, tables.resource.c.id == link.c.resource_id)
+        .where(
+            link.c.lane_id == lane_id,
+            link.c.account_id.is_(None),
+            link.c.active.is_not(None),
+            link.c.doubt.is_(None),
+            tables.resource.c.deleted_at.is_(None),
+            ~sets.among(link.c.resource_id, sets.id_rows(tx, except_for)),
+        )
+    )
+    return {row.resource_id: json.loads(row.matching or "{}") for row in tx.connection.execute(query)}
+
+
 def release(tx: Transaction, lane_id: int, resource_ids: Iterable[int]) -> None:
     """Take the account from resources that no longer own it (deleted ones, when another adopts it)."""
     tx.connection.execute(

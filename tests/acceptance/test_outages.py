@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from running.bridge import user
+
 from scim_bridge.sandbox.targets.faults import Fault
 from scim_bridge.sandbox.targets.mindtickle import simulate_mindtickle
 from scim_bridge.sandbox.targets.trakstar import simulate_trakstar

@@ -211,3 +211,45 @@ def test_an_account_id_that_is_told_for_two_people_is_given_to_one(make_bench: C
     bench.work(shifts=8)
     assert bench.states() == {"delivered": 3, "dead": 1}
     assert bench.operations()[-1].reason == "merge_needed"
+
+
+def test_a_second_person_of_the_same_address_never_takes_over_the_first_ones_account(bench: Bench) -> None:
+    """The first one's account was made by a call that told no id; it is theirs all the same."""
+    bench.push("ann", title="First")
+    bench.work()
+    bench.push("bob", emails=[{"value": "ANN@example.com", "primary": True}])
+    bench.work(shifts=3)
+    account = bench.target.held("ann@example.com")
+    assert (account.attributes["title"], account.active) == ("First", True)
+    assert bench.states() == {"delivered": 1, "dead": 1}
+    bench.delete("bob")
+    bench.work(shifts=8)
+    assert bench.target.held("ann@example.com").active is True
+
+
+def test_values_that_were_refused_prove_nothing_of_whose_account_it_is(bench: Bench) -> None:
+    """Two bears one's address, is refused, and is given an address of his own meanwhile."""
+    bench.push("one")
+    bench.work()
+    bench.push("two", emails=[{"value": "one@example.com", "primary": True}])
+    bench.target.on_call = lambda call: rename(bench) if call.step is Step.CREATE else None
+    bench.work(shifts=4)
+    assert bench.target.held("one@example.com").attributes["email"] == "one@example.com"
+    assert bench.target.held("two@example.com").attributes["email"] == "free@example.com"
+    assert "dead" not in bench.states()
+
+
+def rename(bench: Bench) -> None:
+    bench.target.on_call = lambda _call: None
+    bench.push("two", emails=[{"value": "free@example.com", "primary": True}])
+
+
+def test_a_chain_of_renames_before_the_ids_are_known_ends_with_everybody_in_place(bench: Bench) -> None:
+    bench.push("cha")
+    bench.push("chb")
+    bench.work()
+    for name, new in (("chb", "chc"), ("cha", "chb")):
+        bench.push(name, userName=f"{new}@example.com", emails=[{"value": f"{new}@example.com", "primary": True}])
+    bench.work(shifts=8)
+    assert {a.attributes["userName"] for a in bench.target.accounts.values()} == {"chb@example.com", "chc@example.com"}
+    assert "dead" not in bench.states()

@@ -56,7 +56,12 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
     """Decide for each person of a look-up what the accounts that it showed (or did not show) mean."""
     items = {item.person.operation_id: item for item in call.items}
     # The living come first: of two records of one person, the account is the present one's.
-    people = sorted(due.people_of(tx, items), key=lambda person: (person.deleted, person.operation_id))
+    # Of two records of one person the account is the present one's; of two people, his whom we gave it.
+    people = sorted(
+        due.people_of(tx, items),
+        key=lambda person: (person.deleted, person.link.known is None, person.operation_id),
+    )
+    _learn_ids(tx, post, answer, except_for=[person.resource_id for person in people])
     found, doubtful = _match(post, people, items, answer)
     owners = links.owners(tx, post.lane_id, [account.account_id for account in found.values()])
     succeeded = directory.living_namesakes(tx, [p.resource_id for p in people if p.deleted])
@@ -87,17 +92,39 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
 _NOTHING_KNOWN: Mapping[str, object] = {"account_id": None, "known": None, "doubt": None}
 
 
+def _learn_ids(tx: Transaction, post: Post, answer: Answer, *, except_for: Sequence[int]) -> None:
+    """Give everybody whose account we made, and whose id nobody told us, the id that this answer shows.
+
+    Without it an account of ours would look like nobody's to the next person who bears one of its values.
+    """
+    waiting = links.unresolved(tx, post.lane_id, except_for=except_for)
+    wanted = {number: conflicts.Wanted(matching=matching) for number, matching in waiting.items()}
+    found = conflicts.match_accounts(wanted, answer.accounts, match_by=post.settings.match_by)
+    owned = links.owners(tx, post.lane_id, [account.account_id for account in found.values()])
+    fresh: dict[str, int] = {}
+    for number, account in found.items():
+        if account.account_id not in owned:
+            fresh.setdefault(account.account_id, number)
+    links.save(tx, post.lane_id, {number: {"account_id": account_id} for account_id, number in fresh.items()})
+
+
 def _match(
     post: Post, people: Sequence[Person], items: Mapping[int, Item], answer: Answer
 ) -> tuple[dict[int, Account], frozenset[int]]:
-    """Find each person's account by what they are called now, else by what they were called when it was made."""
+    """Find each person's account.
+
+    What an account of ours was made under proves whose it is, so it comes before what its person is called now.
+    """
     found: dict[int, Account] = {}
     doubtful: frozenset[int] = frozenset()
-    for matching_of in (lambda p: items[p.operation_id].matching, lambda p: p.link.matching):
+    made = {p.resource_id for p in people if p.link.known is not None or p.link.doubt in (Doubt.AMBIGUOUS, Doubt.LATE)}
+    stored = {p.resource_id: p.link.matching for p in people if p.resource_id in made}
+    present = {p.resource_id: items[p.operation_id].matching for p in people}
+    for values in (stored, present):
         wanted = {
-            person.resource_id: conflicts.Wanted(account_id=person.link.account_id, matching=matching_of(person))
+            person.resource_id: conflicts.Wanted(account_id=person.link.account_id, matching=values[person.resource_id])
             for person in people
-            if person.resource_id not in found
+            if person.resource_id in values and person.resource_id not in found
         }
         found |= conflicts.match_accounts(wanted, answer.accounts, match_by=post.settings.match_by)
         doubtful |= conflicts.ambiguous(wanted, answer.accounts, match_by=post.settings.match_by)

@@ -148,10 +148,8 @@ def outcome_of(post: Post, item: Item, person: Person, reply: Reply | None) -> O
         case Verdict.DONE:
             return _done(post, item, person, reply)
         case Verdict.CONFLICT:
-            matching = dict(item.matching)
-            return _outcome(
-                person, State.WAITING, "conflict", detail, link={"doubt": Doubt.CONFLICT, "matching": matching}
-            )
+            # Nothing was made, so these values say nothing of an account of this person.
+            return _outcome(person, State.WAITING, "conflict", detail, link={"doubt": Doubt.CONFLICT})
         case Verdict.GONE:
             # The id leads nowhere: drop the link and look once more before anything is said of the person.
             gone = {"account_id": None, "known": None, "doubt": Doubt.AMBIGUOUS}
