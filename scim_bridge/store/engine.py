@@ -238,6 +238,12 @@ def _errors_named() -> Iterator[None]:
             # On PostgreSQL another transaction made the person wait for the same lane at the same moment.
             raise Contended(_ONE_WAITING) from None
         raise
+    except (sa.exc.ProgrammingError, sa.exc.DataError) as error:
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        # undefined_table; and invalid_parameter_value, to SET ROLE on a server where no migration has made the role.
+        if sqlstate == "42P01" or (sqlstate == "22023" and APP_ROLE in str(error.orig)):
+            raise StoreUnavailable("its tables are not there yet") from None
+        raise
     except (sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError, OSError) as error:
         raise StoreUnavailable(type(error).__name__) from None
 

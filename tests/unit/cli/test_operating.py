@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from unit.cli.conftest import Run
 
@@ -221,6 +222,27 @@ def test_a_command_that_only_looks_makes_no_database(tmp_path: Path, run: Run, c
     assert result.exit_code == 1
     assert f"there is no database file {tmp_path}/absent.db" in result.stderr
     assert not (tmp_path / "absent.db").exists()
+
+
+@pytest.mark.postgres
+def test_an_unmigrated_postgresql_is_no_fault_of_ours(postgres_server: str, tmp_path: Path, run: Run) -> None:
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE unmigrated")
+        has_role = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'scim_bridge_app'").fetchone()
+    url = postgres_server.replace("/postgres?", "/unmigrated?").replace("postgresql:", "postgresql+psycopg:", 1)
+    file = tmp_path / "bridge.toml"
+    file.write_text(f'[store]\nurl = "{url}"\n[[tenants]]\nid = "acme"\n')
+    for _ in range(2):
+        # At first the role may be missing, then only the tables are.
+        result = run("status", "--config", str(file))
+        assert result.exit_code == 1
+        assert (
+            "its tables are not there yet. Is it reachable? When it is new, run `scim-bridge migrate`" in result.stderr
+        )
+        if not has_role:
+            with psycopg.connect(postgres_server, autocommit=True) as connection:
+                connection.execute("CREATE ROLE scim_bridge_app")
+            has_role = (1,)
 
 
 @pytest.mark.parametrize("is_empty", [True, False], ids=["unmigrated", "absent"])
