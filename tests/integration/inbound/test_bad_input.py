@@ -316,15 +316,22 @@ class FailingStore(Store):
 
 
 def test_a_defect_of_ours_is_a_scim_error_that_quotes_nobody(
-    sender: Any, shared_store: Store, capsys: pytest.CaptureFixture[str]
+    sender: Any, shared_store: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    logs.configure("info", process="web")
     broken = FailingStore(shared_store.engine, clock=shared_store.clock)
     app = create_app(Settings(), broken, RecordingDispatcher(), clock=broken.clock, secret=b"s" * 32)
     sender.client = app.test_client()
-    response = sender.get("/Users", X_Request_ID="req-7")
+    try:
+        response = sender.get("/Users", X_Request_ID="req-7")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
     check(response, 500)
     assert "req-7" in response.json["detail"]
-    logged = capsys.readouterr()
+    logged = capfd.readouterr()
     assert "ann@example.com" not in response.text + logged.out + logged.err
     assert "RuntimeError" in logged.out + logged.err
 
