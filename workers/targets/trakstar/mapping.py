@@ -1,7 +1,7 @@
 """From our words to Trakstar's: the record as it is held there, and the requests of each call."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,7 @@ def finish(record: Record, *, permissions: Mapping[str, int]) -> Record | Proble
     return replace(record, attributes=attributes)
 
 
-def matching_of(attributes: Mapping[str, Any], match_by: list[str]) -> dict[str, str]:
+def matching_of(attributes: Mapping[str, Any], match_by: Sequence[str]) -> dict[str, str]:
     """Return the folded values by which Trakstar can recognise an account, in configured order."""
     return {
         attribute: fold(attribute, str(value))
