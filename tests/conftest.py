@@ -12,6 +12,8 @@ import pytest
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
 
+pytest_plugins = ["running.bridges"]
+
 
 class FakeClock:
     """Time as the test says. Starts at a fixed instant."""

@@ -17,12 +17,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.store import locking
+from scim_bridge.store.tenancy import APP_ROLE
 
 ALL_TENANTS = "*"
 """What row-level security sees behind the door that crosses tenants."""
-
-APP_ROLE = "scim_bridge_app"
-"""The PostgreSQL role that works with the tables and owns none of them."""
 
 _ONE_WAITING = "operation_one_waiting"
 
