@@ -30,6 +30,8 @@ token = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("last_used_at", BigInteger),
+    # The networks that it may come from (CIDR), separated by blanks; empty: from anywhere.
+    Column("networks", Text, nullable=False, server_default=""),
 )
 
 resource = Table(
@@ -53,9 +55,27 @@ resource = Table(
     Column("modified_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
     UniqueConstraint("tenant", "kind", "unique_key", name="resource_unique_key"),
-    Index("resource_page", "tenant", "kind", "id"),
+    # Skipping to the middle of a list reads this index and nothing else.
+    Index(
+        "resource_page",
+        "tenant",
+        "kind",
+        "id",
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
     Index("resource_external_id", "tenant", "external_id"),
     Index("resource_display_key", "tenant", "kind", "display_key"),
+)
+
+# How many living resources there are, kept and not counted. Rows to add up: at one row all writers would queue.
+population = Table(
+    "population",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("living", BigInteger, nullable=False),
 )
 
 lookup = Table(
@@ -101,6 +121,24 @@ member = Table(
     Column("group_id", Key, ForeignKey("resource.id"), primary_key=True),
     Column("user_id", Key, ForeignKey("resource.id"), primary_key=True),
     Index("member_user", "user_id", "group_id"),
+)
+
+# The answer to the first request with an Idempotency-Key; without a status, that request still runs.
+first_answer = Table(
+    "first_answer",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("token_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    # Keyed digests, of the key and of the body; and which request runs.
+    Column("key", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("answer", Text),
+    Column("started_at", BigInteger, nullable=False),
+    Index("first_answer_started", "started_at"),
 )
 
 change = Table(
