@@ -1,0 +1,52 @@
+"""How many living resources a tenant has: kept by every transaction that adds or removes some, never counted.
+
+One row would make all writers of a tenant queue, so on PostgreSQL there are several a kind and the count is their sum.
+A single row of them may well be negative: who is created through one connection may be deleted through another.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import cache
+
+import sqlalchemy as sa
+
+from scim_bridge.store import tables
+from scim_bridge.store.engine import Transaction
+
+population = tables.population
+
+SHARDS = 16
+"""Rows a kind on PostgreSQL. SQLite has one writer at a time, and one row."""
+
+_SHARD = {"sqlite": "0", "postgresql": f"pg_backend_pid() % {SHARDS}"}
+
+
+def note(tx: Transaction, counts: Mapping[str, int]) -> None:
+    """Add to the counts of the transaction's tenant; a kind's number is how many more (or fewer) there are.
+
+    Call it last in a transaction: the rows stay locked until the commit, and who holds them must wait for nothing else.
+    """
+    changes = sorted((kind, change) for kind, change in counts.items() if change)
+    if not changes:
+        return
+    # All take the rows in the order of the kinds, so that no two can wait for each other.
+    given: dict[str, str | int | None] = {"tenant": tx.tenant}
+    for number, (kind, change) in enumerate(changes):
+        given |= {f"kind_{number}": kind, f"change_{number}": change}
+    tx.connection.execute(_upsert(len(changes), tx.dialect), given)
+
+
+def living(tx: Transaction, kinds: Collection[str]) -> int:
+    """Return how many living resources of these kinds the transaction's tenant has."""
+    of_kinds = sa.select(sa.func.sum(population.c.living)).where(
+        population.c.tenant == tx.tenant, population.c.kind.in_(sorted(kinds))
+    )
+    return int(tx.connection.execute(of_kinds).scalar_one() or 0)
+
+
+@cache
+def _upsert(rows: int, dialect: str) -> sa.TextClause:
+    values = ", ".join(f"(:tenant, :kind_{row}, {_SHARD[dialect]}, :change_{row})" for row in range(rows))
+    return sa.text(
+        f"INSERT INTO population (tenant, kind, shard, living) VALUES {values} "  # noqa: S608 - only names and numbers
+        "ON CONFLICT (tenant, kind, shard) DO UPDATE SET living = population.living + excluded.living"
+    )
