@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from scim_bridge.store import seals, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 
 def append_change(
@@ -40,8 +41,16 @@ def append_change(
             "received_at": tx.now,
         },
     )
-    result = tx.connection.execute(sa.insert(tables.change).values(row).returning(tables.change.c.number))
-    return int(result.scalar_one())
+    return int(_APPEND_CHANGE.run(tx, **row).scalar_one())
+
+
+_APPEND_CHANGE = Prepared(
+    lambda _dialect: (
+        sa.insert(tables.change)
+        .values({name: sa.bindparam(name) for name in [*seals.sealed_columns(tables.change), "seal"]})
+        .returning(tables.change.c.number)
+    )
+)
 
 
 def append_entries(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -80,8 +89,37 @@ def append_entries_of(
 
     `operation_id` and `superseded_by` are columns of `source`, a list of FROM elements with their WHERE as a select.
     """
+    statement = entries_of(
+        source,
+        dialect=tx.dialect,
+        tenant=tx.tenant,
+        at=tx.now,
+        operation_id=operation_id,
+        outcome=outcome,
+        code=code,
+        superseded_by=superseded_by,
+        batch_id=batch_id,
+        who=who,
+    )
+    tx.connection.execute(statement)
+
+
+def entries_of(
+    source: Any,
+    *,
+    dialect: str,
+    tenant: Any,
+    at: Any,
+    operation_id: Any,
+    outcome: str,
+    code: str,
+    superseded_by: Any = None,
+    batch_id: int | None = None,
+    who: str = "bridge",
+) -> sa.Insert:
+    """Return the statement of `append_entries_of`; `tenant` and `at` are values or parameters."""
     values: dict[str, Any] = {
-        "tenant": tx.tenant,
+        "tenant": tenant,
         "operation_id": operation_id,
         "outcome": outcome,
         "code": code,
@@ -89,10 +127,9 @@ def append_entries_of(
         "batch_id": batch_id,
         "superseded_by": superseded_by,
         "who": who,
-        "at": tx.now,
+        "at": at,
     }
-    columns = [*values, "seal"]
-    seal = seals.seal_expression(tables.entry, values, dialect=tx.dialect)
+    seal = seals.seal_expression(tables.entry, values, dialect=dialect)
     selected = [
         (sa.cast(sa.null(), tables.entry.c[name].type) if value is None else sa.literal(value))
         if value is None or isinstance(value, (str, int))
@@ -100,4 +137,4 @@ def append_entries_of(
         for name, value in values.items()
     ]
     statement = source.with_only_columns(*selected, seal).order_by(operation_id)
-    tx.connection.execute(sa.insert(tables.entry).from_select(columns, statement))
+    return sa.insert(tables.entry).from_select([*values, "seal"], statement)

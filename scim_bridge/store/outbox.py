@@ -6,8 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from scim_bridge.domain.states import State
-from scim_bridge.store import ledger, seals, sets, tables
+from scim_bridge.store import ledger, prepared, seals, sets, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 operation = tables.operation
 
@@ -26,74 +27,75 @@ def owe(
     """
     if not lane_ids or not resource_ids:
         return 0
-    lanes, resources = sets.id_rows(tx, lane_ids, "owed_lanes"), sets.id_rows(tx, resource_ids, "owed_resources")
-    superseded = tx.connection.execute(
-        sa.update(operation)
-        .where(
-            operation.c.state == sa.text("'waiting'"),
-            sets.among(operation.c.lane_id, lanes),
-            sets.among(operation.c.resource_id, resources),
-        )
-        .values(seals.sealed(operation, {"state": State.SUPERSEDED.value}, dialect=tx.dialect))
-        .returning(operation.c.id, operation.c.priority)
-    ).all()
-    _insert(tx, lanes=lanes, resources=resources, change=change, priority=priority)
+    lanes, resources = sets.packed(lane_ids), sets.packed(resource_ids)
+    superseded = _SUPERSEDE.run(tx, lanes=lanes, resources=resources).all()
+    _INSERT.run(
+        tx, tenant=tx.tenant, change=change, lanes=lanes, resources=resources, priority=priority, received_at=tx.now
+    )
     if superseded:
-        _close_superseded(tx, change=change, superseded=[row.id for row in superseded])
+        old = sets.packed(row.id for row in superseded)
+        _CLOSE_SUPERSEDED.run(tx, tenant=tx.tenant, change=change, old=old, at=tx.now)
         for urgent in sorted({row.priority for row in superseded if row.priority < priority}):
-            _keep_priority(tx, change=change, priority=urgent, old=[r.id for r in superseded if r.priority == urgent])
+            old = sets.packed(row.id for row in superseded if row.priority == urgent)
+            _KEEP_PRIORITY.run(tx, change=change, old=old, urgent=urgent)
     return len(lane_ids) * len(resource_ids)
 
 
-def _insert(tx: Transaction, *, lanes: Any, resources: Any, change: int, priority: int) -> None:
+def _supersede(dialect: str) -> sa.Executable:
+    return (
+        sa.update(operation)
+        .where(
+            operation.c.state == sa.text("'waiting'"),
+            sets.among(operation.c.lane_id, sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")),
+            sets.among(
+                operation.c.resource_id,
+                sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources"),
+            ),
+        )
+        .values(seals.sealed(operation, {"state": State.SUPERSEDED.value}, dialect=dialect))
+        .returning(operation.c.id, operation.c.priority)
+    )
+
+
+def _insert(dialect: str) -> sa.Executable:
+    lanes = sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")
+    resources = sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources")
     values: dict[str, Any] = {
-        "tenant": tx.tenant,
+        "tenant": prepared.text("tenant"),
         "lane_id": lanes.c.id,
         "resource_id": resources.c.id,
-        "change_number": change,
-        "state": State.WAITING.value,
-        "priority": priority,
-        "attempts": 0,
-        "due_at": tx.now,
-        "received_at": tx.now,
+        "change_number": prepared.number("change"),
+        "state": sa.literal(State.WAITING.value, sa.Text),
+        "priority": prepared.number("priority"),
+        "attempts": sa.literal(0, sa.BigInteger),
+        "due_at": prepared.number("received_at"),
+        "received_at": prepared.number("received_at"),
         "reason": None,
         "cap": None,
     }
-    selected = [
-        value if isinstance(value, sa.ColumnElement) else sa.cast(sa.literal(value), operation.c[name].type)
-        for name, value in values.items()
-        if value is not None
-    ]
-    names = [name for name, value in values.items() if value is not None]
-    seal = seals.seal_expression(operation, values, dialect=tx.dialect)
-    tx.connection.execute(
-        sa.insert(operation).from_select(
-            [*names, "seal"], sa.select(*selected, seal).select_from(lanes.join(resources, sa.true()))
-        )
-    )
+    given = {name: value for name, value in values.items() if value is not None}
+    seal = seals.seal_expression(operation, values, dialect=dialect)
+    rows = sa.select(*given.values(), seal).select_from(lanes.join(resources, sa.true()))
+    return sa.insert(operation).from_select([*given, "seal"], rows)
 
 
-def _close_superseded(tx: Transaction, *, change: int, superseded: list[int]) -> None:
+def _close_superseded(dialect: str) -> sa.Executable:
     old, new = operation.alias("old"), operation.alias("new")
-    rows = sets.id_rows(tx, superseded, "superseded")
-    source = (
-        sa.select(old.c.id)
-        .select_from(
-            old.join(
-                new,
-                sa.and_(
-                    new.c.lane_id == old.c.lane_id,
-                    new.c.resource_id == old.c.resource_id,
-                    new.c.change_number == change,
-                    new.c.state == sa.text("'waiting'"),
-                ),
-            )
-        )
-        .where(sets.among(old.c.id, rows))
+    pairs = old.join(
+        new,
+        sa.and_(
+            new.c.lane_id == old.c.lane_id,
+            new.c.resource_id == old.c.resource_id,
+            new.c.change_number == prepared.number("change"),
+            new.c.state == sa.text("'waiting'"),
+        ),
     )
-    ledger.append_entries_of(
-        tx,
-        source,
+    among_old = sets.among(old.c.id, sets.ids_in(prepared.text("old"), dialect=dialect, name="superseded"))
+    return ledger.entries_of(
+        sa.select(old.c.id).select_from(pairs).where(among_old),
+        dialect=dialect,
+        tenant=prepared.text("tenant"),
+        at=prepared.number("at"),
         operation_id=old.c.id,
         outcome=State.SUPERSEDED.value,
         code="newer_operation",
@@ -101,22 +103,27 @@ def _close_superseded(tx: Transaction, *, change: int, superseded: list[int]) ->
     )
 
 
-def _keep_priority(tx: Transaction, *, change: int, priority: int, old: list[int]) -> None:
+def _keep_priority(dialect: str) -> sa.Executable:
     pairs = operation.alias("pairs")
-    rows = sets.id_rows(tx, old, "urgent")
-    tx.connection.execute(
+    return (
         sa.update(operation)
         .where(
-            operation.c.change_number == change,
+            operation.c.change_number == prepared.number("change"),
             operation.c.state == sa.text("'waiting'"),
             sa.exists().where(
-                sets.among(pairs.c.id, rows),
+                sets.among(pairs.c.id, sets.ids_in(prepared.text("old"), dialect=dialect, name="urgent_operations")),
                 pairs.c.lane_id == operation.c.lane_id,
                 pairs.c.resource_id == operation.c.resource_id,
             ),
         )
-        .values(seals.sealed(operation, {"priority": priority}, dialect=tx.dialect))
+        .values(seals.sealed(operation, {"priority": prepared.number("urgent")}, dialect=dialect))
     )
+
+
+_SUPERSEDE = Prepared(_supersede)
+_INSERT = Prepared(_insert)
+_CLOSE_SUPERSEDED = Prepared(_close_superseded)
+_KEEP_PRIORITY = Prepared(_keep_priority)
 
 
 def move(tx: Transaction, ids: Iterable[int], *, before: State, values: Mapping[str, Any]) -> list[int]:

@@ -10,28 +10,41 @@ from sqlalchemy.dialects import postgresql
 from scim_bridge.store.engine import Transaction
 
 
-def id_rows(tx: Transaction, ids: Iterable[int], name: str = "ids") -> Any:
-    """Return a selectable with one column `id`, a row for each id of the list."""
-    values = json.dumps(list(ids))
-    if tx.dialect == "sqlite":
-        each = sa.func.json_each(values).table_valued("value", name=f"{name}_each")
+def packed(values: Iterable[Any]) -> str:
+    """Return a list as the one parameter that `ids_in` and `texts_in` unpack."""
+    return json.dumps(list(values))
+
+
+def ids_in(parameter: Any, *, dialect: str, name: str) -> Any:
+    """Return a selectable with one column `id`, a row for each number of a packed list."""
+    if dialect == "sqlite":
+        each = sa.func.json_each(parameter).table_valued("value", name=f"{name}_each")
         return sa.select(each.c.value.label("id")).subquery(name)
-    elements = sa.func.jsonb_array_elements_text(sa.cast(sa.literal(values, sa.Text), postgresql.JSONB)).table_valued(
+    elements = sa.func.jsonb_array_elements_text(sa.cast(parameter, postgresql.JSONB)).table_valued(
         "value", name=f"{name}_each"
     )
     return sa.select(sa.cast(elements.c.value, sa.BigInteger).label("id")).subquery(name)
 
 
-def text_rows(tx: Transaction, values: Iterable[str], name: str = "texts") -> Any:
-    """Return a selectable with one column `value`, a row for each text of the list."""
-    packed = json.dumps(list(values))
-    if tx.dialect == "sqlite":
-        each = sa.func.json_each(packed).table_valued("value", name=f"{name}_each")
+def texts_in(parameter: Any, *, dialect: str, name: str) -> Any:
+    """Return a selectable with one column `value`, a row for each text of a packed list."""
+    if dialect == "sqlite":
+        each = sa.func.json_each(parameter).table_valued("value", name=f"{name}_each")
         return sa.select(each.c.value.label("value")).subquery(name)
-    elements = sa.func.jsonb_array_elements_text(sa.cast(sa.literal(packed, sa.Text), postgresql.JSONB)).table_valued(
+    elements = sa.func.jsonb_array_elements_text(sa.cast(parameter, postgresql.JSONB)).table_valued(
         "value", name=f"{name}_each"
     )
     return sa.select(elements.c.value.label("value")).subquery(name)
+
+
+def id_rows(tx: Transaction, ids: Iterable[int], name: str = "ids") -> Any:
+    """Return a selectable with one column `id`, a row for each id of the list."""
+    return ids_in(sa.literal(packed(ids), sa.Text), dialect=tx.dialect, name=name)
+
+
+def text_rows(tx: Transaction, values: Iterable[str], name: str = "texts") -> Any:
+    """Return a selectable with one column `value`, a row for each text of the list."""
+    return texts_in(sa.literal(packed(values), sa.Text), dialect=tx.dialect, name=name)
 
 
 def among(column: Any, rows: Any) -> Any:
