@@ -12,6 +12,7 @@ from scim_bridge.store.engine import Store
 from scim_bridge.web import errors
 from scim_bridge.web.auth import Doorkeeper
 from scim_bridge.web.correlation import HEADER, correlation_id_of
+from scim_bridge.web.description import description_endpoint
 from scim_bridge.web.health import health_endpoints
 from scim_bridge.web.scim import ScimEndpoints
 
@@ -38,6 +39,7 @@ def create_app(settings: Settings, store: Store, dispatcher: Dispatcher, *, cloc
         scopes={tenant.id: scopes_of(tenant) for tenant in settings.tenants},
         settings=settings.web,
     ).init_app(app)
+    app.register_blueprint(description_endpoint(settings.web))
     app.register_blueprint(health_endpoints(store))
     return app
 
