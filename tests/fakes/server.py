@@ -19,7 +19,7 @@ class _Quiet(WSGIRequestHandler):
 def served(app: Flask) -> Iterator[str]:
     """Serve an application until the block ends and give its URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
