@@ -1,5 +1,6 @@
 """Bounds and bends the text of a filter before it is parsed."""
 
+import re
 from typing import Any
 
 from scim2_models import InvalidFilterException, ScimFilter
@@ -13,9 +14,21 @@ MAX_LENGTH = 8000
 MAX_NESTING = 40
 """The parser recurses, and accepts thousands of parentheses."""
 
+_VALUE = re.compile(
+    r""""(?:[^"\\]|\\.)*+"?"""
+    r"""|(?P<operator>(?<=\s)(?:eq|ne|co|sw|ew|gt|ge|lt|le)\s+)(?P<word>[^\s"'\\()\[\]][^\s"\\()\[\]]*)""",
+    re.IGNORECASE,
+)
+"""A quoted text, to be passed over, or an operator with a bare word after it."""
+
+_LITERALS = frozenset({"true", "false", "null"})
+
 
 def tolerate(kinds: list[str], text: Any) -> Any:
-    """Return a filter with names that senders leave unqualified spelled out (Entra: `manager eq "2819c223"`).
+    """Return a filter as the grammar asks for it.
+
+    Names that senders leave unqualified are spelled out (Entra: `manager eq "2819c223"`), and values that they leave
+    unquoted are quoted (Microsoft's reference collection: `userName sw O`).
 
     Raises:
         InvalidFilterException: it is too long or nested too deeply.
@@ -28,9 +41,17 @@ def tolerate(kinds: list[str], text: Any) -> Any:
             detail=f"The filter is longer than {MAX_LENGTH} characters or has more than {MAX_NESTING} parentheses"
         )
     payloads.check_text(text, where="The filter")
+    text = _VALUE.sub(_quoted, text)
     if kinds != [USER] or not _may_need_bending(text):
         return text
     return str(_bent(ScimFilter(text).ast))
+
+
+def _quoted(found: re.Match[str]) -> str:
+    word = found["word"]
+    if word is None or word.lower() in _LITERALS:
+        return found[0]
+    return f'{found["operator"]}"{word}"'
 
 
 def _may_need_bending(text: str) -> bool:
