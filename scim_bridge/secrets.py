@@ -29,6 +29,14 @@ def fingerprint(key: bytes, value: str) -> str:
     return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16]
 
 
+def digest(key: bytes, label: str, *parts: bytes) -> str:
+    """Return a digest of bytes that only this installation can make. The same bytes differ by label and by part."""
+    mac = hmac.new(key, label.encode(), hashlib.sha256)
+    for part in parts:
+        mac.update(len(part).to_bytes(8) + part)
+    return mac.hexdigest()
+
+
 def _write_once(path: Path, content: bytes) -> None:
     # Written apart and linked into place, so that nobody ever reads half a key and the first one stays.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

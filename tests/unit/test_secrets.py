@@ -24,3 +24,16 @@ def test_equal_values_have_equal_fingerprints_under_one_key_only() -> None:
     assert secrets.fingerprint(b"a", "x") == secrets.fingerprint(b"a", "x")
     assert secrets.fingerprint(b"a", "x") != secrets.fingerprint(b"b", "x")
     assert secrets.fingerprint(b"a", "x") != secrets.fingerprint(b"a", "y")
+
+
+def test_digests_differ_by_key_label_and_part() -> None:
+    digests = {
+        secrets.digest(b"a", "x", b"1", b"2"),
+        secrets.digest(b"b", "x", b"1", b"2"),
+        secrets.digest(b"a", "y", b"1", b"2"),
+        secrets.digest(b"a", "x", b"12"),
+        secrets.digest(b"a", "x1", b"2"),
+        secrets.digest(b"a", "x", b"", b"12"),
+    }
+    assert len(digests) == 6
+    assert secrets.digest(b"a", "x", b"1", b"2") in digests
