@@ -18,7 +18,7 @@ def to_datetime(instant: Millis) -> datetime:
 
 def to_iso(instant: Millis) -> str:
     """Return the instant in the form of RFC 3339, with milliseconds and a Z."""
-    return to_datetime(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{to_datetime(instant).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def of_datetime(moment: datetime) -> Millis:

@@ -46,7 +46,8 @@ class Owing:
         """Read the tenant's lanes."""
         self._tx = tx
         self._lanes = [
-            (lane.id, scopes.get(lane.target) or TargetScope(target=lane.target)) for lane in lanes.configured(tx)
+            (lane_id, scopes.get(target) or TargetScope(target=target))
+            for lane_id, target in lanes.configured_targets(tx)
         ]
 
     def for_user(self, before: Stored | None, after: Document | None) -> Owed:

@@ -39,6 +39,8 @@ class Recorder:
         self._owing = owing.Owing(tx, scopes)
         self.wakes: dict[str, bool] = {}
         """The targets that are owed something now, and whether it is urgent (a leaver)."""
+        self.changes: list[int] = []
+        """The numbers of the changes that were recorded."""
 
     def create(self, kind: str, document: Document, *, member_ids: Sequence[str] = ()) -> Stored:
         """Record a new resource. A user without `active` is active.
@@ -56,16 +58,16 @@ class Recorder:
         joined: list[int] = []
         if kind == GROUP and member_ids:
             joining = [MemberEdit(Membership.ADD, tuple(member_ids))]
-            self._lock_members(stored, document, joining)
-            joined, _ = self._edit_members(stored, joining)
+            numbers = self._lock_members(stored, joining, is_renamed=False)
+            joined, _ = self._edit_members(stored, joining, numbers)
         owed = self._owing.for_user(None, document) if kind == USER else self._owing.for_group("", _name(document))
         number = self._record(
             stored, "create", owed, affected=joined, attributes=edits.touched({}, document), joined=len(joined)
         )
         return directory.touch(self._tx, stored, version=number)
 
-    def update(self, stored: Stored, document: Document, *, member_edits: Sequence[MemberEdit] = ()) -> Stored:
-        """Record a resource's new document and, of a group, what became of its members. Members not named stay.
+    def update(self, stored: Stored, document: Document | None, *, member_edits: Sequence[MemberEdit] = ()) -> Stored:
+        """Record a resource's new document (None: as it is) and, of a group, its members. Members not named stay.
 
         An edit that changes nothing records nothing and gives the resource back as it is. A document without `active`
         leaves a user as active, or inactive, as they were.
@@ -73,11 +75,14 @@ class Recorder:
         Raises:
             directory.NameTaken, folding.ValueTooLong, Incomplete, UnknownMembers: as `create`.
         """
-        document = _complete(stored.kind, document)
-        if stored.kind == GROUP:
-            self._lock_members(stored, document, member_edits)
-        joined, left = self._edit_members(stored, member_edits) if member_edits else ([], [])
-        attributes = edits.touched(stored.document, document)
+        before = stored.document
+        document = before if document is None else _complete(stored.kind, document)
+        is_renamed = stored.kind == GROUP and _name(before) != _name(document)
+        joined, left = list[int](), list[int]()
+        if stored.kind == GROUP and (member_edits or is_renamed):
+            numbers = self._lock_members(stored, member_edits, is_renamed=is_renamed)
+            joined, left = self._edit_members(stored, member_edits, numbers)
+        attributes = [] if document is before else edits.touched(before, document)
         if not attributes and not joined and not left:
             return stored
         affected: list[int] = []
@@ -117,21 +122,28 @@ class Recorder:
             return owed, sorted({*changed, *members.users_of(self._tx, stored.id)})
         return owed, sorted(set(changed))
 
-    def _lock_members(self, stored: Stored, document: Document, member_edits: Sequence[MemberEdit]) -> None:
-        """Lock everybody whom the edit may concern at once, in one order, so that no two edits wait for each other."""
-        named = {scim_id for edit in member_edits for scim_id in edit.scim_ids}
-        concerned = set(directory.numbers_of(self._tx, USER, named).values()) if named else set()
-        is_renamed = _name(stored.document) != _name(document)
-        if is_renamed or any(edit.how is Membership.ONLY for edit in member_edits):
-            concerned |= set(members.users_of(self._tx, stored.id))
-        if concerned:
-            directory.lock_rows(self._tx, concerned)
+    def _lock_members(
+        self, stored: Stored, member_edits: Sequence[MemberEdit], *, is_renamed: bool
+    ) -> Mapping[str, int]:
+        """Lock everybody whom the edit may concern at once, in one order, so that no two edits wait for each other.
 
-    def _edit_members(self, stored: Stored, member_edits: Sequence[MemberEdit]) -> tuple[list[int], list[int]]:
+        Returns the numbers of those whom the edits name, by SCIM id; who does not live is left out.
+        """
+        named = {scim_id for edit in member_edits for scim_id in edit.scim_ids}
+        if not is_renamed and all(edit.how is not Membership.ONLY for edit in member_edits):
+            return directory.lock_named(self._tx, USER, named) if named else {}
+        concerned = set(directory.numbers_of(self._tx, USER, named).values())
+        directory.lock_rows(self._tx, concerned | set(members.users_of(self._tx, stored.id)))
+        # Whoever was deleted while we waited for the lock does not live any more.
+        return directory.numbers_of(self._tx, USER, named)
+
+    def _edit_members(
+        self, stored: Stored, member_edits: Sequence[MemberEdit], numbers: Mapping[str, int]
+    ) -> tuple[list[int], list[int]]:
         """Apply edits in order and return who joined and who left in the end."""
         balance: Counter[int] = Counter()
         for edit in member_edits:
-            came, went = self._edit(stored.id, edit)
+            came, went = self._edit(stored.id, edit, numbers)
             balance.update(came)
             balance.subtract(went)
         return (
@@ -139,18 +151,16 @@ class Recorder:
             sorted(number for number, count in balance.items() if count < 0),
         )
 
-    def _edit(self, group_id: int, edit: MemberEdit) -> tuple[list[int], list[int]]:
-        if edit.how is Membership.REMOVE:
-            known = directory.numbers_of(self._tx, USER, edit.scim_ids)
-            return [], members.remove(self._tx, group_id, known.values())
+    def _edit(self, group_id: int, edit: MemberEdit, numbers: Mapping[str, int]) -> tuple[list[int], list[int]]:
         if edit.how is Membership.ONLY and not edit.scim_ids:
             return [], members.remove_all(self._tx, group_id)
-        known = directory.numbers_of(self._tx, USER, edit.scim_ids)
-        unknown = [scim_id for scim_id in edit.scim_ids if scim_id not in known]
-        if unknown:
-            raise UnknownMembers(unknown)
-        went = members.keep_only(self._tx, group_id, known.values()) if edit.how is Membership.ONLY else []
-        return members.add(self._tx, group_id, known.values()), went
+        known = [numbers[scim_id] for scim_id in edit.scim_ids if scim_id in numbers]
+        if edit.how is Membership.REMOVE:
+            return [], members.remove(self._tx, group_id, known)
+        if len(known) < len(edit.scim_ids):
+            raise UnknownMembers([scim_id for scim_id in edit.scim_ids if scim_id not in numbers])
+        went = members.keep_only(self._tx, group_id, known) if edit.how is Membership.ONLY else []
+        return members.add(self._tx, group_id, known), went
 
     def _record(
         self,
@@ -184,6 +194,7 @@ class Recorder:
             outbox.owe(self._tx, change=number, lane_ids=lane_ids, resource_ids=affected, priority=Priority.NORMAL)
         for lane in owed.lanes:
             self.wakes[lane.target] = self.wakes.get(lane.target, False) or lane.priority == Priority.LEAVER
+        self.changes.append(number)
         return number
 
 

@@ -1,7 +1,8 @@
 """The directory: every resource as last accepted. Writing here records nothing; `recording` does both at once."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import USER
-from scim_bridge.store import sets, tables
+from scim_bridge.store import population, prepared, sets, tables
 from scim_bridge.store.engine import Transaction, compact_json
+from scim_bridge.store.prepared import Prepared
 from scim_bridge.store.search import folding
 
 resource, lookup = tables.resource, tables.lookup
@@ -25,19 +27,26 @@ class NameTaken(Exception):  # noqa: N818 - the name says what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A resource as the directory has it. `document` holds neither id, meta, groups nor members."""
+    """A resource as the directory has it. Its document holds neither id, meta, groups nor members."""
 
     id: int
     """The store's own number."""
     scim_id: str
     kind: str
-    document: Mapping[str, Any] = field(repr=False)
+    text: str = field(repr=False)
+    """The document as compact JSON."""
     version: int
     active: bool
     """The truth also where the document does not say."""
     created_at: Millis
     modified_at: Millis
     deleted_at: Millis | None = None
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """Return the document, read anew each time: most of what is fetched is only ever handed on."""
+        document: Mapping[str, Any] = json.loads(self.text)
+        return document
 
     @property
     def etag(self) -> str:
@@ -58,7 +67,7 @@ def stored_of(row: Any) -> Stored:
         id=row.id,
         scim_id=row.scim_id,
         kind=row.kind,
-        document=json.loads(row.document),
+        text=row.document,
         version=row.version,
         active=bool(row.active),
         created_at=row.created_at,
@@ -69,16 +78,22 @@ def stored_of(row: Any) -> Stored:
 
 def fetch(tx: Transaction, kind: str, scim_id: str, *, lock: bool = False) -> Stored | None:
     """Return a living resource by its SCIM id, None where there is none. `lock` keeps others from changing it."""
-    query = sa.select(*COLUMNS).where(
-        resource.c.scim_id == scim_id,
-        resource.c.tenant == tx.tenant,
-        resource.c.kind == kind,
+    statement = _FETCH_LOCKED if lock and tx.dialect == "postgresql" else _FETCH
+    row = statement.row(tx, scim_id=scim_id, tenant=tx.tenant, kind=kind)
+    return None if row is None else stored_of(row)
+
+
+def _fetch(_dialect: str) -> sa.Select[Any]:
+    return sa.select(*COLUMNS).where(
+        resource.c.scim_id == prepared.text("scim_id"),
+        resource.c.tenant == prepared.text("tenant"),
+        resource.c.kind == prepared.text("kind"),
         resource.c.deleted_at.is_(None),
     )
-    if lock and tx.dialect == "postgresql":
-        query = query.with_for_update()
-    row = tx.connection.execute(query).one_or_none()
-    return None if row is None else stored_of(row)
+
+
+_FETCH = Prepared(_fetch)
+_FETCH_LOCKED = Prepared(lambda dialect: _fetch(dialect).with_for_update())
 
 
 def find_by_name(tx: Transaction, user_name: str) -> Stored | None:
@@ -94,20 +109,45 @@ def find_by_name(tx: Transaction, user_name: str) -> Stored | None:
 
 def numbers_of(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str, int]:
     """Return the store's numbers of living resources by their SCIM ids; unknown ids are left out."""
-    query = sa.select(resource.c.scim_id, resource.c.id).where(
-        sets.among(resource.c.scim_id, sets.text_rows(tx, scim_ids)),
-        resource.c.tenant == tx.tenant,
-        resource.c.kind == kind,
+    rows = _NUMBERS.rows(tx, scim_ids=sets.packed(scim_ids), tenant=tx.tenant, kind=kind)
+    return {row.scim_id: row.id for row in rows}
+
+
+def lock_named(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str, int]:
+    """Return what `numbers_of` does, locked in the order of the numbers until the transaction ends."""
+    if tx.dialect != "postgresql":
+        return numbers_of(tx, kind, scim_ids)
+    rows = _NUMBERS_LOCKED.rows(tx, scim_ids=sets.packed(scim_ids), tenant=tx.tenant, kind=kind)
+    return {row.scim_id: row.id for row in rows}
+
+
+def _numbers(dialect: str) -> sa.Select[Any]:
+    return sa.select(resource.c.scim_id, resource.c.id).where(
+        sets.among(resource.c.scim_id, sets.texts_in(prepared.text("scim_ids"), dialect=dialect, name="named")),
+        resource.c.tenant == prepared.text("tenant"),
+        resource.c.kind == prepared.text("kind"),
         resource.c.deleted_at.is_(None),
     )
-    return {row.scim_id: row.id for row in tx.connection.execute(query)}
+
+
+_NUMBERS = Prepared(_numbers)
+_NUMBERS_LOCKED = Prepared(lambda dialect: _numbers(dialect).order_by(resource.c.id).with_for_update(of=resource))
 
 
 def lock_rows(tx: Transaction, resource_ids: Iterable[int]) -> None:
     """Lock resources in the order of their numbers, so that two changes of the same people take turns."""
     if tx.dialect == "postgresql":
-        query = sa.select(resource.c.id).where(sets.among(resource.c.id, sets.id_rows(tx, resource_ids)))
-        tx.connection.execute(query.order_by(resource.c.id).with_for_update())
+        _LOCK.rows(tx, ids=sets.packed(resource_ids))
+
+
+_LOCK = Prepared(
+    lambda dialect: (
+        sa.select(resource.c.id)
+        .where(sets.among(resource.c.id, sets.ids_in(prepared.text("ids"), dialect=dialect, name="locked")))
+        .order_by(resource.c.id)
+        .with_for_update()
+    )
+)
 
 
 def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, Any]) -> Stored:
@@ -118,23 +158,24 @@ def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, A
         folding.ValueTooLong: an attribute that people are looked up by is too long.
     """
     folded = folding.fold(kind, document)
-    row = {
-        **_searchable(folded, active=folded.active is not False),
-        "tenant": tx.tenant,
-        "scim_id": scim_id,
-        "kind": kind,
-        "document": compact_json(document),
-        "version": 0,
-        "created_at": tx.now,
-        "modified_at": tx.now,
-    }
-    number = _guarded(tx, sa.insert(resource).values(row).returning(resource.c.id)).scalar_one()
+    text = compact_json(document)
+    with _names_guarded():
+        number = _INSERT.rows(
+            tx,
+            **_searchable(folded, active=folded.active is not False),
+            tenant=tx.tenant,
+            scim_id=scim_id,
+            kind=kind,
+            document=text,
+            now=tx.now,
+        )[0].id
+    _count(tx, kind, 1)
     _insert_lookups(tx, number, folded)
     return Stored(
         id=number,
         scim_id=scim_id,
         kind=kind,
-        document=document,
+        text=text,
         version=0,
         active=folded.active is not False,
         created_at=tx.now,
@@ -151,27 +192,26 @@ def update(tx: Transaction, stored: Stored, *, document: Mapping[str, Any], vers
     """
     folded = folding.fold(stored.kind, document)
     active = stored.active if folded.active is None else folded.active
-    values = {
-        **_searchable(folded, active=active),
-        "document": compact_json(document),
-        "version": version,
-        "modified_at": max(tx.now, stored.modified_at),
-    }
-    _guarded(tx, sa.update(resource).where(resource.c.id == stored.id).values(values))
+    text, modified_at = compact_json(document), max(tx.now, stored.modified_at)
+    with _names_guarded():
+        _UPDATE.run(
+            tx,
+            **_searchable(folded, active=active),
+            document=text,
+            version=version,
+            modified_at=modified_at,
+            number=stored.id,
+        )
     if folded.lookups != folding.fold(stored.kind, stored.document).lookups:
         _delete_lookups(tx, stored.id)
         _insert_lookups(tx, stored.id, folded)
-    return replace(
-        stored, document=document, version=version, active=active, modified_at=max(tx.now, stored.modified_at)
-    )
+    return replace(stored, text=text, version=version, active=active, modified_at=modified_at)
 
 
 def touch(tx: Transaction, stored: Stored, *, version: int, modify: bool = True) -> Stored:
     """Give a resource a new version; `modify` moves lastModified along."""
     modified_at = max(tx.now, stored.modified_at) if modify else stored.modified_at
-    tx.connection.execute(
-        sa.update(resource).where(resource.c.id == stored.id).values(version=version, modified_at=modified_at)
-    )
+    _TOUCH.run(tx, number=stored.id, version=version, modified_at=modified_at)
     return replace(stored, version=version, modified_at=modified_at)
 
 
@@ -180,13 +220,15 @@ def bury(tx: Transaction, stored: Stored, *, version: int) -> Stored:
 
     A tombstone can still be found by `lookup` (userName and e-mail addresses), so that its history can be shown.
     """
-    document = {name: stored.document[name] for name in _TOMBSTONE_KEEPS if name in stored.document}
+    before = stored.document
+    document = {name: before[name] for name in _TOMBSTONE_KEEPS if name in before}
     folded = folding.fold(stored.kind, document)
+    _count(tx, stored.kind, -1)
     tx.connection.execute(
         sa.update(resource)
         .where(resource.c.id == stored.id)
         .values(
-            document=compact_json(document),
+            document=(text := compact_json(document)),
             folded="{}",
             version=version,
             active=0,
@@ -197,7 +239,7 @@ def bury(tx: Transaction, stored: Stored, *, version: int) -> Stored:
     )
     _delete_lookups(tx, stored.id)
     _insert_lookups(tx, stored.id, folded, user_name=folded.unique_key)
-    return replace(stored, document=document, version=version, active=False, modified_at=tx.now, deleted_at=tx.now)
+    return replace(stored, text=text, version=version, active=False, modified_at=tx.now, deleted_at=tx.now)
 
 
 def living_namesakes(tx: Transaction, resource_ids: Iterable[int]) -> frozenset[int]:
@@ -242,9 +284,19 @@ def _searchable(folded: folding.Folded, *, active: bool) -> dict[str, Any]:
     }
 
 
-def _guarded(tx: Transaction, statement: Any) -> Any:
+def _count(tx: Transaction, kind: str, change: int) -> None:
+    tx.population[kind] += change
+    tx.endings["population"] = _note_population
+
+
+def _note_population(tx: Transaction) -> None:
+    population.note(tx, tx.population)
+
+
+@contextmanager
+def _names_guarded() -> Iterator[None]:
     try:
-        return tx.connection.execute(statement)
+        yield
     except sa.exc.IntegrityError as error:
         # SQLite names the columns of the constraint, PostgreSQL the constraint.
         if _UNIQUE in str(error.orig) or "resource.unique_key" in str(error.orig):
@@ -258,9 +310,49 @@ def _insert_lookups(tx: Transaction, number: int, folded: folding.Folded, *, use
         {"tenant": tx.tenant, "resource_id": number, "path": path, "element": element, "value": value}
         for path, element, value in found
     ]
-    if rows:
-        tx.connection.execute(sa.insert(lookup), rows)
+    _INSERT_LOOKUP.run_many(tx, rows)
 
 
 def _delete_lookups(tx: Transaction, number: int) -> None:
-    tx.connection.execute(sa.delete(lookup).where(lookup.c.resource_id == number))
+    _DELETE_LOOKUPS.run(tx, number=number)
+
+
+_SEARCHABLE = ("folded", "active", "unique_key", "external_id", "display_key")
+
+_INSERT = Prepared(
+    lambda _dialect: (
+        sa.insert(resource)
+        .values(
+            {name: sa.bindparam(name) for name in (*_SEARCHABLE, "tenant", "scim_id", "kind", "document")}
+            | {"version": sa.literal(0, sa.BigInteger)}
+            | {name: prepared.number("now") for name in ("created_at", "modified_at")}
+        )
+        .returning(resource.c.id)
+    )
+)
+
+_UPDATE = Prepared(
+    lambda _dialect: (
+        sa.update(resource)
+        .where(resource.c.id == prepared.number("number"))
+        .values({name: sa.bindparam(name) for name in (*_SEARCHABLE, "document", "version", "modified_at")})
+    )
+)
+
+_TOUCH = Prepared(
+    lambda _dialect: (
+        sa.update(resource)
+        .where(resource.c.id == prepared.number("number"))
+        .values(version=prepared.number("version"), modified_at=prepared.number("modified_at"))
+    )
+)
+
+_INSERT_LOOKUP = Prepared(
+    lambda _dialect: (
+        sa.insert(lookup)
+        .values({name: sa.bindparam(name) for name in ("tenant", "resource_id", "path", "element", "value")})
+        .inline()
+    )
+)
+
+_DELETE_LOOKUPS = Prepared(lambda _dialect: sa.delete(lookup).where(lookup.c.resource_id == prepared.number("number")))

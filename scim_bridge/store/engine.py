@@ -6,8 +6,9 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,6 +49,10 @@ class Transaction:
     tenant: str | None
     now: Millis
     use_database_clock: bool = True
+    population: Counter[str] = field(default_factory=Counter)
+    """How many more resources of each kind live at the end of the transaction than at its beginning."""
+    endings: dict[str, Callable[["Transaction"], None]] = field(default_factory=dict)
+    """What is written right before the commit, by name: rows that many write are then locked only briefly."""
 
     @property
     def dialect(self) -> str:
@@ -57,8 +62,14 @@ class Transaction:
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Enclose one part that may fail alone: its changes are undone when it raises."""
-        with self.connection.begin_nested():
-            yield
+        before = self.population.copy()
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.population.clear()
+            self.population.update(before)
+            raise
 
     def lease_clock(self) -> Millis:
         """Return the instant by the one clock that all machines share: the database's."""
@@ -136,7 +147,10 @@ class Store:
                 connection.execute(
                     sa.text("SELECT set_config('bridge.tenant', :tenant, true)"), {"tenant": tenant or ALL_TENANTS}
                 )
-            yield Transaction(connection, tenant, self.clock(), self._use_database_clock)
+            tx = Transaction(connection, tenant, self.clock(), self._use_database_clock)
+            yield tx
+            for end in tx.endings.values():
+                end(tx)
 
 
 def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Engine:

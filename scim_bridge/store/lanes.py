@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.store import tables
+from scim_bridge.store import prepared, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 lane = tables.lane
 
@@ -43,6 +44,20 @@ def configured(tx: Transaction) -> list[Lane]:
     if tx.tenant is not None:
         query = query.where(lane.c.tenant == tx.tenant)
     return [Lane(**row) for row in tx.connection.execute(query).mappings()]
+
+
+def configured_targets(tx: Transaction) -> list[tuple[int, str]]:
+    """Return the id and the target's name of each lane that `configured` returns for the transaction's tenant."""
+    return [(row.id, row.target) for row in _CONFIGURED_TARGETS.rows(tx, tenant=tx.tenant)]
+
+
+_CONFIGURED_TARGETS = Prepared(
+    lambda _dialect: (
+        sa.select(lane.c.id, lane.c.target)
+        .where(lane.c.configured == sa.text("1"), lane.c.tenant == prepared.text("tenant"))
+        .order_by(lane.c.id)
+    )
+)
 
 
 def by_target(tx: Transaction, target: str) -> Lane | None:

@@ -41,7 +41,7 @@ def append_change(
             "received_at": tx.now,
         },
     )
-    return int(_APPEND_CHANGE.run(tx, **row).scalar_one())
+    return int(_APPEND_CHANGE.rows(tx, **row)[0].number)
 
 
 _APPEND_CHANGE = Prepared(

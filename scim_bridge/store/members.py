@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from scim_bridge.store import sets, tables
+from scim_bridge.store import prepared, sets, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 member, resource = tables.member, tables.resource
 
@@ -23,18 +24,24 @@ class Membership:
 
 def add(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]:
     """Add users to a group and return who is new; who is in already stays."""
-    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
-    users = sets.id_rows(tx, user_ids, "joining")
+    rows = _ADD.rows(tx, tenant=tx.tenant, group_id=group_id, user_ids=sets.packed(user_ids))
+    return sorted(row.user_id for row in rows)
+
+
+def _add(dialect: str) -> sa.Executable:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    users = sets.ids_in(prepared.text("user_ids"), dialect=dialect, name="joining")
     rows = sa.select(
-        sa.literal(tx.tenant).label("tenant"), sa.cast(sa.literal(group_id), tables.Key).label("group_id"), users.c.id
+        prepared.text("tenant").label("tenant"), prepared.number("group_id").label("group_id"), users.c.id
     ).where(sa.true())  # SQLite's grammar needs a WHERE between a SELECT and ON CONFLICT.
     statement = insert(member).from_select(["tenant", "group_id", "user_id"], rows).on_conflict_do_nothing()
-    return sorted(row.user_id for row in tx.connection.execute(statement.returning(member.c.user_id)))
+    return statement.returning(member.c.user_id)
 
 
 def remove(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]:
     """Take users out of a group and return who was in."""
-    return _delete(tx, member.c.group_id == group_id, sets.among(member.c.user_id, sets.id_rows(tx, user_ids)))
+    rows = _REMOVE.rows(tx, group_id=group_id, user_ids=sets.packed(user_ids))
+    return sorted(row.user_id for row in rows)
 
 
 def remove_all(tx: Transaction, group_id: int) -> list[int]:
@@ -89,6 +96,19 @@ def _other_ends(
     for row in tx.connection.execute(query):
         found.setdefault(row.own, []).append(Membership(scim_id=row.scim_id, document=row.document))
     return found
+
+
+_ADD = Prepared(_add)
+_REMOVE = Prepared(
+    lambda dialect: (
+        sa.delete(member)
+        .where(
+            member.c.group_id == prepared.number("group_id"),
+            sets.among(member.c.user_id, sets.ids_in(prepared.text("user_ids"), dialect=dialect, name="leaving")),
+        )
+        .returning(member.c.user_id)
+    )
+)
 
 
 def _delete(tx: Transaction, *conditions: sa.ColumnElement[bool]) -> list[int]:

@@ -28,7 +28,7 @@ def owe(
     if not lane_ids or not resource_ids:
         return 0
     lanes, resources = sets.packed(lane_ids), sets.packed(resource_ids)
-    superseded = _SUPERSEDE.run(tx, lanes=lanes, resources=resources).all()
+    superseded = _SUPERSEDE.rows(tx, lanes=lanes, resources=resources)
     _INSERT.run(
         tx, tenant=tx.tenant, change=change, lanes=lanes, resources=resources, priority=priority, received_at=tx.now
     )

@@ -1,50 +1,114 @@
-"""Statements that are put together once for each database: to build one costs several times what running it does."""
+"""Statements that are put together once for each database and then go to its driver as text.
 
-from collections.abc import Callable, Iterable, Mapping
+To build a statement costs several times what running it does, and the library's rows as much again. What every request
+runs is prepared; all else is executed by the library as it comes.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import CursorResult
 
 from scim_bridge.store.engine import Transaction
 
 Build = Callable[[str], sa.Executable]
+Row = Any
+"""A named tuple of the columns that a statement gives."""
 
 
 class Prepared:
     """A statement with named parameters (`sa.bindparam`), built from the dialect's name when it is first run.
 
     Parameters and columns must be of types that the drivers take and give as they are: numbers and texts. Lists go in
-    as one parameter (see `sets`).
+    as one parameter (see `sets`). Errors are the library's, as if it had run the statement.
     """
 
     def __init__(self, build: Build) -> None:
         """Keep how the statement is built."""
         self._build = build
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, Mapping[str, Any]]] = {}
+        self._ready: dict[str, _Ready] = {}
 
-    def run(self, tx: Transaction, **values: Any) -> CursorResult[Any]:
-        """Execute the statement with these values."""
-        text, order, constants = self._compiled.get(tx.dialect) or self._compile(tx)
-        given = {**constants, **values}
-        return tx.connection.exec_driver_sql(text, given if order is None else tuple([given[name] for name in order]))
+    def rows(self, tx: Transaction, **values: Any) -> list[Row]:
+        """Execute the statement and return all rows."""
+        ready = self._ready.get(tx.dialect) or self._made_ready(tx)
+        cursor = _execute(tx, ready.text, ready.arguments(values))
+        try:
+            if ready.row is None:
+                ready.row = _row_type([column[0] for column in cursor.description])
+            return list(map(ready.row, cursor.fetchall()))
+        finally:
+            cursor.close()
+
+    def row(self, tx: Transaction, **values: Any) -> Row | None:
+        """Execute the statement and return its first row, None where there is none."""
+        found = self.rows(tx, **values)
+        return found[0] if found else None
+
+    def run(self, tx: Transaction, **values: Any) -> int:
+        """Execute a statement that gives no rows, and return how many it touched."""
+        ready = self._ready.get(tx.dialect) or self._made_ready(tx)
+        cursor = _execute(tx, ready.text, ready.arguments(values))
+        count = int(cursor.rowcount)
+        cursor.close()
+        return count
 
     def run_many(self, tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute the statement once for each row of values; nothing is given back."""
-        text, order, constants = self._compiled.get(tx.dialect) or self._compile(tx)
-        given = [{**constants, **row} for row in rows]
+        ready = self._ready.get(tx.dialect) or self._made_ready(tx)
+        given = [ready.arguments(row) for row in rows]
         if given:
-            tx.connection.exec_driver_sql(
-                text, given if order is None else [tuple([row[name] for name in order]) for row in given]
-            )
+            _execute(tx, ready.text, given, many=True).close()
 
-    def _compile(self, tx: Transaction) -> tuple[str, tuple[str, ...] | None, Mapping[str, Any]]:
+    def _made_ready(self, tx: Transaction) -> "_Ready":
         statement: Any = self._build(tx.dialect)
         compiled = statement.compile(dialect=tx.connection.dialect)
         order = tuple(compiled.positiontup) if compiled.positional else None
-        found = (str(compiled), order, compiled.construct_params(_check=False))
-        self._compiled[tx.dialect] = found
-        return found
+        ready = _Ready(str(compiled), order, compiled.construct_params(_check=False))
+        self._ready[tx.dialect] = ready
+        return ready
+
+
+class _Ready:
+    """A statement as one driver takes it."""
+
+    def __init__(self, text: str, order: Sequence[str] | None, constants: Mapping[str, Any]) -> None:
+        self.text = text
+        self.row: Callable[[Any], Row] | None = None
+        self._order = order
+        self._constants = constants
+
+    def arguments(self, values: Mapping[str, Any]) -> Any:
+        """Return the values as the driver takes them: by name, or in the order of the text."""
+        given = {**self._constants, **values}
+        return given if self._order is None else [given[name] for name in self._order]
+
+
+def _execute(tx: Transaction, text: str, arguments: Any, *, many: bool = False) -> Any:
+    connection = tx.connection
+    cursor = connection.connection.cursor()
+    try:
+        (cursor.executemany if many else cursor.execute)(text, arguments)
+    except connection.dialect.loaded_dbapi.Error as error:
+        is_lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
+        if is_lost:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError.instance(
+            text,
+            None,
+            error,
+            connection.dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=is_lost,
+            dialect=connection.dialect,
+        ) from error
+    return cursor
+
+
+def _row_type(names: list[str]) -> Callable[[Any], Row]:
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - the columns are known when it runs
+    make: Callable[[Any], Row] = row._make
+    return make
 
 
 def text(name: str) -> sa.BindParameter[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,9 +10,10 @@ import sqlalchemy as sa
 _SEPARATOR = "\x1f"
 
 
-def sealed_columns(table: sa.Table) -> list[str]:
+@cache
+def sealed_columns(table: sa.Table) -> tuple[str, ...]:
     """Return the columns that a seal covers: all but the database's own key and the seal."""
-    return [column.name for column in table.columns if column.name not in ("seal", *_own_key(table))]
+    return tuple(column.name for column in table.columns if column.name not in ("seal", *_own_key(table)))
 
 
 def seal_of(table: sa.Table, row: Mapping[str, Any]) -> str:

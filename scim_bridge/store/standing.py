@@ -46,7 +46,7 @@ def of_resources(tx: Transaction, resource_ids: Sequence[int]) -> dict[int, list
     found: dict[int, list[Standing]] = {}
     if not resource_ids:
         return found
-    for row in _OF_RESOURCES.run(tx, tenant=tx.tenant, resources=sets.packed(resource_ids)):
+    for row in _OF_RESOURCES.rows(tx, tenant=tx.tenant, resources=sets.packed(resource_ids)):
         standing = Standing(target=row.target, state=State(row.state), code=row.code, at=row.at)
         found.setdefault(row.resource_id, []).append(standing)
     return found
@@ -54,7 +54,7 @@ def of_resources(tx: Transaction, resource_ids: Sequence[int]) -> dict[int, list
 
 def of_change(tx: Transaction, number: int) -> list[Fate]:
     """Return where all that a change owes stands; empty when it owes nothing."""
-    rows = _OF_CHANGE.run(tx, tenant=tx.tenant, change=number)
+    rows = _OF_CHANGE.rows(tx, tenant=tx.tenant, change=number)
     return [Fate(target=r.target, state=State(r.state), code=r.reason, operations=r.operations) for r in rows]
 
 

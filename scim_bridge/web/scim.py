@@ -1,6 +1,5 @@
 """/scim/v2: the SCIM endpoints of the tenant that the token names."""
 
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from scim2_server.responses import ScimResponse
 from scim2_server.routing import Route
 
 from scim_bridge.dispatch import Dispatcher
+from scim_bridge.intake.scim import answers
 from scim_bridge.intake.scim.handler import BridgeHandler
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.storage import DirectoryStorage
@@ -125,5 +125,6 @@ class ScimEndpoints(ScimServer):
 
     @staticmethod
     def _to_response(scim_response: ScimResponse) -> Response:
-        body = None if scim_response.body is None else json.dumps(scim_response.body, ensure_ascii=False)
-        return Response(body, status=scim_response.status, headers=scim_response.headers)
+        return Response(
+            answers.text_of(scim_response), status=scim_response.status.value, headers=scim_response.headers
+        )

@@ -9,8 +9,8 @@ import random
 import string
 from typing import Any
 
-from conftest import FrontDoor
-from steps import Step, equal, has_value, is_a_number, not_empty, run
+from running.door import FrontDoor
+from steps import Step, equal, has_value, is_a_number, is_false, is_true, not_empty, run
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
@@ -103,7 +103,7 @@ SPEC = [
         NEW_USER,
         WRITES,
         checks=[
-            equal("active", True),  # noqa: FBT003 - the published value
+            is_true("active"),
             not_empty("id"),
             equal("name.familyName", "{{randomFamilyName}}"),
             equal("name.givenName", "{{randomGivenName}}"),
@@ -234,17 +234,17 @@ CRUD = [
         equal("name.givenName", "{{okta_user_firstname_update}}"),
     ),
     pushed("Deactivate user in Okta", "PATCH", "/Users/{{scim_id}}", activity(active=False)),
-    seen("Verify if user is deactivated in SCIM App", "/Users/{{scim_id}}", equal("active", False)),  # noqa: FBT003
+    seen("Verify if user is deactivated in SCIM App", "/Users/{{scim_id}}", is_false("active")),
     pushed("Assign user to SCIM App again", "PATCH", "/Users/{{scim_id}}", activity(active=True)),
-    seen("Verify if user is reactivated in SCIM App", "/Users/{{scim_id}}", equal("active", True)),  # noqa: FBT003
+    seen("Verify if user is reactivated in SCIM App", "/Users/{{scim_id}}", is_true("active")),
     pushed("Removes an assignment for a user in Okta", "PATCH", "/Users/{{scim_id}}", activity(active=False)),
-    seen("Verify if user is deactivated in SCIM App", "/Users/{{scim_id}}", equal("active", False)),  # noqa: FBT003
+    seen("Verify if user is deactivated in SCIM App", "/Users/{{scim_id}}", is_false("active")),
 ]
 
 
 def made_up(door: FrontDoor) -> dict[str, str]:
     """Return the variables as the suite's initial script makes them up."""
-    chance = random.Random(7)  # noqa: S311 - names, no secrets
+    chance = random.Random(7)
     given = "Runscope" + "".join(chance.choices(string.digits, k=3))
     family = "".join(
         [

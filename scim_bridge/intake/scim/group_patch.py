@@ -1,14 +1,21 @@
 """What a PATCH of a group does to its members, told apart from the rest: members change by rows, not by document."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from scim2_models import InvalidFilterException, InvalidValueException, MutabilityException, PatchOp, PatchOperation
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator, Path
 
+from scim_bridge.domain.resources import CORE_GROUP
 from scim_bridge.recording.edits import MemberEdit, Membership
 
 _SELECT_BY_VALUE = 'Select members by their value, as in members[value eq "2819c223"]'
+
+_PLAIN_PATH = re.compile(
+    f'(?:{re.escape(CORE_GROUP)}:)?members(?:\\[ *value +eq +"(?P<id>[^"\\\\]+)" *\\])?', re.IGNORECASE
+)
+_HOW = {"add": Membership.ADD, "replace": Membership.ONLY}
 
 
 def split(patch: "PatchOp[Any]") -> tuple[list[MemberEdit], "PatchOp[Any] | None"]:
@@ -27,6 +34,42 @@ def split(patch: "PatchOp[Any]") -> tuple[list[MemberEdit], "PatchOp[Any] | None
         else:
             rest.append(operation)
     return edits, patch.model_copy(update={"operations": rest}) if rest else None
+
+
+def plain_edits(payload: Any) -> list[MemberEdit] | None:
+    """Return the edits of a tolerated PatchOp message that changes members and nothing else; None for any other.
+
+    A plain one needs no model to be read: identity providers send thousands of them.
+
+    Raises:
+        InvalidValueException: a member has no value.
+    """
+    operations = payload.get("Operations") if isinstance(payload, dict) else None
+    if not isinstance(operations, list) or not operations or "schemas" not in payload:
+        return None
+    edits: list[MemberEdit] = []
+    for operation in operations:
+        edit = _plain_edit(operation) if isinstance(operation, dict) else None
+        if edit is None:
+            return None
+        edits.append(edit)
+    return edits
+
+
+def _plain_edit(operation: dict[str, Any]) -> MemberEdit | None:
+    op, path, value = operation.get("op"), operation.get("path"), operation.get("value")
+    if not isinstance(path, str):
+        return None
+    found = _PLAIN_PATH.fullmatch(path)
+    if found is None:
+        return None
+    if found["id"] is not None:
+        return MemberEdit(Membership.REMOVE, (found["id"],)) if op == "remove" else None
+    if op == "remove":
+        return MemberEdit(Membership.ONLY, ()) if value is None else MemberEdit(Membership.REMOVE, member_ids(value))
+    if not isinstance(value, list) or op not in _HOW:
+        return None
+    return MemberEdit(_HOW[op], member_ids(value))
 
 
 def member_ids(value: Any) -> tuple[str, ...]:

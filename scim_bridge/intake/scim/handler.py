@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from pydantic import ValidationError
-from scim2_models import PatchOp, Resource, ResourceType, SCIMException
+from scim2_models import BulkOperation, PatchOp, Resource, ResourceType, ResponseParameters, SCIMException
 from scim2_server.bulk import BulkPlan
 from scim2_server.conditions import Conditions
 from scim2_server.handler import ScimHandler
@@ -18,6 +18,8 @@ from scim_bridge.intake.scim import group_patch, shown
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.intake.scim.storage import DirectoryStorage, edits_of
+from scim_bridge.recording.edits import MemberEdit
+from scim_bridge.store.directory import Stored
 
 
 class BridgeHandler(ScimHandler):
@@ -36,14 +38,16 @@ class BridgeHandler(ScimHandler):
             resource_type = self._resource_type(request, Operation.create)
             resource = self.service.read_creation(resource_type, request.body, request.header("Content-Type"))
             with self.storage.operation():
-                created = self.storage.add(_kind(resource_type), resource)
-            return self.service.shown_response(request.base_url, created, status=HTTPStatus.CREATED)
+                created = self.storage.show(self.storage.add(_kind(resource_type), resource))
+                return self._kept(
+                    self.service.shown_response(request.base_url, created, status=HTTPStatus.CREATED), request
+                )
 
     def query(self, request: ScimRequest) -> ScimResponse:
         """Read a resource (RFC 7644 section 3.4.1)."""
         with self.service.provider:
             resource_type = self._resource_type(request, Operation.query)
-            parameters = self.service.read_response_parameters(resource_type, request.query)
+            parameters = self._parameters(resource_type, request)
             found = self.storage.read(_kind(resource_type), _resource_id(request), parameters=parameters)
             if not self.service.read_conditions(request).check(found.stored.etag, "GET"):
                 return ScimResponse(HTTPStatus.NOT_MODIFIED, None, {"ETag": found.stored.etag})
@@ -53,25 +57,33 @@ class BridgeHandler(ScimHandler):
         """Replace a resource (RFC 7644 section 3.5.1)."""
         with self.service.provider:
             resource_type = self._resource_type(request, Operation.replace)
-            parameters = self.service.read_response_parameters(resource_type, request.query)
+            parameters = self._parameters(resource_type, request)
             replacement = self.service.read_replacement(resource_type, request.body, request.header("Content-Type"))
             conditions = self.service.read_conditions(request)
             with self.storage.operation():
                 replaced = self._replace(_kind(resource_type), _resource_id(request), replacement, conditions)
-            return self.service.shown_response(request.base_url, replaced, parameters=parameters)
+                found = self.storage.show(replaced, parameters)
+                return self._kept(self.service.shown_response(request.base_url, found, parameters=parameters), request)
 
     def patch(self, request: ScimRequest) -> ScimResponse:
         """Modify a resource (RFC 7644 section 3.5.2): 200 with a user, 204 for a group unless attributes are named."""
         with self.service.provider:
             resource_type = self._resource_type(request, Operation.patch)
-            parameters = self.service.read_response_parameters(resource_type, request.query)
-            patch = self.service.read_patch(resource_type, request.body, request.header("Content-Type"))
+            parameters = self._parameters(resource_type, request)
+            edits, patch = self._read_patch(resource_type, request)
             conditions = self.service.read_conditions(request)
             with self.storage.operation():
-                patched = self._patch(_kind(resource_type), _resource_id(request), patch, conditions)
-            if patched.stored.kind == GROUP and not (parameters.attributes or parameters.excluded_attributes):
-                return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": patched.stored.etag})
-            return self.service.shown_response(request.base_url, patched, parameters=parameters)
+                patched = self._patch(_kind(resource_type), _resource_id(request), edits, patch, conditions)
+                return self._kept(self._patched_response(request, patched, parameters), request)
+
+    def delete(self, request: ScimRequest) -> ScimResponse:
+        """Delete a resource (RFC 7644 section 3.6)."""
+        with self.service.provider:
+            resource_type = self._resource_type(request, Operation.delete)
+            conditions = self.service.read_conditions(request)
+            with self.storage.operation():
+                self.delete_resource(resource_type, _resource_id(request), conditions)
+                return self._kept(self.service.deletion_response(), request)
 
     def search(self, request: ScimRequest) -> ScimResponse:
         """Search with GET (RFC 7644 section 3.4.2)."""
@@ -96,23 +108,22 @@ class BridgeHandler(ScimHandler):
             plan = self.service.read_bulk(request.body, request.header("Content-Type"))
             with self.storage.operation():
                 self._run(request, plan)
-            return self.service.bulk_response(plan)
+                return self._kept(self.service.bulk_response(plan), request)
 
-    def replace_resource(
-        self,
-        resource_type: ResourceType,
-        current: Resource[Any],
-        replacement: Resource[Any],
-        conditions: Conditions,
-    ) -> Resource[Any]:
-        """Replace within a bulk request."""
-        return shown.model_of(self._replace(_kind(resource_type), str(current.id), replacement, conditions))
-
-    def patch_resource(
-        self, resource_type: ResourceType, resource_id: str, patch_op: "PatchOp[Any]", conditions: Conditions
-    ) -> Resource[Any]:
-        """Patch within a bulk request."""
-        return shown.model_of(self._patch(_kind(resource_type), resource_id, patch_op, conditions))
+    def apply_bulk_operation(self, resource_type: ResourceType, operation: BulkOperation[Resource[Any]]) -> Any:
+        """Apply a step of a bulk request and return what became of its resource; None where it is gone."""
+        kind, scim_id = _kind(resource_type), str(operation.resource_id)
+        conditions = Conditions(if_match=operation.version)
+        data: Any = operation.data
+        if operation.method == BulkOperation.Method.post:
+            return Shown(stored=self.storage.add(kind, data))
+        if operation.method == BulkOperation.Method.put:
+            return Shown(stored=self._replace(kind, scim_id, data, conditions))
+        if operation.method == BulkOperation.Method.patch:
+            edits, patch = ([], data) if kind == USER else group_patch.split(data)
+            return Shown(stored=self._patch(kind, scim_id, edits, patch, conditions))
+        self.delete_resource(resource_type, scim_id, conditions)
+        return None
 
     def delete_resource(self, resource_type: ResourceType, resource_id: str, conditions: Conditions) -> None:
         """Delete a resource once its conditions are met."""
@@ -125,7 +136,20 @@ class BridgeHandler(ScimHandler):
             result, resource = self.run_bulk_step(request, plan, step)
             plan.record(step, result, resource)
 
-    def _replace(self, kind: str, resource_id: str, replacement: Resource[Any], conditions: Conditions) -> Shown:
+    def _read_patch(
+        self, resource_type: ResourceType, request: ScimRequest
+    ) -> "tuple[list[MemberEdit], PatchOp[Any] | None]":
+        """Return what a patch does to members, and a patch of everything else."""
+        kind, content_type = _kind(resource_type), request.header("Content-Type")
+        if kind == USER:
+            return [], self.service.read_patch(resource_type, request.body, content_type)
+        payload = self.service.decode_patch(kind, request.body, content_type)
+        edits = group_patch.plain_edits(payload)
+        if edits is not None:
+            return edits, None
+        return group_patch.split(self.service.check_patch(resource_type, payload))
+
+    def _replace(self, kind: str, resource_id: str, replacement: Resource[Any], conditions: Conditions) -> Stored:
         stored = self.storage.fetch(kind, resource_id)
         conditions.check(stored.etag, "PUT")
         edits = edits_of(replacement) if kind == GROUP else []
@@ -133,27 +157,54 @@ class BridgeHandler(ScimHandler):
             # Members are compared by rows; the document is compared without them.
             replacement = replacement.model_copy(update={"members": None})
         current = shown.model_of(Shown(stored=stored))
-        if "active" in stored.document and getattr(replacement, "active", None) is None:
+        if getattr(replacement, "active", None) is None and "active" in stored.document:
             # Whoever does not say keeps what was said: a PUT without `active` must not revive a leaver.
             replacement = replacement.model_copy(update={"active": stored.active})
         replaces = replacement.replace(current)
         return self.storage.change(stored, replacement if replaces else None, member_edits=edits)
 
-    def _patch(self, kind: str, resource_id: str, patch: "PatchOp[Any]", conditions: Conditions) -> Shown:
+    def _patch(
+        self,
+        kind: str,
+        resource_id: str,
+        edits: list[MemberEdit],
+        patch: "PatchOp[Any] | None",
+        conditions: Conditions,
+    ) -> Stored:
         stored = self.storage.fetch(kind, resource_id)
         conditions.check(stored.etag, "PATCH")
-        edits, rest = ([], patch) if kind == USER else group_patch.split(patch)
         patched = None
-        if rest is not None:
+        if patch is not None:
             resource = shown.model_of(Shown(stored=stored))
-            patched = resource if _applies(rest, resource) else None
+            patched = resource if _applies(patch, resource) else None
         return self.storage.change(stored, patched, member_edits=edits)
+
+    def _patched_response(
+        self, request: ScimRequest, patched: Stored, parameters: "ResponseParameters[Any] | None"
+    ) -> ScimResponse:
+        if patched.kind == GROUP and parameters is None:
+            return ScimResponse(HTTPStatus.NO_CONTENT, None, {"ETag": patched.etag})
+        return self.service.shown_response(
+            request.base_url, self.storage.show(patched, parameters), parameters=parameters
+        )
 
     def _found(
         self, request: ScimRequest, resource_types: list[ResourceType], search: Any, position: Any
     ) -> ScimResponse:
         page, found = self.storage.find([_kind(each) for each in resource_types], search, position=position)
         return self.service.list_response(request.base_url, resource_types, page, found, search)
+
+    def _parameters(self, resource_type: ResourceType, request: ScimRequest) -> "ResponseParameters[Any] | None":
+        """Return what the answer is to show, None where nothing is said of it."""
+        if "attributes" not in request.query and "excludedAttributes" not in request.query:
+            return None
+        parameters = self.service.read_response_parameters(resource_type, request.query)
+        return parameters if parameters.attributes or parameters.excluded_attributes else None
+
+    def _kept(self, response: ScimResponse, request: ScimRequest) -> ScimResponse:
+        """Let the answer to a write be kept in the write's own transaction, where its sender asked for that."""
+        self.storage.keep(response, request)
+        return response
 
     def _resource_type(self, request: ScimRequest, operation: Operation) -> ResourceType:
         target = self.service.route(request, operation)

@@ -14,6 +14,7 @@ from scim2_models import (
     Filter,
     Pagination,
     Patch,
+    PatchOp,
     PayloadTooLargeException,
     ResourceType,
     ResponseParameters,
@@ -24,12 +25,15 @@ from scim2_models import (
 )
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
-from scim2_server.service import ScimService, scim_exception_of
+from scim2_server.service import BULK_SUCCESS_STATUS, ScimService, scim_exception_of
+from scim2_server.utils import parametrize
 
 from scim_bridge.domain.resources import GROUP, USER, User, describe_service
 from scim_bridge.intake.scim import filter_text, patches, payloads, shown, tolerances
+from scim_bridge.intake.scim.answers import TextResponse
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.settings.models import WebSettings
+from scim_bridge.store.engine import compact_json
 from scim_bridge.store.search.pages import Page
 
 LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
@@ -100,10 +104,24 @@ class BridgeService(ScimService):
             payload = patches.tolerate_patch(_kind_of(model.__pydantic_generic_metadata__["args"][0]), payload)
         else:
             payload = tolerances.tolerate_resource(_kind_of(model), payload)
-        try:
-            return model.model_validate(payload, scim_ctx=scim_ctx)
-        except ValidationError as error:
-            raise scim_exception_of(error) from None
+        return _validated(model, payload, scim_ctx)
+
+    def decode_patch(self, kind: str, body: bytes, content_type: str | None) -> Any:
+        """Return a PatchOp message as JSON, bent by the tolerances and not yet validated.
+
+        Raises:
+            SCIMException: as `decode_body`.
+        """
+        return patches.tolerate_patch(kind, self.decode_body(body, content_type))
+
+    def check_patch(self, resource_type: ResourceType, payload: Any) -> "PatchOp[Any]":
+        """Return what `decode_patch` gave as a validated patch.
+
+        Raises:
+            SCIMException: it is no patch of this resource type.
+        """
+        model = parametrize(PatchOp, self.get_model(resource_type))
+        return _validated(model, payload, Context.RESOURCE_PATCH_REQUEST)
 
     def decode_body(self, body: bytes, content_type: str | None, *, is_bulk: bool = False) -> Any:
         """Return the JSON of a request body, checked for size, depth and characters."""
@@ -157,19 +175,8 @@ class BridgeService(ScimService):
         headers = {"Content-Location": location, "ETag": resource.stored.etag}
         if status == HTTPStatus.CREATED:
             headers["Location"] = location
-        return ScimResponse(status, self.body_of(base_url, resource, parameters), headers)
-
-    def body_of(self, base_url: str, resource: Shown, parameters: ResponseParameters[Any] | None) -> dict[str, Any]:
-        """Return a resource as JSON, cut down to what was asked for."""
-        base_url = base_url.rstrip("/")
-        if parameters is None or not (parameters.attributes or parameters.excluded_attributes):
-            return shown.document_of(resource, base_url=base_url)
-        body = self.publish(base_url, shown.model_of(resource)).model_dump(
-            scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=parameters
-        )
-        if resource.stored.kind == GROUP and resource.memberships == []:
-            body.setdefault("members", [])
-        return body
+        text = shown.text_of(resource, base_url=base_url.rstrip("/"), parameters=parameters)
+        return TextResponse(status, text, headers)
 
     def list_response(
         self,
@@ -190,14 +197,30 @@ class BridgeService(ScimService):
             cursors = {"nextCursor": page.next, "previousCursor": page.previous}
             sealed = {name: self._seal(resource_types, request, position) for name, position in cursors.items()}
             body |= {name: cursor for name, cursor in sealed.items() if cursor is not None}
-        body["Resources"] = [self.body_of(base_url, each, request) for each in found]
-        return ScimResponse(HTTPStatus.OK, body)
+        base_url = base_url.rstrip("/")
+        resources = ",".join(shown.text_of(each, base_url=base_url, parameters=request) for each in found)
+        return TextResponse(HTTPStatus.OK, f'{compact_json(body)[:-1]},"Resources":[{resources}]}}')
+
+    def bulk_success(self, base_url: str, operation: Any, outcome: dict[str, Any], resource: Any) -> dict[str, Any]:
+        """Return the outcome of a step that succeeded; `resource` is what became of its resource, as `Shown`."""
+        outcome["status"] = BULK_SUCCESS_STATUS[operation.method]
+        if resource is not None:
+            outcome["location"] = f"{base_url.rstrip('/')}/{resource.path}"
+            outcome["version"] = resource.stored.etag
+        return outcome
 
     def bulk_failure(self, outcome: dict[str, Any], exception: Exception) -> dict[str, Any]:
         """Return the outcome of a step that failed; what is no SCIM error fails the whole request instead."""
         if not isinstance(exception, SCIMException):
             raise exception
         return super().bulk_failure(outcome, exception)
+
+
+def _validated(model: type[ModelT], payload: Any, scim_ctx: Context) -> ModelT:
+    try:
+        return model.model_validate(payload, scim_ctx=scim_ctx)
+    except ValidationError as error:
+        raise scim_exception_of(error) from None
 
 
 def _kind_of(model: type[BaseModel]) -> str:

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from scim2_models import Resource, ResponseParameters
 
 from scim_bridge.domain.instants import to_iso
 from scim_bridge.domain.resources import ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.intake.scim import projection
 from scim_bridge.store import members
 from scim_bridge.store.directory import Stored
-from scim_bridge.store.engine import Transaction
+from scim_bridge.store.engine import Transaction, compact_json
 from scim_bridge.store.members import Membership
 
 MEMBERSHIPS = {USER: "groups", GROUP: "members"}
@@ -27,6 +29,11 @@ class Shown:
 
     stored: Stored
     memberships: Sequence[Membership] | None = field(default=None, repr=False)
+
+    @property
+    def id(self) -> str:
+        """Return the SCIM id, as the library's bulk plan asks for it."""
+        return self.stored.scim_id
 
     @property
     def path(self) -> str:
@@ -52,12 +59,30 @@ def load(
 
 def wants_memberships(kind: str, parameters: ResponseParameters[Any] | None) -> bool:
     """Tell whether a response shows the memberships, so that they must be loaded."""
-    if parameters is None:
-        return True
+    kept = projection.of(kind, parameters)
     name = MEMBERSHIPS[kind]
-    if parameters.attributes:
-        return any(_head(path) == name for path in parameters.attributes)
-    return name not in [_short(path) for path in parameters.excluded_attributes or []]
+    return kept is None or name in kept.whole or name in kept.parts
+
+
+def text_of(shown: Shown, *, base_url: str, parameters: ResponseParameters[Any] | None = None) -> str:
+    """Return a resource as the JSON text that senders get. What is stored is handed on as it is, never read."""
+    stored = shown.stored
+    kept = projection.of(stored.kind, parameters)
+    if kept is not None:
+        return compact_json(kept.cut(document_of(shown, base_url=base_url)))
+    # A quotation mark inside a JSON text is always escaped, so that only a reference itself looks like this.
+    base = _escaped(base_url)
+    located = stored.text.replace('"$ref":"Users/', f'"$ref":"{base}/Users/')
+    memberships = ""
+    if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
+        each = ",".join(compact_json(_membership(stored.kind, end, base_url)) for end in shown.memberships)
+        memberships = f',"{MEMBERSHIPS[stored.kind]}":[{each}]'
+    meta = (
+        f'{{"resourceType":"{stored.kind}","created":"{to_iso(stored.created_at)}",'
+        f'"lastModified":"{to_iso(stored.modified_at)}","location":"{base}/{shown.path}",'
+        f'"version":"W/\\"{stored.version}\\""}}'
+    )
+    return f'{{"id":"{stored.scim_id}",{located[1:-1]}{memberships},"meta":{meta}}}'
 
 
 def document_of(shown: Shown, *, base_url: str | None = None) -> dict[str, Any]:
@@ -70,13 +95,7 @@ def document_of(shown: Shown, *, base_url: str | None = None) -> dict[str, Any]:
     if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
         # An empty group says so: authentik adds nobody to a group without the key.
         whole[MEMBERSHIPS[stored.kind]] = [_membership(stored.kind, each, base_url) for each in shown.memberships]
-    whole["meta"] = {
-        "resourceType": stored.kind,
-        "created": to_iso(stored.created_at),
-        "lastModified": to_iso(stored.modified_at),
-        **({} if base_url is None else {"location": f"{base_url}/{shown.path}"}),
-        "version": stored.etag,
-    }
+    whole["meta"] = _meta(shown, base_url)
     return whole
 
 
@@ -96,6 +115,23 @@ def document_to_store(resource: Resource[Any]) -> dict[str, Any]:
     return document
 
 
+@lru_cache(maxsize=64)
+def _escaped(text: str) -> str:
+    """Return a text as it stands between the quotation marks of JSON."""
+    return compact_json(text)[1:-1]
+
+
+def _meta(shown: Shown, base_url: str | None) -> dict[str, Any]:
+    stored = shown.stored
+    return {
+        "resourceType": stored.kind,
+        "created": to_iso(stored.created_at),
+        "lastModified": to_iso(stored.modified_at),
+        **({} if base_url is None else {"location": f"{base_url}/{shown.path}"}),
+        "version": stored.etag,
+    }
+
+
 def _membership(kind: str, end: Membership, base_url: str | None) -> dict[str, Any]:
     other, type_ = (USER, USER) if kind == GROUP else (GROUP, "direct")
     reference = f"{ENDPOINTS[other]}/{end.scim_id}"
@@ -111,11 +147,3 @@ def _locate_manager(whole: dict[str, Any], base_url: str) -> None:
     if isinstance(reference, str) and reference.startswith("Users/"):
         located = {**manager, "$ref": f"{base_url}/{reference}"}
         whole[ENTERPRISE_USER] = {**whole[ENTERPRISE_USER], "manager": located}
-
-
-def _short(path: str) -> str:
-    return path.lower().rsplit(":", 1)[-1]
-
-
-def _head(path: str) -> str:
-    return _short(path).split(".", 1)[0]

@@ -1,6 +1,6 @@
 """The directory as scim2-server's storage: one object a request, bound to one tenant."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from scim2_models import (
     TooManyException,
     UniquenessException,
 )
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
 from scim2_server.storage import ScimStorage, SearchPage
 
 from scim_bridge.domain.resources import MODELS
@@ -31,6 +33,9 @@ from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import StatementTimedOut, Store, Transaction
 from scim_bridge.store.search import folding, pages
 
+KeepAnswer = Callable[[Transaction, ScimResponse, ScimRequest], None]
+"""Keeps the answer to a write in the write's transaction."""
+
 
 class DirectoryStorage(ScimStorage):
     """Reads and writes one tenant's directory for one request. Wake `wakes` once the request is answered."""
@@ -46,6 +51,7 @@ class DirectoryStorage(ScimStorage):
         scopes: Mapping[str, TargetScope],
         writes: bool = True,
         read_timeout_s: float | None = None,
+        keep_answer: KeepAnswer | None = None,
     ) -> None:
         """Bind a storage to a tenant and to whoever asks. `writes` tells what kind of transaction a request opens."""
         self._store = store
@@ -54,10 +60,13 @@ class DirectoryStorage(ScimStorage):
         self._scopes = scopes
         self._writes = writes
         self._read_timeout_s = read_timeout_s
+        self._keep_answer = keep_answer
         self._tx: Transaction | None = None
         self._recorder: Recorder | None = None
         self.wakes: dict[str, bool] = {}
         """The targets that are owed something by what was committed, and whether it is urgent."""
+        self.changes: list[int] = []
+        """The numbers of the changes that were committed."""
 
     # -- The library's port ---------------------------------------------
 
@@ -86,7 +95,7 @@ class DirectoryStorage(ScimStorage):
 
     def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
         """Record a new resource."""
-        return shown.model_of(self.add(_kind(resource_type), resource))
+        return shown.model_of(self.show(self.add(_kind(resource_type), resource)))
 
     def update(
         self, resource_type: ResourceType, resource: Resource[Any], *, expected_version: str | None = None
@@ -95,7 +104,7 @@ class DirectoryStorage(ScimStorage):
         kind = _kind(resource_type)
         with self._transaction(writes=True):
             stored = self.fetch(kind, str(resource.id), expected_version=expected_version)
-            return shown.model_of(self.change(stored, resource, member_edits=edits_of(resource)))
+            return shown.model_of(self.show(self.change(stored, resource, member_edits=edits_of(resource))))
 
     def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
         """Record that a resource is gone."""
@@ -125,13 +134,17 @@ class DirectoryStorage(ScimStorage):
             page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
             return page, shown.load(tx, page.resources, request)
 
-    def add(self, kind: str, resource: Resource[Any]) -> Shown:
-        """Record a new resource and return it as it is shown."""
+    def add(self, kind: str, resource: Resource[Any]) -> Stored:
+        """Record a new resource."""
         document = shown.document_to_store(resource)
         joining = member_ids([_member_value(each) for each in getattr(resource, "members", None) or []])
-        with self._transaction(writes=True) as tx, _refusals_named():
-            stored = self._recording.create(kind, document, member_ids=joining)
-            return shown.load(tx, [stored])[0] if joining else Shown(stored=stored, memberships=[])
+        with self._transaction(writes=True), _refusals_named():
+            return self._recording.create(kind, document, member_ids=joining)
+
+    def show(self, stored: Stored, parameters: ResponseParameters[Any] | None = None) -> Shown:
+        """Return a resource as it is shown, with the memberships that the response asks for."""
+        with self._transaction(writes=False) as tx:
+            return shown.load(tx, [stored], parameters)[0]
 
     def fetch(self, kind: str, scim_id: str, *, expected_version: str | None = None) -> Stored:
         """Return a resource that is about to change, locked until the transaction ends.
@@ -148,16 +161,22 @@ class DirectoryStorage(ScimStorage):
 
     def change(
         self, stored: Stored, resource: Resource[Any] | None, *, member_edits: Sequence[MemberEdit] = ()
-    ) -> Shown:
-        """Record a resource's new document (None: it stays as it is) and its members; return it as it is shown."""
-        document = stored.document if resource is None else shown.document_to_store(resource)
-        with self._transaction(writes=True) as tx, _refusals_named():
-            return shown.load(tx, [self._recording.update(stored, document, member_edits=member_edits)])[0]
+    ) -> Stored:
+        """Record a resource's new document (None: it stays as it is) and its members."""
+        document = None if resource is None else shown.document_to_store(resource)
+        with self._transaction(writes=True), _refusals_named():
+            return self._recording.update(stored, document, member_edits=member_edits)
 
     def remove(self, stored: Stored) -> None:
         """Record that a resource is gone."""
         with self._transaction(writes=True):
             self._recording.delete(stored)
+
+    def keep(self, response: ScimResponse, request: ScimRequest) -> None:
+        """Hand the answer to a write on to who keeps answers, within the write's transaction."""
+        if self._keep_answer is not None:
+            with self._transaction(writes=True) as tx:
+                self._keep_answer(tx, response, request)
 
     # -- Transactions ---------------------------------------------------
 
@@ -184,6 +203,7 @@ class DirectoryStorage(ScimStorage):
                 yield tx
             if self._recorder is not None:
                 self.wakes |= self._recorder.wakes
+                self.changes += self._recorder.changes
         except StatementTimedOut:
             raise TooManyException(
                 detail="The search takes too long. Filter by userName, externalId or emails.value, or ask for less."

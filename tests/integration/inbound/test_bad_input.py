@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import structlog
-from conftest import SCIM
 from fakes.dispatcher import RecordingDispatcher
 from flask import Flask
+from running.door import SCIM
 
 from scim_bridge import logs
 from scim_bridge.settings.models import Settings

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import SCIM
 from fakes.dispatcher import RecordingDispatcher
 from flask import Flask
+from running.door import SCIM
 from scim2_models import AuthenticationScheme
 
 from scim_bridge.intake.scim.description import document

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from conftest import SCIM
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from running.door import SCIM
 
 from scim_bridge.store.verify import verify_ledger
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import SCIM
+from running.door import SCIM
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
