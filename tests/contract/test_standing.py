@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fakes.books import add_person, edit, send
-from sqlalchemy import event
 
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
@@ -169,20 +168,18 @@ def test_a_superseded_operation_shares_the_fate_of_whatever_took_its_place(store
     assert fates(store, first) == [("one", "dead", "ok", 1), ("two", "waiting", None, 1)]
 
 
-def test_a_page_takes_one_statement(store: Store, known: Lanes) -> None:
+def test_a_page_takes_one_statement(sqlite_url: str, clock: Any) -> None:
+    store = Store.open(sqlite_url, clock=clock)
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "one"), ("acme", "two")])
     with store.begin("acme") as tx:
         people = [add_person(tx, f"p{number}") for number in range(30)]
-        send(tx, known.one, people, [State.DELIVERED] * 30)
     statements: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
     with store.begin("acme", write=False) as tx:
-        event.listen(store.engine, "before_cursor_execute", note)
-        try:
-            found = standing.of_resources(tx, people)
-        finally:
-            event.remove(store.engine, "before_cursor_execute", note)
-    assert len(found) == 30
+        driver: Any = tx.connection.connection.dbapi_connection
+        driver.set_trace_callback(statements.append)
+        found = standing.of_resources(tx, people)
+        driver.set_trace_callback(None)
+    store.close()
+    assert [len(each) for each in found.values()] == [2] * 30
     assert len(statements) == 1
