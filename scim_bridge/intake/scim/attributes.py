@@ -17,6 +17,7 @@ class Attribute:
     urn: str
     is_multivalued: bool
     is_complex: bool
+    is_text: bool
 
 
 @cache
@@ -33,7 +34,16 @@ def attributes_of(kind: str) -> dict[str, Attribute]:
                 continue
             name = part._scim_name(field)  # noqa: SLF001 - the library has no public way to ask
             is_complex = isclass(root) and issubclass(root, ComplexAttribute)
-            found.setdefault(name.lower(), Attribute(name, urn, part.get_field_multiplicity(field), is_complex))
+            found.setdefault(
+                name.lower(),
+                Attribute(
+                    name=name,
+                    urn=urn,
+                    is_multivalued=part.get_field_multiplicity(field),
+                    is_complex=is_complex,
+                    is_text=isclass(root) and issubclass(root, str),
+                ),
+            )
     return found
 
 

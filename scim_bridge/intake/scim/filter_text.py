@@ -28,7 +28,7 @@ def tolerate(kinds: list[str], text: Any) -> Any:
     """Return a filter as the grammar asks for it.
 
     Names that senders leave unqualified are spelled out (Entra: `manager eq "2819c223"`), and values that they leave
-    unquoted are quoted (Microsoft's reference collection: `userName sw O`).
+    unquoted are quoted (Microsoft's reference collection: `userName sw O`; authentik before 2025.10).
 
     Raises:
         InvalidFilterException: it is too long or nested too deeply.
@@ -41,10 +41,15 @@ def tolerate(kinds: list[str], text: Any) -> Any:
             detail=f"The filter is longer than {MAX_LENGTH} characters or has more than {MAX_NESTING} parentheses"
         )
     payloads.check_text(text, where="The filter")
-    text = _VALUE.sub(_quoted, text)
+    text = with_quotes(text)
     if kinds != [USER] or not _may_need_bending(text):
         return text
     return str(_bent(ScimFilter(text).ast))
+
+
+def with_quotes(text: str) -> str:
+    """Return a filter, or a path that holds one, with quotes around its bare values. What is no filter stays none."""
+    return _VALUE.sub(_quoted, text)
 
 
 def _quoted(found: re.Match[str]) -> str:

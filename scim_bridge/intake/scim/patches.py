@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.intake.scim import tolerances
+from scim_bridge.intake.scim import filter_text, tolerances
 from scim_bridge.intake.scim.attributes import MANAGER, Attribute, core_schema, schemas_of
 
 NO_CHANGE: dict[str, Any] = {"op": "add", "value": {}}
@@ -37,10 +36,17 @@ def _tolerate(kind: str, operation: Any) -> Iterator[Any]:
     if "value" in members:
         kept["value"] = members["value"]
     path = members.get("path")
+    if isinstance(path, str):
+        path = path.strip()
     if path is not None and path != "":
         yield from _at_path(kind, kept, path)
-    elif isinstance(kept.get("value"), dict) and kept["op"] in ("add", "replace"):
-        yield from _without_path(kind, kept["op"], kept["value"])
+        return
+    value = kept.get("value")
+    # SCIM-SDK, and so Keycloak's plugins, put the one object in a list.
+    values: list[Any] = value if isinstance(value, list) else [value]
+    if kept["op"] in ("add", "replace") and values and all(isinstance(each, dict) for each in values):
+        for each in values:
+            yield from _without_path(kind, kept["op"], each)
     else:
         yield kept
 
@@ -53,37 +59,64 @@ def _without_path(kind: str, op: str, value: dict[str, Any]) -> Iterator[Any]:
             continue
         if folded in schemas_of(kind):
             if isinstance(item, dict):
-                for inner, inner_item in item.items():
-                    yield from _at_path(kind, {"op": op, "value": inner_item}, f"{schemas_of(kind)[folded]}:{inner}")
+                yield from _in_schema(kind, op, folded, item)
             continue
         yield from _at_path(kind, {"op": op, "value": item}, str(key))
+
+
+def _in_schema(kind: str, op: str, folded_urn: str, value: dict[str, Any]) -> Iterator[Any]:
+    """Give an operation for each attribute of an object that stands for a whole schema."""
+    for key, item in value.items():
+        yield from _at_path(kind, {"op": op, "value": item}, f"{schemas_of(kind)[folded_urn]}:{key}")
 
 
 def _at_path(kind: str, operation: dict[str, Any], path: Any) -> Iterator[Any]:
     if not isinstance(path, str):
         yield {**operation, "path": path}
         return
-    path = path.strip()
+    if path.lower() in schemas_of(kind) and isinstance(operation.get("value"), dict) and operation["op"] != "remove":
+        yield from _in_schema(kind, operation["op"], path.lower(), operation["value"])
+        return
+    path = filter_text.with_quotes(_with_colon(kind, path))
     attribute, rest = _head(kind, path)
     if attribute is None:
-        if path.lower() == "password" and kind == USER:
-            return
-        yield {**operation, "path": path}
+        # Nothing here has that name; the policy passes over it, but would first look at the value of a remove.
+        kept = {"op": "remove"} if operation["op"] == "remove" else operation
+        yield {**kept, "path": path}
         return
-    if attribute.name == "password":
+    if attribute.name == "password" or _says_nothing(operation, attribute):
         return
     if attribute.urn != core_schema(kind):
         path = f"{attribute.urn}:{attribute.name}{rest}"
-    if operation.get("op") == "add" and "value" in operation and operation["value"] is None:
-        # Entra sends explicit nulls for what it has no value for.
-        return
     if f"{attribute.urn}:{attribute.name}" == MANAGER:
         yield from _manager(operation, rest)
         return
-    yield {**_with_value(kind, operation, attribute, rest), "path": path}
+    yield {**_with_value(operation, attribute, rest), "path": path}
 
 
-def _with_value(kind: str, operation: dict[str, Any], attribute: Attribute, rest: str) -> dict[str, Any]:
+def _with_colon(kind: str, path: str) -> str:
+    """Return a path with the colon after its schema; Entra's jobs of before 2019 write a dot there."""
+    for urn in schemas_of(kind):
+        if path.lower().startswith(f"{urn}."):
+            return f"{path[: len(urn)]}:{path[len(urn) + 1 :]}"
+    return path
+
+
+def _says_nothing(operation: dict[str, Any], attribute: Attribute) -> bool:
+    """Tell whether an operation names an attribute only to say nothing of it (Entra's explicit nulls).
+
+    An Add of null adds nothing. Nobody's `active` is unset, and no group emptied, by a null; the choices are told in
+    `tolerances`.
+    """
+    if "value" not in operation or operation["op"] == "remove":
+        return False
+    value = operation["value"]
+    if attribute.name == "active":
+        return tolerances.is_blank(tolerances.scalar_of(value))
+    return value is None and (operation["op"] == "add" or attribute.name == "members")
+
+
+def _with_value(operation: dict[str, Any], attribute: Attribute, rest: str) -> dict[str, Any]:
     if "value" not in operation:
         return operation
     value = operation["value"]
@@ -91,13 +124,18 @@ def _with_value(kind: str, operation: dict[str, Any], attribute: Attribute, rest
         # A value beside a filter, beside a plain attribute or of null selects nothing more than the path does.
         if rest or value is None or not attribute.is_multivalued:
             return {"op": "remove"}
-        if kind == GROUP and attribute.name == "members":
-            return operation
         return {"op": "remove", "value": tolerances.elements_of(attribute, value)}
+    if rest.startswith(".") or "]." in rest:
+        return {**operation, "value": tolerances.scalar_of(value)}
     if rest:
-        is_sub = rest.startswith(".") or "]." in rest
-        return {**operation, "value": tolerances.scalar_of(value) if is_sub else value}
+        return {**operation, "value": _one_element(attribute, value)}
     return {**operation, "value": tolerances.tolerate_value(attribute, value)}
+
+
+def _one_element(attribute: Attribute, value: Any) -> Any:
+    """Return what a value filter selects as one object, whether it came as such, in a list or as a bare text."""
+    elements = tolerances.elements_of(attribute, value)
+    return elements[0] if isinstance(elements, list) and len(elements) == 1 else value
 
 
 def _manager(operation: dict[str, Any], rest: str) -> Iterator[Any]:

@@ -2,6 +2,20 @@
 
 `ScimPolicy` bends the rest: unknown attributes and schemas are dropped, a filter without a match creates its element,
 a remove may carry values. Nothing here knows a sender; whatever is sent is read by the same rules.
+
+Three of them are choices, where senders or documents contradict each other:
+
+- A whole group that does not name its `members`, or names them as null, leaves them alone; `[]` empties it. Senders
+  that speak of members by PATCH alone (Okta, Entra, authentik) leave them out of everything else, and one that writes
+  null for what it does not know must not take a course away from everybody. RFC 7644 section 3.5.1 allows both. The
+  price: the libre.sh plugin of Keycloak leaves `members` out when the last one goes, so that one stays until the next
+  PUT that names somebody; with its setting `group-patchOp` it says `remove`, which is obeyed.
+- Saying nothing of `active`, or null, or an empty text, changes nothing: no omission revives or shuts out anybody.
+- A Replace on a value filter without a match creates the element (Entra sends Replace when it believes that there is a
+  value) where the filter says what the element is, by `eq` and `and`. Any other filter is 400 `noTarget`, as RFC 7644
+  section 3.5.2.3 has it, because nothing can be meant.
+
+How a PATCH is answered, 200 for a user and 204 for a group, is written down in `handler`.
 """
 
 from collections.abc import Mapping
@@ -56,7 +70,7 @@ def _keep(kind: str, key: str, value: Any, kept: dict[str, Any], extension: dict
             _keep(kind, f"{folded}:{inner}", item, kept, extension)
     else:
         attribute = named(kind, key)
-        if attribute is None:
+        if attribute is None or (attribute.name == "members" and value is None):
             return
         target = kept if attribute.urn == core_schema(kind) else extension
         if attribute.name not in target or folded.startswith("urn:"):
@@ -96,9 +110,12 @@ def tolerate_value(attribute: Attribute, value: Any) -> Any:
     if attribute.name == "manager":
         return manager_of(value)
     if attribute.is_multivalued:
-        return elements_of(attribute, value)
+        return _without_blanks(attribute, elements_of(attribute, value))
     if not attribute.is_complex:
-        return scalar_of(value)
+        value = scalar_of(value)
+    if not attribute.is_text and is_blank(value):
+        # OneLogin's templates write an empty text for what a user does not have, whatever the attribute holds.
+        return None
     return value
 
 
@@ -110,6 +127,30 @@ def elements_of(attribute: Attribute, value: Any) -> Any:
     if not attribute.is_complex:
         return items
     return [{"value": item} if isinstance(item, str) else item for item in items if item is not None]
+
+
+def _without_blanks(attribute: Attribute, elements: Any) -> Any:
+    """Return the elements that say something: OneLogin's templates send those of the numbers that a user lacks, too.
+
+    A member of a group is never passed over: a list that came out empty would empty the group.
+    """
+    if not isinstance(elements, list) or not attribute.is_complex or attribute.name == "members":
+        return elements
+    kept = [_without_blank_primary(item) if isinstance(item, dict) else item for item in elements]
+    return [item for item in kept if not isinstance(item, dict) or _says_something(item)]
+
+
+def _without_blank_primary(element: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in element.items() if key.lower() != "primary" or not is_blank(value)}
+
+
+def _says_something(element: dict[str, Any]) -> bool:
+    return any(key.lower() not in ("type", "primary") and not is_blank(value) for key, value in element.items())
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether a value says nothing: null, an empty text, list or object."""
+    return value is None or (isinstance(value, (str, list, dict)) and not value)
 
 
 def scalar_of(value: Any) -> Any:
