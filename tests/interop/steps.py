@@ -137,6 +137,16 @@ def equal(path: str, value: Any) -> Check:
     return check
 
 
+def is_true(path: str) -> Check:
+    """Expect the JSON value true, no text that says so."""
+    return lambda answer, _: None if answer.at(path) is True else f"{path} is not true"
+
+
+def is_false(path: str) -> Check:
+    """Expect the JSON value false, no text that says so."""
+    return lambda answer, _: None if answer.at(path) is False else f"{path} is not false"
+
+
 def includes(text: str) -> Check:
     """Expect a text anywhere in the answer."""
 
