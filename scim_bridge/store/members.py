@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -67,37 +68,39 @@ def users_of(tx: Transaction, group_id: int) -> list[int]:
 
 def members_of(tx: Transaction, group_ids: Sequence[int]) -> dict[int, list[Membership]]:
     """Return the members of many groups, by group."""
-    return _other_ends(tx, group_ids, own=member.c.group_id, other=member.c.user_id, with_document=False)
+    return _by_own_end(_MEMBERS_OF.rows(tx, ids=sets.packed(group_ids))) if group_ids else {}
 
 
 def groups_of(tx: Transaction, user_ids: Sequence[int]) -> dict[int, list[Membership]]:
     """Return the groups of many users, by user."""
-    return _other_ends(tx, user_ids, own=member.c.user_id, other=member.c.group_id, with_document=True)
+    return _by_own_end(_GROUPS_OF.rows(tx, ids=sets.packed(user_ids))) if user_ids else {}
 
 
-def _other_ends(
-    tx: Transaction,
-    ids: Sequence[int],
-    *,
-    own: sa.ColumnElement[int],
-    other: sa.ColumnElement[int],
-    with_document: bool,
-) -> dict[int, list[Membership]]:
-    if not ids:
-        return {}
-    document = resource.c.document if with_document else sa.literal("").label("document")
-    query = (
-        sa.select(own.label("own"), resource.c.scim_id, document)
-        .select_from(member.join(resource, resource.c.id == other))
-        .where(sets.among(own, sets.id_rows(tx, ids)) if len(ids) > 1 else own == ids[0])
-        .order_by(own, other)
-    )
+def _by_own_end(rows: Iterable[Any]) -> dict[int, list[Membership]]:
     found: dict[int, list[Membership]] = {}
-    for row in tx.connection.execute(query):
+    for row in rows:
         found.setdefault(row.own, []).append(Membership(scim_id=row.scim_id, document=row.document))
     return found
 
 
+def _other_ends(
+    dialect: str, *, own: sa.ColumnElement[int], other: sa.ColumnElement[int], with_document: bool
+) -> sa.Select[Any]:
+    document = resource.c.document if with_document else sa.literal("", sa.Text).label("document")
+    return (
+        sa.select(own.label("own"), resource.c.scim_id, document)
+        .select_from(member.join(resource, resource.c.id == other))
+        .where(sets.among(own, sets.ids_in(prepared.text("ids"), dialect=dialect, name="ends")))
+        .order_by(own, other)
+    )
+
+
+_MEMBERS_OF = Prepared(
+    lambda dialect: _other_ends(dialect, own=member.c.group_id, other=member.c.user_id, with_document=False)
+)
+_GROUPS_OF = Prepared(
+    lambda dialect: _other_ends(dialect, own=member.c.user_id, other=member.c.group_id, with_document=True)
+)
 _ADD = Prepared(_add)
 _REMOVE = Prepared(
     lambda dialect: (

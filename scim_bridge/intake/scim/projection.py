@@ -11,7 +11,7 @@ from typing import Any
 
 from scim2_models import BaseModel, ComplexAttribute, Extension, ResponseParameters, Returned
 
-from scim_bridge.domain.resources import MODELS
+from scim_bridge.domain.resources import SHOWN_MODELS
 from scim_bridge.intake.scim.attributes import core_schema
 
 
@@ -22,6 +22,8 @@ class Projection:
     whole: frozenset[str]
     parts: Mapping[str, frozenset[str]]
     extensions: Mapping[str, "Projection"]
+    known: frozenset[str] = frozenset()
+    """The URNs of all extensions, kept or not."""
 
     def cut(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is kept of a document; what is empty then is left out (RFC 7643 section 2.5)."""
@@ -37,6 +39,9 @@ class Projection:
                 cut = self.extensions[name].cut(value)
                 if cut:
                     kept[name] = cut
+        if "schemas" in kept:
+            # An answer names the schemas of what it shows.
+            kept["schemas"] = [urn for urn in kept["schemas"] if urn not in self.known or urn in kept]
         return kept
 
 
@@ -53,14 +58,15 @@ def of(kind: str, parameters: ResponseParameters[Any] | None) -> Projection | No
 
 @lru_cache(maxsize=512)
 def _projection(kind: str, asked: tuple[str, ...], excluded: tuple[str, ...]) -> Projection:
-    model = MODELS[kind]
+    model = SHOWN_MODELS[kind]
+    known = {str(urn): extension for urn, extension in model.get_extension_models().items()}
     extensions = {
-        str(urn): _of_part(str(urn), extension, asked, excluded)
-        for urn, extension in model.get_extension_models().items()
-        if str(urn).lower() not in excluded
+        urn: _of_part(urn, extension, asked, excluded)
+        for urn, extension in known.items()
+        if urn.lower() not in excluded
     }
     core = _of_part(core_schema(kind), model, asked, excluded)
-    return Projection(core.whole | {"schemas"}, core.parts, extensions)
+    return Projection(core.whole | {"schemas"}, core.parts, extensions, frozenset(known))
 
 
 def _of_part(urn: str, model: type[BaseModel], asked: tuple[str, ...], excluded: tuple[str, ...]) -> Projection:
@@ -109,11 +115,14 @@ def _is_kept(returned: Returned, path: str, asked: tuple[str, ...], excluded: tu
 
 
 def _names(asked: str, path: str, short: str, *, with_children: bool) -> bool:
-    """Tell whether a requested name means an attribute: itself, one of its sub-attributes, or what it is a part of."""
+    """Tell whether a requested name means an attribute: itself, one of its sub-attributes, or the schema around it.
+
+    With children also: the attribute that it is a part of.
+    """
     own = path if ":" in asked else short
-    if asked == own or asked.startswith(own + "."):
+    if asked == own or asked.startswith(own + ".") or own.startswith(asked + ":"):
         return True
-    return with_children and own.startswith((asked + ".", asked + ":"))
+    return with_children and own.startswith(asked + ".")
 
 
 def _cut(value: Any, subs: frozenset[str]) -> Any:
