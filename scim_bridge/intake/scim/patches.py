@@ -7,7 +7,7 @@ from scim_bridge.intake.scim import filter_text, tolerances
 from scim_bridge.intake.scim.attributes import MANAGER, Attribute, core_schema, schemas_of
 
 NO_CHANGE: dict[str, Any] = {"op": "add", "value": {}}
-"""Stands for operations that came down to nothing: a patch needs at least one."""
+"""Stands for operations that came down to nothing, or are none (Microsoft's validator): a patch needs at least one."""
 
 
 def tolerate_patch(kind: str, payload: Any) -> Any:
@@ -21,7 +21,7 @@ def tolerate_patch(kind: str, payload: Any) -> Any:
     if not isinstance(operations, list):
         return payload
     tolerated = [each for operation in operations for each in _tolerate(kind, operation)]
-    kept["Operations"] = tolerated if tolerated or not operations else [NO_CHANGE]
+    kept["Operations"] = tolerated or [NO_CHANGE]
     return kept
 
 
