@@ -9,18 +9,28 @@ _locks: dict[str, "WriteLock"] = {}
 _guard = threading.Lock()
 
 
-class WriteLock:
-    """Makes the writers of one SQLite file take turns, over threads and processes. Not re-entrant."""
+PATIENCE_S = 10.0
+"""How long a writer waits for the others of its process before it gives up."""
 
-    def __init__(self, path: str) -> None:
+
+class WriteLock:
+    """Makes the writers of one SQLite file take turns, over threads and processes. Not re-entrant.
+
+    Of each process one thread at most waits for other processes. Should one of those stand still with the lock, the
+    other threads give up in time and can say so.
+    """
+
+    def __init__(self, path: str, *, patience_s: float = PATIENCE_S) -> None:
         """Name the lock file; it is opened at first use, so a fork before that is harmless."""
         self._path = path
+        self._patience_s = patience_s
         self._thread_lock = threading.Lock()
         self._fd: int | None = None
         self._pid: int | None = None
 
     def __enter__(self) -> None:
-        self._thread_lock.acquire()
+        if not self._thread_lock.acquire(timeout=self._patience_s):
+            raise TimeoutError("another write takes too long")
         try:
             if self._fd is None or self._pid != os.getpid():
                 # A descriptor inherited over a fork would share its lock with the parent.
