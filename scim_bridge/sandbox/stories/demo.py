@@ -2,16 +2,14 @@
 
 import contextlib
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import FrameType
 
 from rich.console import Console
 
 from scim_bridge.errors import BridgeError
+from scim_bridge.sandbox.interrupts import signals_as_interrupts
 from scim_bridge.sandbox.senders.wire import SenderError
 from scim_bridge.sandbox.stories import cast, stage, summary, verdict
 from scim_bridge.sandbox.stories.progress import Progress, glance
@@ -39,7 +37,7 @@ def run(*, once: bool, scenario: str | None = None, as_json: bool = False, port:
         return 2
     console = Console(stderr=as_json)
     try:
-        with _signals_as_interrupts():
+        with signals_as_interrupts():
             return _Demo(console, as_json=as_json, port=port or 0).run(once=once)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -140,19 +138,3 @@ def _told(error: BaseException) -> str:
     if isinstance(error, BridgeError):
         return str(error)
     raise error
-
-
-@contextlib.contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that everything is taken down."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    former = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -1,0 +1,150 @@
+"""The real front door over a database: gunicorn as `scim-bridge web` runs it, and the queue that it tells of work."""
+
+import contextlib
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scim_bridge import wiring
+from scim_bridge.sandbox.stories import worlds
+from scim_bridge.sandbox.stories.worlds import Process, StageFailed
+from scim_bridge.settings import loading
+from scim_bridge.store import lanes, tokens
+from scim_bridge.store.engine import Store
+from scim_bridge.supervisor import ports, readiness, valkey
+from scim_bridge.supervisor.ports import Address
+from scim_bridge.supervisor.processes import Child
+
+TENANT = "bench"
+SOURCE = "idp"
+TARGET = "target"
+GROUP = "Everybody"
+"""The group that means something to the target, so that its members' coming and going is owed."""
+
+READY_S = 40.0
+STOP_S = 20.0
+
+_CONFIG = """\
+data_dir = "var"
+[store]
+url = {store_url}
+[queue]
+url = "embedded:"
+[web]
+bind = "{address}"
+admin_bind = "{admin_address}"
+[[tenants]]
+id = "{tenant}"
+[[tenants.sources]]
+name = "{source}"
+[[tenants.targets]]
+name = "{target}"
+kind = "trakstar"
+base_url = "http://127.0.0.1:1/api/v3"
+api_key = "nobody delivers here"
+[tenants.targets.groups."{group}"]
+group = "{group}"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontDoor:
+    """A front door that accepts."""
+
+    port: int
+    token: str = field(repr=False)
+    store: Store
+    process: Process
+
+    def cpu_ms(self) -> float | None:
+        """Return the processor time that its processes have used so far; None where the system does not tell."""
+        try:
+            master = self.process.popen.pid
+            children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
+            return sum(_cpu_ms(pid) for pid in (str(master), *children))
+        except OSError:
+            return None
+
+
+@contextlib.contextmanager
+def opened(store_url: str, *, folder: Path) -> Iterator[FrontDoor]:
+    """Run a front door over a migrated database until the block ends. Nobody delivers.
+
+    Raises:
+        StageFailed: a part does not start.
+    """
+    with contextlib.ExitStack() as stack:
+        anywhere = Address("127.0.0.1", 0)
+        address, admin = (stack.enter_context(ports.reserved(anywhere)) for _ in range(2))
+        config = folder / "bridge.toml"
+        config.touch(mode=0o600)
+        config.write_text(_configuration(store_url, address, admin), encoding="utf-8")
+        # The folder's own settings only: nothing of the caller's environment.
+        settings = loading.load(config, environ={})
+        store = wiring.open_store(settings)
+        stack.callback(store.close)
+        with store.across_tenants("a bench's own database: name its lane", write=True) as tx:
+            lanes.sync(tx, [(TENANT, TARGET)])
+        with store.begin(TENANT) as tx:
+            token = tokens.issue(tx, scopes=["scim"], source=SOURCE, name="bench").value
+        stack.enter_context(_queue(Path(settings.data_dir)))
+        web = ["-m", "scim_bridge", "web", "--config", str(config)]
+        process = stack.enter_context(worlds.running("web", web, folder=folder, patience_s=STOP_S))
+        _await_ready(address, process)
+        yield FrontDoor(port=address.port, token=token, store=store, process=process)
+
+
+def _configuration(store_url: str, address: Address, admin: Address) -> str:
+    return _CONFIG.format(
+        store_url=json.dumps(store_url),
+        address=address,
+        admin_address=admin,
+        tenant=TENANT,
+        source=SOURCE,
+        target=TARGET,
+        group=GROUP,
+    )
+
+
+@contextlib.contextmanager
+def _queue(data_dir: Path) -> Iterator[None]:
+    """Run the embedded Valkey: to tell the workers is a part of each write, though none are there."""
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    with valkey.held(data_dir) as server:
+        words = io.StringIO()
+        child = Child(server.spec(), stdout=words, stderr=words)
+        try:
+            _wait_for(server.answers, what="Valkey", has_ended=child.has_ended)
+            yield
+        finally:
+            child.kill_group()
+            child.bury()
+
+
+def _await_ready(address: Address, process: Process) -> None:
+    try:
+        _wait_for(
+            lambda: readiness.is_ready(address),
+            what="the front door",
+            has_ended=lambda: process.popen.poll() is not None,
+        )
+    except StageFailed as error:
+        raise StageFailed(f"{error}:\n{process.last_words()}") from None
+
+
+def _wait_for(holds: Callable[[], bool], *, what: str, has_ended: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + READY_S
+    while not holds():
+        if has_ended() or time.monotonic() > deadline:
+            raise StageFailed(f"{what} does not start")
+        time.sleep(0.05)
+
+
+def _cpu_ms(pid: str) -> float:
+    # The name, in brackets, may hold blanks; utime and stime are the 14th and 15th field (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
