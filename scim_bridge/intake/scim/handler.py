@@ -36,12 +36,14 @@ class BridgeHandler(ScimHandler):
         """Create a resource (RFC 7644 section 3.3)."""
         with self.service.provider:
             resource_type = self._resource_type(request, Operation.create)
+            parameters = self._parameters(resource_type, request)
             resource = self.service.read_creation(resource_type, request.body, request.header("Content-Type"))
             with self.storage.operation():
-                created = self.storage.show(self.storage.add(_kind(resource_type), resource))
-                return self._kept(
-                    self.service.shown_response(request.base_url, created, status=HTTPStatus.CREATED), request
+                created = self.storage.show(self.storage.add(_kind(resource_type), resource), parameters)
+                response = self.service.shown_response(
+                    request.base_url, created, parameters=parameters, status=HTTPStatus.CREATED
                 )
+                return self._kept(response, request)
 
     def query(self, request: ScimRequest) -> ScimResponse:
         """Read a resource (RFC 7644 section 3.4.1)."""

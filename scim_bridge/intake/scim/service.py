@@ -1,5 +1,6 @@
 """The SCIM protocol as this bridge speaks it: what it announces, what it reads, and how its answers look."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -23,13 +24,16 @@ from scim2_models import (
     ServiceProviderConfig,
     Sort,
 )
+from scim2_server.errors import MethodNotAllowedException
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
+from scim2_server.routing import Target
 from scim2_server.service import BULK_SUCCESS_STATUS, ScimService, scim_exception_of
 from scim2_server.utils import parametrize
 
 from scim_bridge.domain.resources import GROUP, USER, User, describe_service
-from scim_bridge.intake.scim import filter_text, patches, payloads, shown, tolerances
+from scim_bridge.intake.scim import parameters as asked
+from scim_bridge.intake.scim import patches, payloads, shown, tolerances
 from scim_bridge.intake.scim.answers import TextResponse
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.settings.models import WebSettings
@@ -142,23 +146,33 @@ class BridgeService(ScimService):
     def _tolerate_bulk_operation(self, operation: Any) -> Any:
         if not isinstance(operation, dict):
             return operation
+        method = operation.get("method")
+        operation = {**operation, "method": method.upper()} if isinstance(method, str) else operation
         path = str(operation.get("path") or "").strip("/").split("/")[0]
         resource_type = self.get_resource_type_by_endpoint(path)
         if resource_type is None or not isinstance(operation.get("data"), dict):
             return operation
-        is_patch = str(operation.get("method") or "").upper() == "PATCH"
-        tolerate = patches.tolerate_patch if is_patch else tolerances.tolerate_resource
+        tolerate = patches.tolerate_patch if operation.get("method") == "PATCH" else tolerances.tolerate_resource
         return {**operation, "data": tolerate(str(resource_type.name), operation["data"])}
 
     def read_search(self, resource_types: list[ResourceType], payload: Any) -> tuple[SearchRequest[Any], Any]:
         """Read a search; a filter is bounded and bent first."""
         if isinstance(payload, dict):
-            kinds = [str(each.name) for each in resource_types]
-            payload = {
-                key: filter_text.tolerate(kinds, value) if str(key).lower() == "filter" else value
-                for key, value in payload.items()
-            }
+            payload = asked.tolerate([str(each.name) for each in resource_types], payload)
         return super().read_search(resource_types, payload)
+
+    def read_response_parameters(
+        self, resource_type: ResourceType, query: Mapping[str, str]
+    ) -> "ResponseParameters[Any]":
+        """Read what of a resource the answer is to show."""
+        return super().read_response_parameters(resource_type, asked.tolerate([str(resource_type.name)], query))
+
+    @staticmethod
+    def match(request: ScimRequest) -> Target:
+        """Return the operation that a request asks for; `.search` is no resource, whatever the method."""
+        if request.method.upper() != "POST" and request.path.rstrip("/").endswith("/.search"):
+            raise MethodNotAllowedException(allowed=["POST"])
+        return ScimService.match(request)
 
     # -- Answers --------------------------------------------------------
 
