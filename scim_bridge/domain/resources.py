@@ -4,20 +4,27 @@ Three of the library's types are narrower than what real senders send, and are w
 satisfy a validator (`ann@corp.local`), a URL may be any text, and a manager is known by its `value` alone.
 """
 
+from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import scim2_models
 from pydantic import AfterValidator, Field
 from scim2_models import (
+    URN,
     CaseExact,
     ComplexAttribute,
     ExtensibleStringEnum,
+    Extension,
     InvalidValueException,
     Mutability,
     Reference,
     Required,
+    Returned,
     Uniqueness,
 )
+
+from scim_bridge.domain.states import State
 
 USER = "User"
 GROUP = "Group"
@@ -25,6 +32,7 @@ GROUP = "Group"
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE_USER = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+DELIVERY = "urn:scim-bridge:2.0:Delivery"
 
 
 def _refuse_blank(value: str | None) -> str | None:
@@ -155,25 +163,69 @@ class Group(scim2_models.Group):
     Members: ClassVar[type[ComplexAttribute]] = Member
 
 
-RESOURCE_TYPES = (
-    scim2_models.ResourceType.from_resource(User[EnterpriseUser]),
-    scim2_models.ResourceType.from_resource(Group),
-)
+class Standing(ComplexAttribute):
+    """Where the newest change of a resource stands in one target."""
+
+    target: Annotated[str | None, Mutability.read_only, Returned.always, CaseExact.true] = None
+    """The target's name."""
+
+    state: Annotated[str | None, Mutability.read_only] = Field(
+        None, examples=[str(state) for state in State if state is not State.SUPERSEDED]
+    )
+    """What has become of the change."""
+
+    code: Annotated[str | None, Mutability.read_only] = None
+    """What the last step ended with, as the bridge's catalogue of codes explains; absent before the first."""
+
+    time: Annotated[datetime | None, Mutability.read_only] = None
+    """When the last step was."""
+
+
+class Delivery(Extension):
+    """Delivery"""  # noqa: D415 - the name that /Schemas publishes
+
+    __schema__ = URN(DELIVERY)
+
+    targets: Annotated[list[Standing] | None, Mutability.read_only, Returned.request] = None
+    """Where the newest change of the resource stands in each target. Shown only when asked for, never stored."""
+
+    Targets: ClassVar[type[ComplexAttribute]] = Standing
+
+
+MODELS: dict[str, type[scim2_models.Resource[Any]]] = {USER: User[EnterpriseUser], GROUP: Group}
+"""What a document is read and stored as, by the name of its resource type; a User's extension is included."""
+
+SHOWN_MODELS: dict[str, type[scim2_models.Resource[Any]]] = {
+    USER: User[EnterpriseUser | Delivery],
+    GROUP: Group[Delivery],  # type: ignore[misc]
+}
+"""What an answer may show, by the name of its resource type: what is stored, and what is made for the answer."""
+
+RESOURCE_TYPES = tuple(scim2_models.ResourceType.from_resource(model) for model in SHOWN_MODELS.values())
+"""What is announced."""
+
+
+class BridgeProvider(scim2_models.ScimProvider):
+    """Reads requests as what is stored, and announces what answers may show besides."""
+
+    @property
+    def resource_types(self) -> tuple[scim2_models.ResourceType, ...]:
+        """Return what /ResourceTypes says."""
+        return RESOURCE_TYPES
+
+    @cached_property
+    def schemas(self) -> tuple[scim2_models.Schema, ...]:
+        """Return what /Schemas says."""
+        return (*super().schemas, Delivery.to_schema())
 
 
 def describe_service(
     config: scim2_models.ServiceProviderConfig | None = None, policy: scim2_models.ScimPolicy | None = None
 ) -> scim2_models.ScimProvider:
     """Return the description of a service that serves these resources."""
-    return scim2_models.ScimProvider(
-        models=[User, EnterpriseUser, Group], resource_types=RESOURCE_TYPES, config=config, policy=policy
+    return BridgeProvider(
+        models=[User, EnterpriseUser, Group],
+        resource_types=[scim2_models.ResourceType.from_resource(model) for model in MODELS.values()],
+        config=config,
+        policy=policy,
     )
-
-
-_SERVICE = describe_service()
-
-MODELS: dict[str, type[scim2_models.Resource[Any]]] = {
-    str(resource_type.name): _SERVICE.model_for(resource_type)  # type: ignore[misc]
-    for resource_type in RESOURCE_TYPES
-}
-"""What a document is read as, by the name of its resource type; a User's extension is included."""

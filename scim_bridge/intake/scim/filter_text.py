@@ -6,13 +6,15 @@ from typing import Any
 from scim2_models import InvalidFilterException, ScimFilter
 from scim2_models.path import AttrPath, Comparison, FilterNode, LogicalExpr, Not, Present, ValuePath
 
-from scim_bridge.domain.resources import USER
+from scim_bridge.domain.resources import DELIVERY, USER
 from scim_bridge.intake.scim import payloads
 from scim_bridge.intake.scim.attributes import MANAGER, attributes_of, core_schema
 
 MAX_LENGTH = 8000
 MAX_NESTING = 40
 """The parser recurses, and accepts thousands of parentheses."""
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?')
 
 _VALUE = re.compile(
     r""""(?:[^"\\]|\\.)*+"?"""
@@ -31,7 +33,7 @@ def tolerate(kinds: list[str], text: Any) -> Any:
     unquoted are quoted (Microsoft's reference collection: `userName sw O`; authentik before 2025.10).
 
     Raises:
-        InvalidFilterException: it is too long or nested too deeply.
+        InvalidFilterException: it is too long or nested too deeply, or asks for what is not searched.
         InvalidValueException: it holds a character that no database text can hold.
     """
     if not isinstance(text, str):
@@ -41,6 +43,11 @@ def tolerate(kinds: list[str], text: Any) -> Any:
             detail=f"The filter is longer than {MAX_LENGTH} characters or has more than {MAX_NESTING} parentheses"
         )
     payloads.check_text(text, where="The filter")
+    if DELIVERY.lower() in text.lower() and DELIVERY.lower() in _QUOTED.sub("", text).lower():
+        raise InvalidFilterException(
+            detail=f"{DELIVERY} can be read and not searched. Read it with attributes={DELIVERY}; "
+            "`scim-bridge failed list` lists whom a target has refused."
+        )
     text = with_quotes(text)
     if kinds != [USER] or not _may_need_bending(text):
         return text

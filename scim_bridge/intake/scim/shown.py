@@ -9,12 +9,13 @@ from typing import Any
 from scim2_models import Resource, ResponseParameters
 
 from scim_bridge.domain.instants import to_iso
-from scim_bridge.domain.resources import ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.domain.resources import DELIVERY, ENTERPRISE_USER, GROUP, MODELS, USER
 from scim_bridge.intake.scim import projection
-from scim_bridge.store import members
+from scim_bridge.store import members, standing
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import Transaction, compact_json
 from scim_bridge.store.members import Membership
+from scim_bridge.store.standing import Standing
 
 MEMBERSHIPS = {USER: "groups", GROUP: "members"}
 """The attribute in which each resource type shows who belongs to what."""
@@ -25,10 +26,12 @@ ENDPOINTS = {USER: "Users", GROUP: "Groups"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A stored resource and its memberships; None: they were not asked for and not loaded."""
+    """A stored resource, its memberships (None: they were not asked for and not loaded) and where it stands."""
 
     stored: Stored
     memberships: Sequence[Membership] | None = field(default=None, repr=False)
+    standings: Sequence[Standing] = ()
+    """Where it stands in its targets, if that was asked for."""
 
     @property
     def id(self) -> str:
@@ -44,15 +47,21 @@ class Shown:
 def load(
     tx: Transaction, resources: Sequence[Stored], parameters: ResponseParameters[Any] | None = None
 ) -> list[Shown]:
-    """Return resources with their memberships: two statements at most, however many resources."""
+    """Return resources with what is shown of them: three statements at most, however many resources."""
     found: dict[int, list[Membership]] = {}
     loaded = {kind for kind in MEMBERSHIPS if wants_memberships(kind, parameters)}
     groups = [stored.id for stored in resources if stored.kind == GROUP and GROUP in loaded]
     users = [stored.id for stored in resources if stored.kind == USER and USER in loaded]
     found |= members.members_of(tx, groups)
     found |= members.groups_of(tx, users)
+    followed = {kind for kind in MEMBERSHIPS if wants_standings(kind, parameters)}
+    standings = standing.of_resources(tx, [stored.id for stored in resources if stored.kind in followed])
     return [
-        Shown(stored=stored, memberships=found.get(stored.id, []) if stored.kind in loaded else None)
+        Shown(
+            stored=stored,
+            memberships=found.get(stored.id, []) if stored.kind in loaded else None,
+            standings=standings.get(stored.id, ()),
+        )
         for stored in resources
     ]
 
@@ -62,6 +71,13 @@ def wants_memberships(kind: str, parameters: ResponseParameters[Any] | None) -> 
     kept = projection.of(kind, parameters)
     name = MEMBERSHIPS[kind]
     return kept is None or name in kept.whole or name in kept.parts
+
+
+def wants_standings(kind: str, parameters: ResponseParameters[Any] | None) -> bool:
+    """Tell whether a response shows where resources stand in their targets."""
+    kept = projection.of(kind, parameters)
+    asked = None if kept is None else kept.extensions.get(DELIVERY)
+    return asked is not None and bool(asked.whole or asked.parts)
 
 
 def text_of(shown: Shown, *, base_url: str, parameters: ResponseParameters[Any] | None = None) -> str:
@@ -92,6 +108,9 @@ def document_of(shown: Shown, *, base_url: str | None = None) -> dict[str, Any]:
     whole: dict[str, Any] = {"schemas": document.pop("schemas", []), "id": stored.scim_id, **document}
     if base_url is not None:
         _locate_manager(whole, base_url)
+    if shown.standings:
+        whole["schemas"] = [*whole["schemas"], DELIVERY]
+        whole[DELIVERY] = {"targets": [_standing(each) for each in shown.standings]}
     if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
         # An empty group says so: authentik adds nobody to a group without the key.
         whole[MEMBERSHIPS[stored.kind]] = [_membership(stored.kind, each, base_url) for each in shown.memberships]
@@ -139,6 +158,11 @@ def _membership(kind: str, end: Membership, base_url: str | None) -> dict[str, A
     if kind == USER:
         shown["display"] = json.loads(end.document).get("displayName", "")
     return {**shown, "type": type_}
+
+
+def _standing(each: Standing) -> dict[str, Any]:
+    code = {} if each.code is None else {"code": each.code}
+    return {"target": each.target, "state": each.state.value, **code, "time": to_iso(each.at)}
 
 
 def _locate_manager(whole: dict[str, Any], base_url: str) -> None:

@@ -296,7 +296,7 @@ def test_discovery_says_what_is_kept(sender: Any) -> None:
     types = sender.get("/ResourceTypes").json
     assert [each["endpoint"] for each in types["Resources"]] == ["/Users", "/Groups"]
     schemas = sender.get("/Schemas").json
-    assert schemas["totalResults"] == 3
+    assert schemas["totalResults"] == 4
     assert sender.get(f"/Schemas/{ENTERPRISE}").status_code == 200
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from scim2_models import AuthenticationScheme, ResourceType, Schema, ServiceProviderConfig
 from scim2_server.routing import ROUTES, Operation, Route
 
-from scim_bridge.domain.resources import GROUP, MODELS, RESOURCE_TYPES
+from scim_bridge.domain.resources import GROUP, MODELS, RESOURCE_TYPES, SHOWN_MODELS
 from scim_bridge.intake.scim.description import answers, schemas
 from scim_bridge.intake.scim.description.answers import Part
 
@@ -70,7 +70,7 @@ def describe(config: ServiceProviderConfig, *, root_url: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    resources = {kind: schemas.shown(model) for kind, model in MODELS.items()}
+    resources = {kind: schemas.shown(model) for kind, model in SHOWN_MODELS.items()}
     requests = {f"{kind}Request": schemas.sent(model) for kind, model in MODELS.items()}
     discovery = {each.__name__: schemas.shown(each) for each in (ServiceProviderConfig, ResourceType, Schema)}
     # What has no id of its own (RFC 7643 section 5) has none to show.
