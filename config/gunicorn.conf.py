@@ -33,6 +33,8 @@ umask = 0o077
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - private and empty, gunicorn unlinks it
 # SCIM filters stand in the request line.
 limit_request_line = 8190
+# What proxies say of a request is heard by the application, as web.trusted_proxies tells; nobody is trusted unasked.
+forwarded_allow_ips = ""
 control_socket_disable = True
 # The application logs requests itself, without personal data.
 accesslog = None

@@ -1,14 +1,33 @@
 """Every metric of the bridge, in one list. Labels name tenants, targets and codes; never people."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of one machine put their numbers; read by prometheus_client when it is imported."""
 
 HTTP_REQUESTS = Counter("scim_bridge_http_requests_total", "Requests answered.", ["route", "method", "status"])
+REFUSED = Counter(
+    "scim_bridge_refused_total",
+    "Requests refused at the door: missing, malformed, unknown, wrong, revoked, expired, guessed, network, scope.",
+    ["reason"],
+)
+PACED = Counter(
+    "scim_bridge_paced_total", "Requests refused because their token makes too many.", ["tenant", "token_id"]
+)
 HTTP_SECONDS = Histogram("scim_bridge_http_request_seconds", "Time to answer a request.", ["route"])
 WAKES_NOT_TOLD = Counter("scim_bridge_wakes_not_told_total", "Wake-ups that the queue did not take; the relay wakes.")
 CALLS = Counter(
@@ -25,16 +44,47 @@ OUTCOMES = Counter(
 )
 RELAY_FAULTS = Counter("scim_bridge_relay_faults_total", "Duties of the relay that failed and were put off.", ["duty"])
 
-ALL = (HTTP_REQUESTS, HTTP_SECONDS, WAKES_NOT_TOLD, CALLS, CALL_SECONDS, OUTCOMES, RELAY_FAULTS)
+
+DaysLeft = tuple[str, str, float]
+"""Of a token: its tenant, its id, and the days that it will still be good for."""
 
 
-def exposition() -> tuple[bytes, str]:
-    """Return all numbers of this machine's processes in Prometheus' text form, and its content type."""
+class TokenDaysLeft(Collector):
+    """How long tokens will still be good, read from the store when somebody looks."""
+
+    name = "scim_bridge_token_days_left"
+    labels = ("tenant", "token_id")
+
+    def __init__(self, tokens: Iterable[DaysLeft] = ()) -> None:
+        """Tell of these tokens."""
+        self._tokens = tokens
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the numbers, as Prometheus' library asks for them."""
+        family = GaugeMetricFamily(self.name, "Days until a good token expires; of those that do.", labels=self.labels)
+        for tenant, token_id, days in self._tokens:
+            family.add_metric((tenant, token_id), days)
+        return [family]
+
+
+ALL = (
+    *(HTTP_REQUESTS, HTTP_SECONDS, REFUSED, PACED, WAKES_NOT_TOLD, CALLS, CALL_SECONDS, OUTCOMES, RELAY_FAULTS),
+    TokenDaysLeft(),
+)
+
+
+def exposition(days_left: Iterable[DaysLeft] = ()) -> tuple[bytes, str]:
+    """Return all numbers of this machine's processes in Prometheus' text form, and its content type.
+
+    `days_left` is what the store says of the tokens that expire.
+    """
+    registry = REGISTRY
     if FOLDER_VARIABLE in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry), CONTENT_TYPE_LATEST
-    return generate_latest(), CONTENT_TYPE_LATEST
+    of_tokens = CollectorRegistry()
+    of_tokens.register(TokenDaysLeft(days_left))
+    return generate_latest(registry) + generate_latest(of_tokens), CONTENT_TYPE_LATEST
 
 
 def prepare_folder(data_dir: str | Path) -> Path:

@@ -37,6 +37,9 @@ class WebSettings(Checked):
     threads: int = Field(default=8, ge=1)
     admin_bind: str = "127.0.0.1:9090"
     public_url: str | None = None
+    trusted_proxies: int = Field(default=0, ge=0, le=16)
+    # Per token, and in a burst as many again; 0: any number.
+    requests_per_s: int = Field(default=100, ge=0, le=1_000_000)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
     bulk_max_operations: int = Field(default=1000, ge=1)
     bulk_max_payload_bytes: int = Field(default=5_242_880, ge=1)

@@ -9,18 +9,22 @@ from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
-from scim_bridge.web import errors
+from scim_bridge.web import errors, proxies
 from scim_bridge.web.auth import Doorkeeper
 from scim_bridge.web.correlation import HEADER, correlation_id_of
 from scim_bridge.web.description import description_endpoint
 from scim_bridge.web.health import health_endpoints
+from scim_bridge.web.pace import Pace
 from scim_bridge.web.scim import ScimEndpoints
 
 
-def create_app(settings: Settings, store: Store, dispatcher: Dispatcher, *, clock: Clock, secret: bytes) -> Flask:
+def create_app(
+    settings: Settings, store: Store, dispatcher: Dispatcher, *, clock: Clock, secret: bytes, pace: Pace | None = None
+) -> Flask:
     """Return the web application over an open store.
 
-    `secret` seals what is handed out and taken back (cursors); every web process needs the same.
+    `secret` seals what is handed out and taken back (cursors); every web process needs the same. `pace` holds each
+    token to so many requests; without one it may make any number.
 
     Raises:
         ValueError: a target's `scope` is no SCIM filter.
@@ -30,7 +34,8 @@ def create_app(settings: Settings, store: Store, dispatcher: Dispatcher, *, cloc
     errors.install(app)
     app.before_request(_follow)
     app.after_request(_name_the_request)
-    doorkeeper = Doorkeeper(store, clock)
+    proxies.install(app, trusted_proxies=settings.web.trusted_proxies)
+    doorkeeper = Doorkeeper(store, clock, pace)
     ScimEndpoints(
         BridgeService(settings.web, secret=secret),
         store,

@@ -1,4 +1,4 @@
-"""Who knocks: bearer tokens, and how often a token may be guessed."""
+"""Who knocks: tokens, from where they may come, how often they may be used and how often they may be guessed."""
 
 import threading
 from collections import OrderedDict
@@ -6,10 +6,15 @@ from collections import OrderedDict
 import structlog
 from scim2_models import ForbiddenException, SCIMException, UnauthorizedException
 
+from scim_bridge import metrics
+from scim_bridge.domain import networks
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.store import tokens
 from scim_bridge.store.engine import Store, StoreUnavailable
 from scim_bridge.store.tokens import Principal
+from scim_bridge.web import credentials
+from scim_bridge.web.pace import Pace
+from scim_bridge.web.recognition import Recognition
 
 MAX_FAILURES = 20
 WINDOW_MS = 60_000
@@ -18,11 +23,15 @@ _MAX_PREFIXES = 10_000
 _log = structlog.get_logger(__name__)
 
 
-class TooManyFailures(SCIMException):
-    """Too many wrong tokens with this prefix; wait and use the right one."""
+class WaitFirst(SCIMException):
+    """The request may come again, later."""
 
     status = 429
-    _default_detail = "Too many wrong tokens. Wait a minute, then use a token that `scim-bridge token list` shows."
+
+    def __init__(self, *, detail: str, retry_after_s: int) -> None:
+        """Say why, and after how many seconds it may."""
+        super().__init__(detail=detail)
+        self.retry_after_s = retry_after_s
 
 
 class Failures:
@@ -50,39 +59,93 @@ class Failures:
 class Doorkeeper:
     """Tells who knocks from the Authorization header. The tenant comes from the token and from nothing else."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        """Ask this store."""
+    def __init__(self, store: Store, clock: Clock, pace: Pace | None = None) -> None:
+        """Ask this store; hold each token to this pace, where there is one."""
         self._store = store
         self._failures = Failures(clock)
+        self._recognition = Recognition(clock)
+        self._pace = pace
         self._clock = clock
         self._touched: dict[str, Millis] = {}
 
-    def admit(self, authorization: str | None, *, scopes: frozenset[str]) -> Principal:
-        """Return whom a request speaks for. Any of the scopes will do.
+    def admit(self, authorization: str | None, *, address: str | None, scopes: frozenset[str]) -> Principal:
+        """Return whom a request from an address speaks for; any of the scopes will do.
 
         Raises:
             UnauthorizedException: no token, or one that is wrong, expired or revoked.
-            TooManyFailures: the same, too often.
-            ForbiddenException: the token is right but not for this.
+            ForbiddenException: the token is right but not for this, or not from there.
+            WaitFirst: wrong tokens, or requests of this token, come too often.
             StoreUnavailable: nothing can be known just now.
         """
-        value = bearer_of(authorization)
-        if value is None:
-            raise UnauthorizedException(
-                detail="Send a token, made with `scim-bridge token create`, in the header 'Authorization: Bearer ...'"
-            )
-        principal = tokens.authenticate(self._store, value)
-        if principal is None:
-            if self._failures.note(tokens.token_id_of(value) or "unknown"):
-                raise TooManyFailures
-            raise UnauthorizedException(
-                detail="The token is unknown, expired or revoked. Make a new one, or rotate it."
+        principal = self._recognise(authorization)
+        seen = networks.parse_address(address)
+        if not principal.may_come_from(seen):
+            where = f"from {seen}" if seen is not None else "from an address that the proxies in front do not tell"
+            raise _refused(
+                "network",
+                ForbiddenException(
+                    detail=f"The request comes {where}; this token is only good from the networks that"
+                    " `scim-bridge token list` shows."
+                ),
             )
         if not principal.scopes & scopes:
             given, needed = ", ".join(sorted(principal.scopes)), " or ".join(sorted(scopes))
-            raise ForbiddenException(detail=f"This token is for {given}; this needs one for {needed}")
+            raise _refused(
+                "scope", ForbiddenException(detail=f"This token is for {given}; this needs one for {needed}")
+            )
+        self._keep_to_the_pace(principal)
         self._touch(principal)
         return principal
+
+    def _recognise(self, authorization: str | None) -> Principal:
+        value = credentials.token_of(authorization)
+        if value is None:
+            raise _refused(
+                "malformed" if authorization else "missing",
+                UnauthorizedException(
+                    detail="Send a token, made with `scim-bridge token create`, in the header"
+                    " 'Authorization: Bearer ...', or as the password of HTTP Basic."
+                ),
+            )
+        found = self._look_up(value)
+        if isinstance(found, Principal):
+            return found
+        prefix = tokens.token_id_of(value)
+        # What has no token's shape cannot be a guess, and costs nothing.
+        if prefix is not None and self._failures.note(prefix):
+            raise _refused(
+                "guessed",
+                WaitFirst(
+                    detail="Too many wrong tokens. Wait a minute, then use one that `scim-bridge token list` shows.",
+                    retry_after_s=WINDOW_MS // 1000,
+                ),
+            )
+        raise _refused(
+            found.value,
+            UnauthorizedException(detail="The token is unknown, expired or revoked. Make a new one, or rotate it."),
+        )
+
+    def _look_up(self, value: str) -> Principal | tokens.Fault:
+        if tokens.token_id_of(value) is None:
+            return tokens.Fault.MALFORMED
+        digest = tokens.digest_of(value)
+        known = self._recognition.recall(digest)
+        if known is not None:
+            return known
+        asked_at = self._clock()
+        found = tokens.authenticate(self._store, value)
+        if isinstance(found, Principal):
+            self._recognition.keep(digest, found, asked_at=asked_at)
+        return found
+
+    def _keep_to_the_pace(self, principal: Principal) -> None:
+        if self._pace is not None and (wait_s := self._pace.wait_s(principal.token_id)):
+            metrics.PACED.labels(tenant=principal.tenant, token_id=principal.token_id).inc()
+            raise WaitFirst(
+                detail=f"This token makes more than {self._pace.requests_per_s} requests in a second."
+                f" Try again in {wait_s} s; web.requests_per_s is the limit.",
+                retry_after_s=wait_s,
+            )
 
     def _touch(self, principal: Principal) -> None:
         """Note that a token was used, at most once a minute; a request never fails because of it."""
@@ -97,7 +160,7 @@ class Doorkeeper:
             _log.warning("token_use_not_noted", token_id=principal.token_id)
 
 
-def bearer_of(authorization: str | None) -> str | None:
-    """Return the token of an Authorization header; the scheme's case does not count, but there must be one."""
-    scheme, _, value = (authorization or "").strip().partition(" ")
-    return (value.strip() or None) if scheme.lower() == "bearer" else None
+def _refused(reason: str, answer: SCIMException) -> SCIMException:
+    """Count why somebody is kept out, and return the answer to raise."""
+    metrics.REFUSED.labels(reason=reason).inc()
+    return answer

@@ -12,10 +12,12 @@ from scim2_server.responses import SCIM_MEDIA_TYPE
 from werkzeug.exceptions import HTTPException
 
 from scim_bridge.store.engine import StatementTimedOut, StoreUnavailable
-from scim_bridge.web.auth import TooManyFailures
+from scim_bridge.web.auth import WaitFirst
 
 SCIM_PREFIX = "/scim/v2"
 RETRY_AFTER_S = 2
+CHALLENGES = ('Bearer realm="SCIM Bridge"', 'Basic realm="SCIM Bridge", charset="UTF-8"')
+"""A line each: not every sender reads two out of one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,11 +35,12 @@ def scim_exception(exception: SCIMException) -> Response:
     """Return the answer to a refused request."""
     response = answer(exception.to_error())
     if exception.status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="SCIM Bridge"'
+        for challenge in CHALLENGES:
+            response.headers.add("WWW-Authenticate", challenge)
     if isinstance(exception, MethodNotAllowedException):
         response.headers["Allow"] = ", ".join(exception.allowed)
-    if isinstance(exception, TooManyFailures):
-        response.headers["Retry-After"] = "60"
+    if isinstance(exception, WaitFirst):
+        response.headers["Retry-After"] = str(exception.retry_after_s)
     return response
 
 

@@ -89,7 +89,9 @@ class ScimEndpoints(ScimServer):
             raise PayloadTooLargeException(detail=f"The request announces more than {most} bytes.")
 
     def _admit(self) -> None:
-        g.principal = self._doorkeeper.admit(request.headers.get("Authorization"), scopes=SCOPES)
+        g.principal = self._doorkeeper.admit(
+            request.headers.get("Authorization"), address=request.remote_addr, scopes=SCOPES
+        )
 
     def _make_view(self, route: Route) -> Any:
         def view(**_parts: str) -> Response:

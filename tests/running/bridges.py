@@ -17,7 +17,9 @@ def make_bridge(tmp_path: Path) -> Iterator[Callable[..., Bridge]]:
         folder = tmp_path / f"bridge{len(made)}"
         folder.mkdir()
         config = folder / "bridge.toml"
-        config.write_text(f'[web]\nadmin_bind = "127.0.0.1:0"\n[store]\nurl = "sqlite:///var/bridge.db"\n{toml}')
+        # Tests send as fast as they can; what the limit does is tested for itself.
+        web = '[web]\nadmin_bind = "127.0.0.1:0"\nrequests_per_s = 0\n'
+        config.write_text(f'{web}[store]\nurl = "sqlite:///var/bridge.db"\n{toml}')
         plain = {key: value for key, value in os.environ.items() if not key.startswith("SCIM_BRIDGE")}
         bridge = Bridge(folder=folder, config=config, environ={**plain, **environ})
         made.append(bridge)

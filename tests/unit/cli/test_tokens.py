@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from unit.cli.conftest import Run
 
+from scim_bridge import wiring
+from scim_bridge.domain import networks
 from scim_bridge.domain.instants import Millis
 from scim_bridge.errors import UsageError
 from scim_bridge.store import tokens
@@ -23,11 +25,12 @@ def config(sqlite_url: str, tmp_path: Path) -> str:
 
 
 def principal(sqlite_url: str, value: str) -> tokens.Principal | None:
-    store = Store.open(sqlite_url, clock=lambda: 0)
+    store = Store.open(sqlite_url, clock=wiring.now_ms)
     try:
-        return tokens.authenticate(store, value.strip())
+        found = tokens.authenticate(store, value.strip())
     finally:
         store.close()
+    return found if isinstance(found, tokens.Principal) else None
 
 
 def test_create_prints_a_token_that_opens_the_door_alone_on_its_line(config: str, sqlite_url: str, run: Run) -> None:
@@ -69,6 +72,42 @@ def test_rotate_replaces_a_token(config: str, sqlite_url: str, run: Run) -> None
     assert principal(sqlite_url, new) is not None
 
 
+def test_rotate_leaves_the_old_one_good_beside_the_new_one(config: str, sqlite_url: str, run: Run) -> None:
+    old = run("token", "create", "--config", config, "--tenant", "acme", "--scope", "scim").stdout
+    token_id = str(tokens.token_id_of(old.strip()))
+    rotate = ("token", "rotate", "--config", config, "--tenant", "acme", token_id, "--overlap", "1h")
+    new = run(*rotate, "--expires", "10d").stdout
+    assert principal(sqlite_url, old) is not None
+    assert principal(sqlite_url, new) is not None
+    listed = json.loads(run("token", "list", "--config", config, "--json").stdout)["tokens"]
+    assert sorted(row["state"] for row in listed) == ["expires soon", "replaced"]
+    again = run(*rotate)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert f"no token {token_id}, or it is revoked or replaced already" in again.stderr
+
+
+def test_a_token_is_bound_to_networks(config: str, sqlite_url: str, run: Run) -> None:
+    create = ("token", "create", "--config", config, "--tenant", "acme", "--scope", "scim")
+    value = run(*create, "--network", "10.0.0.0/8", "--network", "2001:db8::/32").stdout
+    opened = principal(sqlite_url, value)
+    assert opened is not None
+    assert opened.may_come_from(networks.parse_address("10.1.2.3"))
+    assert not opened.may_come_from(networks.parse_address("192.0.2.7"))
+    [row] = json.loads(run("token", "list", "--config", config, "--json").stdout)["tokens"]
+    assert row["networks"] == ["10.0.0.0/8", "2001:db8::/32"]
+    assert "10.0.0.0/8 2001:db8::/32" in " ".join(run("token", "list", "--config", config).stdout.split())
+
+
+def test_list_tells_when_tokens_end(config: str, run: Run) -> None:
+    create = ("token", "create", "--config", config, "--tenant", "acme", "--scope", "scim")
+    for expires in ((), ("--expires", "29d"), ("--expires", "31d")):
+        run(*create, *expires)
+    listed = json.loads(run("token", "list", "--config", config, "--json").stdout)["tokens"]
+    assert [row["state"] for row in listed] == ["good", "expires soon", "good"]
+    assert [row["expires_at"] is None for row in listed] == [True, False, False]
+    assert listed[1]["expires_at"][:10] in run("token", "list", "--config", config).stdout
+
+
 def test_revoke_ends_a_token(config: str, sqlite_url: str, run: Run) -> None:
     value = run("token", "create", "--config", config, "--tenant", "acme", "--scope", "scim").stdout
     token_id = str(tokens.token_id_of(value.strip()))
@@ -91,6 +130,17 @@ def test_revoking_what_never_was_fails(config: str, run: Run) -> None:
         (["--tenant", "none", "--scope", "scim"], "there is no tenant none in the configuration (there: acme)"),
         (["--tenant", "acme", "--scope", "scim", "--source", "x"], "the tenant acme has no source x (there: okta, hr)"),
         (["--tenant", "acme", "--scope", "scim", "--expires", "soon"], "soon is no span of time"),
+        (["--tenant", "acme", "--scope", "scim", "--expires", "0d"], "--expires 0d: such a token would never be good"),
+        (["--tenant", "acme", "--scope", "scim", "--expires", "-1d"], "-1d is no span of time; give minutes, hours or"),
+        (
+            ["--tenant", "acme", "--scope", "scim", "--network", "10.1.2.3/8"],
+            "--network 10.1.2.3/8 has bits set beyond its prefix; write 10.0.0.0/8",
+        ),
+        (
+            ["--tenant", "acme", "--scope", "scim", "--network", "office", "--network", "10.0.0.0/33"],
+            "--network office is no network; write one like 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32; --network",
+        ),
+        (["--tenant", "acme", "--scope", "scim", "--network", ""], "is no network"),
         (["--tenant", "acme", "--scope", "everything"], "Invalid value for '--scope'"),
         (["--tenant", "acme"], "Missing option '--scope'"),
     ],

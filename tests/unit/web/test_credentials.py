@@ -1,0 +1,63 @@
+"""What an Authorization header holds as a token."""
+
+import base64
+
+import pytest
+
+from scim_bridge.web import credentials
+
+TOKEN = "scb_0011223344556677_" + "ab" * 32
+
+
+def basic(pair: bytes) -> str:
+    return base64.b64encode(pair).decode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"Bearer {TOKEN}",
+        f"bearer {TOKEN}",
+        f"BEARER   {TOKEN}  ",
+        f"Basic {basic(b'okta:' + TOKEN.encode())}",
+        f"basic {basic(b':' + TOKEN.encode())}",  # no user name
+        f"BASIC {basic('jürgen:'.encode() + TOKEN.encode())}",  # whatever the user name is
+        f"Basic {basic(b'x' * 300 + b':' + TOKEN.encode())}",
+    ],
+)
+def test_a_token_is_found_in_both_schemes_in_any_case(header: str) -> None:
+    assert credentials.token_of(header) == TOKEN
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        " ",
+        "Bearer",
+        "Bearer ",
+        "Basic",
+        "Basic ",
+        TOKEN,  # no scheme
+        f"Bearer\t{TOKEN}",
+        f"Token {TOKEN}",
+        "Digest username=x",
+        f"Basic {TOKEN}",  # not encoded
+        "Basic !!!!",
+        f"Basic {basic(b'okta:' + TOKEN.encode())[:-3]}",  # broken off
+        f"Basic {basic(TOKEN.encode())}",  # no colon
+        f"Basic {basic(b'okta:')}",  # no password
+        f"Basic {basic('okta:tökén'.encode())}",
+        f"Basic {basic(b'okta:' + bytes([255]))}",
+        "Basic ëëëë",
+        "Bearer " + "x" * 3_000,
+        "Basic " + basic(b"okta:" + b"x" * 1_000_000),
+    ],
+)
+def test_anything_else_holds_no_token(header: str | None) -> None:
+    assert credentials.token_of(header) is None
+
+
+def test_a_password_may_hold_colons() -> None:
+    assert credentials.token_of(f"Basic {basic(b'okta:a:b')}") == "a:b"
