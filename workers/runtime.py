@@ -9,7 +9,7 @@ from random import Random, SystemRandom
 
 from scim_bridge import secrets, wiring
 from scim_bridge.dispatch import Dispatcher
-from scim_bridge.domain.instants import Clock
+from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.errors import UsageError
 from scim_bridge.recording.scopes import TargetScope, scope_of
 from scim_bridge.settings.models import Settings, TargetSettings
@@ -41,6 +41,8 @@ class Runtime:
     owner: str = field(default_factory=owner_name)
     targets: dict[tuple[str, str], Target] = field(default_factory=dict)
     """Targets by tenant and name; a test puts its own here."""
+    expiries_seen_at: Millis | None = None
+    """When the relay last looked which tokens will expire."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
