@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 WIDE = 160
 """Columns where the output is no terminal: a table that folds its cells cannot be pasted anywhere."""
@@ -47,12 +48,13 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, console: Console) -> None:
-    """Print a table that Markdown understands, so that it can be pasted as it stands. Cells hold no markup."""
+    """Print a table that Markdown understands, so that it can be pasted as it stands."""
     table = Table(box=box.MARKDOWN)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        # Text, for in a plain string brackets are rich's markup.
+        table.add_row(*map(Text, row))
     width = None if console.is_terminal else WIDE
     console.print(f"\n{title}", highlight=False, markup=False, soft_wrap=True)
     console.print(table, width=width)

@@ -37,6 +37,7 @@ url = "embedded:"
 [web]
 bind = "{address}"
 admin_bind = "{admin_address}"
+requests_per_s = 0
 [[tenants]]
 id = "{tenant}"
 [[tenants.sources]]
