@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from scim2_models import (
+    InvalidCursorException,
     InvalidValueException,
     NotFoundException,
     PreconditionFailedException,
@@ -129,10 +131,25 @@ class DirectoryStorage(ScimStorage):
 
         Raises:
             TooManyException: the search takes longer than a request may.
+            InvalidCursorException: the position is one in another tenant's directory.
         """
+        position = self._own(position)
         with self._transaction(writes=False) as tx:
             page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
-            return page, shown.load(tx, page.resources, request)
+            found = shown.load(tx, page.resources, request)
+        return replace(page, next=self._bound(page.next), previous=self._bound(page.previous)), found
+
+    def _bound(self, position: Any) -> Any:
+        """Return a position of a search as it goes into a cursor: nobody but this tenant can go on from it."""
+        return None if position is None else [self._tenant, position]
+
+    def _own(self, bound: Any) -> Any:
+        if bound is None:
+            return None
+        match bound:
+            case [self._tenant, position]:
+                return position
+        raise InvalidCursorException
 
     def add(self, kind: str, resource: Resource[Any]) -> Stored:
         """Record a new resource."""

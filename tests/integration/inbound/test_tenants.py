@@ -65,8 +65,15 @@ def test_a_name_is_unique_within_its_tenant_only(sender: Any, stranger: Any) -> 
     assert sender.user("ann")["id"] != stranger.user("ann")["id"]
 
 
-def test_a_cursor_of_one_tenant_shows_nothing_of_it_to_another(sender: Any, stranger: Any) -> None:
+def test_a_cursor_of_one_tenant_is_none_to_another(sender: Any, stranger: Any) -> None:
     for number in range(3):
         sender.user(f"u{number}")
-    cursor = sender.get("/Users?cursor=&count=1").json["nextCursor"]
-    assert stranger.get(f"/Users?cursor={cursor}&count=1").json["Resources"] == []
+        stranger.user(f"v{number}")
+    for sort in ("", "&sortBy=userName", "&filter=userName pr"):
+        search = f"/Users?count=1{sort}&cursor="
+        first = sender.get(search).json
+        second = sender.get(search + first["nextCursor"]).json
+        for cursor in (first["nextCursor"], second["nextCursor"], second["previousCursor"]):
+            refused = stranger.get(search + cursor)
+            assert (refused.status_code, refused.json["scimType"]) == (400, "invalidCursor")
+            assert sender.get(search + cursor).status_code == 200
