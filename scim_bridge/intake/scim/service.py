@@ -75,7 +75,14 @@ def announced(settings: WebSettings) -> ServiceProviderConfig:
                 description="A token made with `scim-bridge token create`, in the Authorization header",
                 spec_uri="https://www.rfc-editor.org/rfc/rfc6750",
                 primary=True,
-            )
+            ),
+            AuthenticationScheme(
+                type=AuthenticationScheme.Type.httpbasic,
+                name="HTTP Basic",
+                description="The same token as the password; the user name is not looked at",
+                spec_uri="https://www.rfc-editor.org/rfc/rfc7617",
+                primary=False,
+            ),
         ],
     )
 

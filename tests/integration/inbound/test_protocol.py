@@ -292,7 +292,8 @@ def test_discovery_says_what_is_kept(sender: Any) -> None:
     assert all(config[name]["supported"] for name in ("patch", "sort", "etag"))
     assert config["pagination"]["cursor"] is True
     assert config["changePassword"]["supported"] is False
-    assert [each["type"] for each in config["authenticationSchemes"]] == ["oauthbearertoken"]
+    schemes = [(each["type"], each["primary"]) for each in config["authenticationSchemes"]]
+    assert schemes == [("oauthbearertoken", True), ("httpbasic", False)]
     types = sender.get("/ResourceTypes").json
     assert [each["endpoint"] for each in types["Resources"]] == ["/Users", "/Groups"]
     schemas = sender.get("/Schemas").json
