@@ -1,9 +1,9 @@
 """Conversations of senders as data: what each sends, byte for byte, and what it must be answered.
 
 A file holds a list of exchanges and the directory that they leave behind. `{{name}}` stands for the token, for the
-door's URL (`door`) and for what an answer was asked to `keep`. An expected body is a part of the answer: a key with
-null must be absent, a list has as many elements as the answer's. A header that is null is not sent;
-`headers_of_bodies` go with requests that have a body.
+same as HTTP Basic has it (`basic`), for the door's URL (`door`) and for what an answer was asked to `keep`. An expected
+body is a part of the answer: a key with null must be absent, a list has as many elements as the answer's. A header that
+is null is not sent; `headers_of_bodies` go with requests that have a body.
 """
 
 import http.client

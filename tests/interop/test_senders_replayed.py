@@ -4,6 +4,7 @@ What the senders say is data, in tests/data/<sender>; each folder tells where it
 """
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ def cases() -> list[Any]:
 @pytest.mark.parametrize(("shared_door", "path"), cases(), indirect=["shared_door"], scope="module")
 def test_a_sender_is_understood(front_door: FrontDoor, path: Path) -> None:
     conversation = json.loads(path.read_text(encoding="utf-8"))
-    variables = {"token": front_door.token, "door": front_door.url}
+    variables = {
+        "door": front_door.url,
+        "token": front_door.token,
+        "basic": b64encode(f"sender:{front_door.token}".encode()).decode(),
+    }
     wire = Wire(front_door.url)
     try:
         assert replay(conversation, wire, variables) == []

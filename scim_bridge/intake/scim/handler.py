@@ -1,4 +1,9 @@
-"""Serves SCIM requests: the library's steps in the library's order, with transactions around what must be one."""
+"""Serves SCIM requests: the library's steps in the library's order, with transactions around what must be one.
+
+How a PATCH is answered is a choice that RFC 7644 section 3.5.2 leaves open: 200 with the resource for a user, 204 for
+a group. Okta takes either; Microsoft advises against sending the members of a group back; scim-sanity wants to see the
+changed user. Whoever names `attributes` or `excludedAttributes` is shown what they ask for.
+"""
 
 from http import HTTPStatus
 from typing import Any, cast
