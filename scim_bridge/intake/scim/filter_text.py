@@ -12,7 +12,7 @@ from scim_bridge.intake.scim.attributes import MANAGER, attributes_of, core_sche
 
 MAX_LENGTH = 8000
 MAX_NESTING = 40
-"""The parser recurses, and accepts thousands of parentheses."""
+"""The parser accepts thousands of parentheses; no sender means that."""
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?')
 
@@ -38,9 +38,13 @@ def tolerate(kinds: list[str], text: Any) -> Any:
     """
     if not isinstance(text, str):
         return text
-    if len(text) > MAX_LENGTH or text.count("(") + text.count("[") > MAX_NESTING:
+    if len(text) > MAX_LENGTH:
         raise InvalidFilterException(
-            detail=f"The filter is longer than {MAX_LENGTH} characters or has more than {MAX_NESTING} parentheses"
+            detail=f"The filter is longer than {MAX_LENGTH} characters; ask in several requests"
+        )
+    if _nesting(text) > MAX_NESTING:
+        raise InvalidFilterException(
+            detail=f"The filter nests parentheses and brackets deeper than {MAX_NESTING}; ask in several requests"
         )
     payloads.check_text(text, where="The filter")
     if DELIVERY.lower() in text.lower() and DELIVERY.lower() in _QUOTED.sub("", text).lower():
@@ -52,6 +56,20 @@ def tolerate(kinds: list[str], text: Any) -> Any:
     if kinds != [USER] or not _may_need_bending(text):
         return text
     return str(_bent(ScimFilter(text).ast))
+
+
+def _nesting(text: str) -> int:
+    """Return how deep parentheses and brackets nest, those within quotes left out."""
+    if text.count("(") + text.count("[") <= MAX_NESTING:
+        return 0
+    depth = deepest = 0
+    for character in _QUOTED.sub("", text):
+        if character in "([":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]":
+            depth -= 1
+    return deepest
 
 
 def with_quotes(text: str) -> str:

@@ -42,6 +42,26 @@ def test_names_of_the_extension_may_stand_alone() -> None:
     assert filter_text.tolerate(["User"], "id eq U1 and manager eq U2") == f'id eq "U1" and {urn}:manager.value eq "U2"'
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("userName eq " + "a" * 8000, "longer than 8000 characters"),
+        ("(" * 41 + "title pr" + ")" * 41, "deeper than 40"),
+        ("emails[" * 41 + "type pr" + "]" * 41, "deeper than 40"),
+    ],
+)
+def test_a_limit_says_which_and_what_to_do(text: str, told: str) -> None:
+    with pytest.raises(InvalidFilterException) as refused:
+        filter_text.tolerate(["User"], text)
+    assert told in str(refused.value)
+    assert "ask in several requests" in str(refused.value)
+
+
+def test_only_what_is_nested_counts_as_nesting() -> None:
+    for text in (" or ".join(['emails[type eq "a"]'] * 60), 'title eq "' + "(" * 60 + '"'):
+        assert filter_text.tolerate(["User"], text) == text
+
+
 @pytest.mark.parametrize("evil", ['"' * 8000, '"\\' * 4000, "eq " * 2666, "a eq " + " " * 7990, "(" * 41, "a" * 8001])
 def test_no_text_keeps_it_busy(evil: str) -> None:
     began = time.perf_counter()
