@@ -127,6 +127,8 @@ class TenantSettings(Checked):
 
     id: str
     ack: Literal["accept", "confirm"] = "accept"
+    # Less than an identity provider waits, and than a key is left to a request that may have died.
+    confirm_s: float = Field(default=5.0, gt=0, le=50, allow_inf_nan=False)
     sources: list[SourceSettings] = Field(default_factory=lambda: [SourceSettings(name="idp")])
     targets: list[TargetSettings] = Field(default_factory=list)
 

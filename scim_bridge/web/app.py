@@ -1,10 +1,17 @@
 """Builds the web application from its parts; knows no rule."""
 
+import secrets
+import time
+from collections.abc import Callable
+
 from flask import Flask, Response, g, request
 
 from scim_bridge import logs
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Clock
+from scim_bridge.intake.scim import acknowledging
+from scim_bridge.intake.scim.acknowledging import WaitingRoom
+from scim_bridge.intake.scim.keeping import Keys
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.settings.models import Settings
@@ -19,12 +26,21 @@ from scim_bridge.web.scim import ScimEndpoints
 
 
 def create_app(
-    settings: Settings, store: Store, dispatcher: Dispatcher, *, clock: Clock, secret: bytes, pace: Pace | None = None
+    settings: Settings,
+    store: Store,
+    dispatcher: Dispatcher,
+    *,
+    clock: Clock,
+    secret: bytes,
+    pace: Pace | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic_s: Callable[[], float] = time.monotonic,
 ) -> Flask:
     """Return the web application over an open store.
 
-    `secret` seals what is handed out and taken back (cursors); every web process needs the same. `pace` holds each
-    token to so many requests; without one it may make any number.
+    `secret` seals what is handed out and taken back (cursors) and makes digests; every web process needs the same.
+    `pace` holds each token to so many requests; without one it may make any number. `sleep` and `monotonic_s` are for
+    requests that wait until their change is settled.
 
     Raises:
         ValueError: a target's `scope` is no SCIM filter.
@@ -36,12 +52,17 @@ def create_app(
     app.after_request(_name_the_request)
     proxies.install(app, trusted_proxies=settings.web.trusted_proxies)
     doorkeeper = Doorkeeper(store, clock, pace)
+    service = BridgeService(settings.web, secret=secret)
+    places = acknowledging.places_among(settings.web.threads)
     ScimEndpoints(
-        BridgeService(settings.web, secret=secret),
+        service,
         store,
         dispatcher,
         doorkeeper,
         scopes={tenant.id: scopes_of(tenant) for tenant in settings.tenants},
+        confirm_s={tenant.id: tenant.confirm_s for tenant in settings.tenants if tenant.ack == "confirm"},
+        keys=Keys(store, service, secret=secret, new_owner=lambda: secrets.token_hex(16)),
+        room=WaitingRoom(store, places=places, monotonic_s=monotonic_s, sleep=sleep),
         settings=settings.web,
     ).init_app(app)
     app.register_blueprint(description_endpoint(settings.web))

@@ -15,9 +15,12 @@ from scim2_server.routing import Route
 
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.intake.scim import answers
+from scim_bridge.intake.scim.acknowledging import WaitingRoom
 from scim_bridge.intake.scim.handler import BridgeHandler
+from scim_bridge.intake.scim.keeping import Keeping, Keys
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.storage import DirectoryStorage
+from scim_bridge.intake.scim.writing import Writing
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.settings.models import WebSettings
@@ -26,6 +29,8 @@ from scim_bridge.web.auth import Doorkeeper
 
 SCOPES = frozenset({"scim"})
 PREFIX = "/scim/v2"
+
+Serve = Callable[[BridgeHandler, ScimRequest], ScimResponse]
 
 _ATTEMPTS = 4
 """How often a request is served when PostgreSQL undoes it because another was in its way."""
@@ -42,13 +47,22 @@ class ScimEndpoints(ScimServer):
         doorkeeper: Doorkeeper,
         *,
         scopes: Mapping[str, Mapping[str, TargetScope]],
+        confirm_s: Mapping[str, float],
+        keys: Keys,
+        room: WaitingRoom,
         settings: WebSettings,
     ) -> None:
-        """Serve the store. `scopes` are the targets' scopes by tenant."""
+        """Serve the store. `scopes` are the targets' scopes by tenant.
+
+        `confirm_s` tells how long the senders of a tenant wait for a change to be settled; of others, none does.
+        """
         self._store = store
         self._dispatcher = dispatcher
         self._doorkeeper = doorkeeper
         self._scopes = scopes
+        self._confirm_s = confirm_s
+        self._keys = keys
+        self._room = room
         self._settings = settings
         self._bridge_service = service
         placeholder = DirectoryStorage(store, tenant="", origin=Origin(source="", correlation_id=""), scopes={})
@@ -102,28 +116,40 @@ class ScimEndpoints(ScimServer):
     def _fallback_view(self, path: str) -> Response:  # noqa: ARG002 - the library's signature
         return self._serve(lambda handler, read: handler.handle(read))
 
-    def _serve(self, operation: Callable[[BridgeHandler, ScimRequest], ScimResponse]) -> Response:
+    def _serve(self, operation: Serve) -> Response:
         read = self.read_request()
+        answer = self._keys.answer(
+            read,
+            tenant=g.principal.tenant,
+            token_id=g.principal.token_id,
+            serve=lambda keeping: self._answer(operation, read, keeping),
+        )
+        return self._to_response(answer)
+
+    def _answer(self, operation: Serve, read: ScimRequest, keeping: Keeping | None) -> ScimResponse:
         for _ in range(_ATTEMPTS - 1):
             try:
-                return self._attempt(operation, read)
+                return self._attempt(operation, read, keeping)
             except Contended:
                 # Nothing was recorded, so the same request can simply be served again, once the others are through.
                 time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret, only not in step with the others
-        return self._attempt(operation, read)
+        return self._attempt(operation, read, keeping)
 
-    def _attempt(self, operation: Callable[[BridgeHandler, ScimRequest], ScimResponse], read: ScimRequest) -> Response:
+    def _attempt(self, operation: Serve, read: ScimRequest, keeping: Keeping | None) -> ScimResponse:
+        tenant = g.principal.tenant
+        writing = Writing(self._room, tenant=tenant, confirm_s=self._confirm_s.get(tenant), keeping=keeping)
         storage = DirectoryStorage(
             self._store,
-            tenant=g.principal.tenant,
+            tenant=tenant,
             origin=Origin(source=g.principal.source, token_id=g.principal.token_id, correlation_id=g.correlation_id),
-            scopes=self._scopes.get(g.principal.tenant, {}),
+            scopes=self._scopes.get(tenant, {}),
             read_timeout_s=self._settings.statement_timeout_s,
+            keep_answer=writing.keep,
         )
         answer = operation(BridgeHandler(self._bridge_service, storage), read)
         for target, urgent in storage.wakes.items():
-            self._dispatcher.wake(g.principal.tenant, target, urgent=urgent)
-        return self._to_response(answer)
+            self._dispatcher.wake(tenant, target, urgent=urgent)
+        return writing.acknowledged(answer, storage)
 
     @staticmethod
     def _to_response(scim_response: ScimResponse) -> Response:

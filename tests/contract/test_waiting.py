@@ -1,12 +1,12 @@
 """Requests that wait for what becomes of their change, on both databases; time and sleep are the test's."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event, Semaphore
 
 import pytest
 from fakes.books import add_person, send
+from fakes.sleeps import Sleeps
 
 from scim_bridge.domain.states import State
 from scim_bridge.intake.scim.acknowledging import WaitingRoom
@@ -15,24 +15,13 @@ from scim_bridge.store.engine import Store, StoreUnavailable
 
 
 @dataclass
-class Waiters:
+class Waiters(Sleeps):
     """A waiting room in which somebody works at the lanes while a request sleeps."""
 
-    store: Store
-    now_s: float = 100.0
-    slept: list[float] = field(default_factory=list)
-    work: Callable[[], None] = lambda: None
+    store: Store = None  # type: ignore[assignment]
 
     def room(self, places: int = 1) -> WaitingRoom:
-        return WaitingRoom(self.store, places=places, monotonic_s=lambda: self.now_s, sleep=self.sleep)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now_s += seconds
-        self.work()
-
-    def at_sleep(self, number: int, work: Callable[[], None]) -> None:
-        self.work = lambda: work() if len(self.slept) == number else None
+        return WaitingRoom(self.store, places=places, monotonic_s=self.monotonic_s, sleep=self.sleep)
 
 
 @dataclass
@@ -52,7 +41,7 @@ class Change:
 
 @pytest.fixture
 def waiters(store: Store) -> Waiters:
-    return Waiters(store)
+    return Waiters(store=store)
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ def change(store: Store) -> Change:
 
 
 def test_what_is_settled_meanwhile_is_confirmed(waiters: Waiters, change: Change) -> None:
-    waiters.at_sleep(3, lambda: change.settle(State.DELIVERED, State.UNCHANGED))
+    waiters.in_sleep(3, lambda: change.settle(State.DELIVERED, State.UNCHANGED))
     assert waiters.room().await_end("acme", change.number, within_s=5).header == "confirmed"
     assert len(waiters.slept) == 3
 
@@ -84,7 +73,7 @@ def test_what_is_settled_in_the_last_moment_counts(waiters: Waiters, change: Cha
 
 
 def test_one_refusal_ends_the_wait(waiters: Waiters, change: Change) -> None:
-    waiters.at_sleep(1, lambda: change.settle(State.DELIVERED, State.DEAD))
+    waiters.in_sleep(1, lambda: change.settle(State.DELIVERED, State.DEAD))
     told = waiters.room().await_end("acme", change.number, within_s=5)
     assert told.refusal is not None
     assert "two has not taken this (ok)" in told.refusal.detail
@@ -105,7 +94,7 @@ def test_whoever_finds_the_room_full_does_not_wait(waiters: Waiters, change: Cha
         leave.wait(20)
         waiters.now_s = 200.0
 
-    waiters.sleep = sleep  # type: ignore[method-assign]
+    waiters.sleep = sleep
     room = waiters.room(places=2)
     with ThreadPoolExecutor(2) as pool:
         inside = [pool.submit(room.await_end, "acme", change.number, within_s=5) for _ in range(2)]
@@ -127,7 +116,7 @@ def test_an_outage_while_waiting_is_no_failure(waiters: Waiters, change: Change)
     def fail() -> None:
         raise StoreUnavailable("gone")
 
-    waiters.at_sleep(2, fail)
+    waiters.in_sleep(2, fail)
     room = waiters.room()
     assert room.await_end("acme", change.number, within_s=5).header == "accepted; reason=unavailable"
     assert room.await_end("acme", change.number, within_s=0).header == "accepted; reason=time", "places are given back"

@@ -45,7 +45,7 @@ def edit(tx: Transaction, resource_id: int, *, owed_to: list[int], priority: int
     return number
 
 
-def send(tx: Transaction, lane_id: int, people: list[int], states: list[State]) -> None:
+def send(tx: Transaction, lane_id: int, people: list[int], states: list[State], *, code: str = "ok") -> None:
     """Open a batch for the people's waiting operations and settle each as given."""
     chosen = [p for p in due.people_due(tx, lane_id, limit=100) if p.resource_id in people]
     opened = batches.open_batch(
@@ -62,7 +62,7 @@ def send(tx: Transaction, lane_id: int, people: list[int], states: list[State]) 
         deadline_ms=1000,
     )
     outcomes = [
-        Outcome(operation_id=p.operation_id, resource_id=p.resource_id, state=state, code="ok")
+        Outcome(operation_id=p.operation_id, resource_id=p.resource_id, state=state, code=code)
         for p, state in zip(chosen, states, strict=True)
     ]
     batches.close_batch(tx, opened.id, status="finished", answer={}, http_status=200, answered_at=tx.now)

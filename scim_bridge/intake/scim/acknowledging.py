@@ -7,8 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 
 from scim2_models import SCIMException
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
 
 from scim_bridge.domain.catalogue import CATALOGUE, Trouble
 from scim_bridge.domain.states import OPEN, State
@@ -66,18 +69,38 @@ AT_ONCE = Acknowledgement(header=ACCEPTED)
 """For a tenant whose senders are answered as soon as a change is recorded."""
 
 
+def places_among(threads: int) -> int:
+    """Return how many of a process's threads may wait at once, so that enough are left for everybody else."""
+    return max(1, threads // 4)
+
+
 def because(reason: Reason) -> Acknowledgement:
     """Return the acknowledgement of a change that was not waited for to its end."""
     return Acknowledgement(header=f"{ACCEPTED}; reason={reason}")
 
 
-def reason_not_to_wait(changes: Sequence[int], *, is_leaver: bool, is_bulk: bool) -> Reason | None:
-    """Return why what a request recorded is not waited for; None: it is."""
-    if is_bulk:
+def reason_of_request(request: ScimRequest) -> Reason | None:
+    """Return why a write of this kind is never waited for; None: it depends on what it records."""
+    if request.path.strip("/") == "Bulk":
         return Reason.BULK
+    return Reason.LEAVER if request.method.upper() == "DELETE" else None
+
+
+def reason_of_changes(changes: Sequence[int], *, is_leaver: bool) -> Reason | None:
+    """Return why what a request recorded is not waited for; None: it is."""
     if not changes:
         return Reason.UNCHANGED
     return Reason.LEAVER if is_leaver else None
+
+
+def told(response: ScimResponse, acknowledgement: Acknowledgement) -> ScimResponse:
+    """Return the answer to a recorded write as it is acknowledged: with the header, or as the error."""
+    headers = {HEADER: acknowledgement.header}
+    if acknowledgement.refusal is None:
+        response.headers |= headers
+        return response
+    error = acknowledgement.refusal.to_error()
+    return ScimResponse(HTTPStatus(acknowledgement.refusal.status), error.model_dump(), headers)
 
 
 def judge(fates: Sequence[Fate], *, number: int) -> Acknowledgement | None:

@@ -15,9 +15,6 @@ REPLAYED = "Idempotent-Replayed"
 MAX_LENGTH = 255
 RETRY_AFTER_S = 2
 
-KEPT_HEADERS = ("Content-Type", "Content-Location", "Location", "ETag", "Allow", "SCIM-Bridge-Acknowledged")
-"""What a sender may rely on in an answer; the others belong to one request."""
-
 _WRITES = frozenset({Operation.create, Operation.replace, Operation.patch, Operation.delete, Operation.bulk})
 _PASSING = frozenset(
     {

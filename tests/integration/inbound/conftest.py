@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fakes.dispatcher import RecordingDispatcher
+from fakes.sleeps import Sleeps
 from fakes.stores import shared_url
 from flask import Flask
 from running.door import Sender, Ticking
@@ -49,14 +50,32 @@ def web_settings() -> WebSettings:
 
 
 @pytest.fixture
+def sleeps() -> Sleeps:
+    """The time of requests that wait until their change is settled."""
+    return Sleeps()
+
+
+@pytest.fixture
 def app(
-    shared_store: Store, dispatcher: RecordingDispatcher, tenant_settings: TenantSettings, web_settings: WebSettings
+    shared_store: Store,
+    dispatcher: RecordingDispatcher,
+    tenant_settings: TenantSettings,
+    web_settings: WebSettings,
+    sleeps: Sleeps,
 ) -> Flask:
     with shared_store.across_tenants("test", write=True) as tx:
         known = [(lane.tenant, lane.target) for lane in lanes.configured(tx)]
         lanes.sync(tx, [*known, *((tenant_settings.id, target.name) for target in tenant_settings.targets)])
     settings = Settings(web=web_settings, tenants=[tenant_settings])
-    return create_app(settings, shared_store, dispatcher, clock=shared_store.clock, secret=b"s" * 32)
+    return create_app(
+        settings,
+        shared_store,
+        dispatcher,
+        clock=shared_store.clock,
+        secret=b"s" * 32,
+        sleep=sleeps.sleep,
+        monotonic_s=sleeps.monotonic_s,
+    )
 
 
 @pytest.fixture

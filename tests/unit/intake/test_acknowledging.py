@@ -1,6 +1,7 @@
 """What a sender is told of a change, by where its operations stand."""
 
 import pytest
+from scim2_server.requests import ScimRequest
 
 from scim_bridge.domain.states import State
 from scim_bridge.intake.scim import acknowledging
@@ -70,19 +71,20 @@ def test_only_what_the_sender_can_mend_is_called_an_invalid_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_leaver", "is_bulk", "reason"),
+    ("method", "path", "reason"),
     [
-        ([1], False, False, None),
-        ([1], True, False, Reason.LEAVER),
-        ([], False, False, Reason.UNCHANGED),
-        ([1, 2], True, True, Reason.BULK),
-        ([], False, True, Reason.BULK),
+        ("POST", "/Bulk", Reason.BULK),
+        ("DELETE", "/Users/1", Reason.LEAVER),
+        ("delete", "/Groups/1", Reason.LEAVER),
+        ("POST", "/Users", None),
+        ("PATCH", "/Users/1", None),
     ],
 )
-def test_some_requests_are_never_waited_for(
-    changes: list[int],
-    is_leaver: bool,  # noqa: FBT001 - a column of the table
-    is_bulk: bool,  # noqa: FBT001 - as above
-    reason: Reason | None,
-) -> None:
-    assert acknowledging.reason_not_to_wait(changes, is_leaver=is_leaver, is_bulk=is_bulk) == reason
+def test_some_requests_are_never_waited_for(method: str, path: str, reason: Reason | None) -> None:
+    assert acknowledging.reason_of_request(ScimRequest(method=method, base_url="", path=path)) == reason
+
+
+def test_nobody_waits_for_nothing_or_for_a_leaver() -> None:
+    assert acknowledging.reason_of_changes([], is_leaver=False) is Reason.UNCHANGED
+    assert acknowledging.reason_of_changes([1], is_leaver=True) is Reason.LEAVER
+    assert acknowledging.reason_of_changes([1], is_leaver=False) is None
