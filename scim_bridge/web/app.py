@@ -16,7 +16,7 @@ from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
-from scim_bridge.web import errors, proxies
+from scim_bridge.web import errors, proxies, slashes
 from scim_bridge.web.auth import Doorkeeper
 from scim_bridge.web.correlation import HEADER, correlation_id_of
 from scim_bridge.web.description import description_endpoint
@@ -50,6 +50,7 @@ def create_app(
     errors.install(app)
     app.before_request(_follow)
     app.after_request(_name_the_request)
+    slashes.install(app)
     proxies.install(app, trusted_proxies=settings.web.trusted_proxies)
     doorkeeper = Doorkeeper(store, clock, pace)
     service = BridgeService(settings.web, secret=secret)

@@ -188,3 +188,11 @@ def test_members_are_removed_by_their_bare_ids_too(sender: Any) -> None:
     ):
         assert sender.patch(path, operation).status_code == 204
     assert [each["value"] for each in sender.get(path).json["members"]] == people[3:]
+
+
+def test_scim_client_doubles_the_slash_after_a_base_url_that_ends_with_one(sender: Any) -> None:
+    created = sender.post("//Users", {"userName": "ann"})
+    assert created.status_code == 201
+    assert created.json["meta"]["location"].endswith(f"/scim/v2/Users/{created.json['id']}")
+    assert sender.get(f"//Users//{created.json['id']}").json == created.json
+    assert sender.get("///Users?filter=userName+eq+%22ann%22").json["Resources"] == [created.json]
