@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from inspect import isclass
 from typing import Any
 
@@ -17,9 +16,9 @@ from scim_bridge.store.search import folding
 Expression = sa.ColumnElement[Any]
 resource, member = tables.resource, tables.member
 
+_INDEXED = {"id": "scim_id", "externalId": "external_id", "displayName": "display_key", "userName": "unique_key"}
+_REQUIRED = {(USER, "scim_id"), (GROUP, "scim_id"), (USER, "unique_key"), (GROUP, "display_key")}
 _INSTANTS = {"created": resource.c.created_at, "lastModified": resource.c.modified_at}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BOOLEANS = {True: "true", False: "false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +27,10 @@ class Scalar:
 
     expression: Expression
     kind: str = "text"
+    indexed_as: str | None = None
+    """The column of `resource` that holds it and has an index."""
+    may_miss: bool = True
+    """Some living resources may not have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +83,18 @@ class Columns:
             return self._meta(sub)
         if head == "active":
             is_active = sa.case((resource.c.active == 1, "true"), else_="false")
-            return Scalar(expression=is_active)
-        column = {
-            "id": resource.c.scim_id,
-            "externalId": resource.c.external_id,
-            "displayName": resource.c.display_key,
-            "userName": resource.c.unique_key,
-        }.get(head)
-        return None if column is None else Scalar(expression=column)
+            return Scalar(expression=is_active, may_miss=False)
+        name = _INDEXED.get(head)
+        if name is None:
+            return None
+        may_miss = (self._kind, name) not in _REQUIRED
+        return Scalar(expression=resource.c[name], indexed_as=name, may_miss=may_miss)
 
     def _meta(self, sub: str | None) -> Scalar:
         if sub in _INSTANTS:
-            return Scalar(expression=_INSTANTS[sub], kind="instant")
+            return Scalar(expression=_INSTANTS[sub], kind="instant", may_miss=False)
         if sub == "resourceType":
-            return Scalar(expression=resource.c.kind)
+            return Scalar(expression=resource.c.kind, may_miss=False)
         if sub == "version":
             version = sa.cast(resource.c.version, sa.Text)
             return Scalar(expression=sa.literal('W/"').op("||")(version).op("||")(sa.literal('"')))
@@ -166,20 +167,6 @@ def is_complex(binding: AttributeBinding) -> bool:
 def name_of(model: type[BaseModel], field_name: str) -> str:
     """Return the SCIM name of a field."""
     return model._scim_name(field_name)  # noqa: SLF001 - the library has no public way to ask
-
-
-def operand_of(binding: AttributeBinding, value: Any) -> str:
-    """Return a filter's coerced value in the form that the folded document holds."""
-    if isinstance(value, bool):
-        return _BOOLEANS[value]
-    if isinstance(value, bytes):
-        return folding.base64_text(value)
-    return str(binding.comparable(value))
-
-
-def micros_of(moment: datetime) -> int:
-    """Return an aware moment as microseconds: a filter may be finer than the milliseconds that we keep."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def in_code_point_order(value: Expression, dialect: str) -> Expression:

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from inspect import isclass
 from typing import Any
 from unicodedata import normalize
@@ -87,14 +88,24 @@ def fold(kind: str, document: Mapping[str, Any]) -> Folded:
         NotStorable: an attribute holds a character that no database text can hold.
     """
     flat = dict(_flattened(_shapes(kind), document))
+    external_id = _column(document, "externalId", keep_case)
+    display_key = _column(document, "displayName", fold_text)
+    user_name = _column(document, "userName", fold_text) if kind == USER else None
     return Folded(
-        unique_key=_column(document, "userName", fold_text) if kind == USER else None,
-        external_id=_column(document, "externalId", keep_case),
-        display_key=_column(document, "displayName", fold_text),
+        unique_key=user_name if kind == USER else _group_key(display_key, external_id),
+        external_id=external_id,
+        display_key=display_key,
         active=document.get("active"),
         document=compact_json(flat),
         lookups=tuple((path, element, _short(path, value)) for path, element, value in _lookups(flat)),
     )
+
+
+def _group_key(display_key: str | None, external_id: str | None) -> str | None:
+    """Return what no two groups share: name and externalId together. One name alone may stand for several groups."""
+    if not display_key or not external_id:
+        return None
+    return sha256(f"{external_id}\n{display_key}".encode()).hexdigest()
 
 
 def _column(document: Mapping[str, Any], name: str, fold: Fold) -> str | None:

@@ -1,23 +1,36 @@
-"""One page of a search: filter, sort, count, and paging by index or by cursor (RFC 7644 section 3.4.2, RFC 9865)."""
+"""One page of a search: filter, sort, count, and paging by index or by cursor (RFC 7644 section 3.4.2, RFC 9865).
 
-from collections.abc import Sequence
+A search without a filter is never counted: see `population`. With one, the page is read first; only where it is full is
+there more to count.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-from scim2_models import InvalidCursorException, Resource, ScimFilter, SearchRequest
+from scim2_models import ExpiredCursorException, InvalidCursorException, Resource, ScimFilter, SearchRequest
 from scim2_server.utils import parametrize
 
-from scim_bridge.store import directory, tables
+from scim_bridge.store import directory, population
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import Transaction
-from scim_bridge.store.search import columns
-from scim_bridge.store.search.columns import Columns, Expression
+from scim_bridge.store.search import sorting
 from scim_bridge.store.search.filters import FilterToSql
-
-resource = tables.resource
+from scim_bridge.store.search.operands import Operands, Unlike
+from scim_bridge.store.search.shapes import Shape, shape_of
+from scim_bridge.store.search.statements import Cut, Part, Statements
 
 Kinds = Sequence[tuple[str, type[Resource[Any]]]]
+
+_EVERYTHING = 2**60
+"""More than there can be, and twice of it still a number that the databases take."""
+_LONGEST_VALUE = 100
+"""Characters of a sort key that go into a cursor: it has to fit in a URL."""
+
+_SHELF: dict[tuple[Any, ...], Statements] = {}
+_SHELF_SIZE = 200
+_MOST_ON_SHELF = 8
+"""Comparisons of a filter whose statements are kept. What asks for more is rare, and large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,150 +49,160 @@ def find(tx: Transaction, kinds: Kinds, request: SearchRequest[Any], *, position
     Raises:
         InvalidFilterException: the filter compares what cannot be compared, or is too long.
         InvalidCursorException: the position was not made here.
+        ExpiredCursorException: the position is no longer known; the search must begin anew.
         StatementTimedOut: the search took longer than the transaction allows.
     """
-    condition = sa.and_(
-        resource.c.tenant == tx.tenant,
-        resource.c.kind.in_([kind for kind, _ in kinds]) if len(kinds) > 1 else resource.c.kind == kinds[0][0],
-        resource.c.deleted_at.is_(None),
-        _matching(tx, kinds, request.filter),
-    )
-    sort = _Sort.of(tx, kinds, request)
+    search = _Search(tx, kinds, request)
     if request.cursor is not None:
-        return _page_by_cursor(tx, condition, sort, request.count, position)
-    return _page_by_index(tx, condition, sort, start=request.start_index_0 or 0, count=request.count)
+        return _page_by_cursor(search, request.count, position)
+    return _page_by_index(search, start=min(request.start_index_0 or 0, _EVERYTHING), count=request.count)
 
 
-def _matching(tx: Transaction, kinds: Kinds, scim_filter: ScimFilter[Any] | None) -> Expression:
-    if scim_filter is None:
-        return sa.true()
+class _Search:
+    """One search in one transaction: its statements, and the values that go into them."""
+
+    def __init__(self, tx: Transaction, kinds: Kinds, request: SearchRequest[Any]) -> None:
+        self._tx = tx
+        self._kinds = kinds
+        self.is_sorted = request.sort_by is not None
+        self._statements, values = _statements(tx, kinds, request)
+        self._values = {"tenant": tx.tenant, **values}
+        self._has_filter = request.filter is not None
+
+    def count(self) -> int:
+        if not self._has_filter:
+            return population.living(self._tx, [kind for kind, _ in self._kinds])
+        return int(self._statements.count.rows(self._tx, **self._values)[0].total)
+
+    def rows(self, cut: Cut, **values: Any) -> list[Any]:
+        return self._statements.page(cut).rows(self._tx, **self._values, **values)
+
+    def sort_value(self, number: int) -> Any:
+        found = self._statements.sort_value().rows(self._tx, tenant=self._tx.tenant, position_number=number)
+        if not found:
+            raise ExpiredCursorException
+        return found[0].sort_key
+
+    @property
+    def is_kept_count(self) -> bool:
+        return not self._has_filter
+
+
+def _statements(tx: Transaction, kinds: Kinds, request: SearchRequest[Any]) -> tuple[Statements, dict[str, Any]]:
+    """Return the statements for a search, made now or before, and the values of its filter."""
+    shape: Shape | None = None
+    comparisons: list[Any] = []
+    if request.filter is not None:
+        shape, comparisons = shape_of(request.filter.ast)
+    ordered_by = None if request.sort_by is None else (str(request.sort_by).lower(), request.sort_order)
+    shelf_key = (tx.dialect, tuple(kind for kind, _ in kinds), shape, ordered_by)
+    found = _SHELF.get(shelf_key)
+    if found is not None:
+        try:
+            return found, _values(found, comparisons)
+        except Unlike:
+            pass
+    made = _made(tx.dialect, kinds, request, comparisons)
+    values = _values(made, comparisons)
+    if made.is_reusable and found is None and len(comparisons) <= _MOST_ON_SHELF:
+        if len(_SHELF) >= _SHELF_SIZE:
+            _SHELF.clear()
+        _SHELF[shelf_key] = made
+    return made, values
+
+
+def _values(statements: Statements, comparisons: Sequence[Any]) -> dict[str, Any]:
+    return {each.name: each.read(comparisons[each.comparison].value) for each in statements.operands}
+
+
+def _made(dialect: str, kinds: Kinds, request: SearchRequest[Any], comparisons: Sequence[Any]) -> Statements:
+    operands = Operands(comparisons)
+    order, sort_keys = sorting.order_of(kinds, request, dialect=dialect)
     parts = []
-    for kind, model in kinds:
-        bound = scim_filter if scim_filter.models == (model,) else parametrize(ScimFilter, model)(scim_filter.ast)
-        translation = FilterToSql(bound, Columns(kind, tx.dialect), tenant=tx.tenant, dialect=tx.dialect)
-        matches = translation.visit(bound.ast)
-        parts.append(matches if len(kinds) == 1 else sa.and_(resource.c.kind == kind, matches))
-    return sa.or_(*parts)
+    for (kind, model), sort_key in zip(kinds, sort_keys, strict=True):
+        term = None
+        if request.filter is not None:
+            bound = request.filter
+            if bound.models != (model,):
+                bound = parametrize(ScimFilter, model)(bound.ast)
+            term = FilterToSql(kind, bound, operands, dialect=dialect).translate()
+        parts.append(Part(kind=kind, term=term, sort_key=sort_key))
+    return Statements(parts, order, tuple(operands.found), is_reusable=operands.is_reusable)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sort:
-    """The order of a search. Without a key, the order of creation. Missing values come last, descending first."""
-
-    key: Expression | None
-    is_descending: bool
-
-    @classmethod
-    def of(cls, tx: Transaction, kinds: Kinds, request: SearchRequest[Any]) -> "_Sort":
-        if request.sort_by is None:
-            return cls(None, is_descending=False)
-        keys = [(kind, _sort_key(tx, kind, model, request)) for kind, model in kinds]
-        key = keys[0][1]
-        if len(keys) > 1:
-            key = sa.case(*((resource.c.kind == kind, each) for kind, each in keys))
-        return cls(key, is_descending=request.sort_order == SearchRequest.SortOrder.descending)
-
-    def order(self, *, reverse: bool = False) -> list[Expression]:
-        """Return the ORDER BY, the other way round for a page that is read backwards."""
-        descending = self.is_descending != reverse
-        terms = [resource.c.id] if self.key is None else [self.key.is_(None), self.key, resource.c.id]
-        return [term.desc() if descending else term.asc() for term in terms]
-
-    def beyond(self, value: Any, number: int, *, backwards: bool) -> Expression:
-        """Return the condition that a resource comes after (or before) the one with this key and number."""
-        upwards = self.is_descending == backwards
-        next_number = resource.c.id > number if upwards else resource.c.id < number
-        if self.key is None:
-            return next_number
-        if value is None:
-            same = sa.and_(self.key.is_(None), next_number)
-            return same if upwards else sa.or_(self.key.is_not(None), same)
-        further = sa.or_(self.key.is_(None), self.key > value) if upwards else self.key < value
-        return sa.or_(further, sa.and_(self.key == value, next_number))
+def _page_by_index(search: _Search, *, start: int, count: int | None) -> Page:
+    most = _EVERYTHING if count is None else count
+    if search.is_kept_count or most == 0:
+        total = search.count()
+        if most == 0 or start >= total:
+            return Page(total=total, resources=[])
+        return Page(total=total, resources=_stored(_rows_from(search, start, most)))
+    # One more than asked for tells whether there are others to count.
+    rows = _rows_from(search, start, most + 1)
+    is_last = len(rows) <= most and (rows or start == 0)
+    return Page(total=start + len(rows) if is_last else search.count(), resources=_stored(rows[:most]))
 
 
-def _sort_key(tx: Transaction, kind: str, model: type[Resource[Any]], request: SearchRequest[Any]) -> Expression:
-    binding = request.sort_binding(model)
-    if binding is None:
-        return sa.cast(sa.null(), sa.Text)
-    places = Columns(kind, tx.dialect)
-    sub = None
-    if binding.sub_field_name is not None and binding.target_model is not None:
-        sub = columns.name_of(binding.target_model, binding.sub_field_name)
-    if binding.is_multivalued:
-        elements = places.elements(binding)
-        first = (
-            sa.select(elements.sub(sub or "value").expression)
-            .select_from(elements.rows)
-            .where(elements.condition)
-            .order_by(*elements.order)
-            .limit(1)
-            .correlate(resource)
-            .scalar_subquery()
-        )
-        return columns.in_code_point_order(first, tx.dialect)
-    place = places.scalar(binding, sub)
-    return place.expression if place.kind == "instant" else columns.in_code_point_order(place.expression, tx.dialect)
+def _rows_from(search: _Search, start: int, most: int) -> list[Any]:
+    if start == 0:
+        return search.rows(Cut(), most=most)
+    return search.rows(Cut(skips=True), start=start, most=most, upto=start + most)
 
 
-def _page_by_index(tx: Transaction, condition: Expression, sort: _Sort, *, start: int, count: int | None) -> Page:
-    total = _count(tx, condition)
-    if count == 0 or start >= total:
-        return Page(total=total, resources=[])
-    query = sa.select(*directory.COLUMNS).order_by(*sort.order())
-    if sort.key is None and start:
-        # Skipping rows in the index alone is many times cheaper than skipping the rows themselves.
-        numbers = sa.select(resource.c.id).where(condition).order_by(resource.c.id).limit(count).offset(start)
-        query = query.where(resource.c.id.in_(numbers))
-    else:
-        query = query.where(condition).limit(count).offset(start)
-    return Page(total=total, resources=_read(tx, query))
-
-
-def _page_by_cursor(tx: Transaction, condition: Expression, sort: _Sort, count: int | None, position: Any) -> Page:
-    total = _count(tx, condition) if position is None else None
+def _page_by_cursor(search: _Search, count: int | None, position: Any) -> Page:
     if count == 0:
-        return Page(total=total, resources=[])
+        return Page(total=search.count() if position is None else None, resources=[])
+    most = _EVERYTHING if count is None else count
     backwards = False
-    query = sa.select(*directory.COLUMNS, *([] if sort.key is None else [sort.key.label("sort_key")])).where(condition)
-    if position is not None:
-        backwards, value, number = _read_position(position)
-        query = query.where(sort.beyond(value, number, backwards=backwards))
-    query = query.order_by(*sort.order(reverse=backwards))
-    rows = tx.connection.execute(query if count is None else query.limit(count + 1)).all()
-    has_more = count is not None and len(rows) > count
-    rows = rows[:count]
-    if backwards:
-        rows = rows[::-1]
-    if not rows:
-        return Page(total=total, resources=[])
-    has_next = backwards or has_more
-    has_previous = has_more if backwards else position is not None
+    if position is None:
+        rows = search.rows(Cut(), most=most + 1)
+    else:
+        backwards, values = _read_position(search, position)
+        after_missing = search.is_sorted and values["position_value"] is None
+        cut = Cut(beyond=True, backwards=backwards, after_missing=after_missing)
+        rows = search.rows(cut, most=most + 1, **values)
+    has_more = len(rows) > most
+    rows = rows[:most][::-1] if backwards else rows[:most]
+    total = None
+    if position is None:
+        total = search.count() if has_more or search.is_kept_count else len(rows)
     return Page(
         total=total,
-        resources=[directory.stored_of(row) for row in rows],
-        next=_position("next", rows[-1], sort) if has_next else None,
-        previous=_position("previous", rows[0], sort) if has_previous else None,
+        resources=_stored(rows),
+        next=_position("next", rows[-1], search) if rows and (backwards or has_more) else None,
+        previous=_position("previous", rows[0], search)
+        if rows and (has_more if backwards else position is not None)
+        else None,
     )
 
 
-def _position(direction: str, row: Any, sort: _Sort) -> dict[str, Any]:
-    return {"d": direction, "v": None if sort.key is None else row.sort_key, "i": row.id}
+def _position(direction: str, row: Any, search: _Search) -> dict[str, Any]:
+    if not search.is_sorted:
+        return {"d": direction, "i": row.id}
+    value = row.sort_key
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        # The value is read again when the cursor comes back.
+        return {"d": direction, "i": row.id}
+    return {"d": direction, "v": value, "i": row.id}
 
 
-def _read_position(position: Any) -> tuple[bool, Any, int]:
-    try:
-        direction, value, number = position["d"], position["v"], position["i"]
-    except (TypeError, KeyError):
-        raise InvalidCursorException from None
-    if direction not in ("next", "previous") or not isinstance(number, int) or not isinstance(value, str | int | None):
+def _read_position(search: _Search, position: Any) -> tuple[bool, Mapping[str, Any]]:
+    """Return whether a position leads backwards, and its values.
+
+    Raises:
+        InvalidCursorException: it was not made here.
+        ExpiredCursorException: its resource is gone, and with it the value to go on from.
+    """
+    direction, number = (position.get("d"), position.get("i")) if isinstance(position, dict) else (None, None)
+    if direction not in ("next", "previous") or not isinstance(number, int):
         raise InvalidCursorException
-    return direction == "previous", value, number
+    value = None
+    if search.is_sorted:
+        value = position["v"] if "v" in position else search.sort_value(number)
+    if not isinstance(value, str | int | None):
+        raise InvalidCursorException
+    return direction == "previous", {"position_number": number, "position_value": value}
 
 
-def _count(tx: Transaction, condition: Expression) -> int:
-    return int(tx.connection.execute(sa.select(sa.func.count()).select_from(resource).where(condition)).scalar_one())
-
-
-def _read(tx: Transaction, query: Any) -> list[Stored]:
-    return [directory.stored_of(row) for row in tx.connection.execute(query).all()]
+def _stored(rows: Sequence[Any]) -> list[Stored]:
+    return [directory.stored_of(row) for row in rows]
