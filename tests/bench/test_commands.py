@@ -57,14 +57,14 @@ def test_a_directory_is_asked_everything(
     bench: Bench, tmp_path: Path, store: str, request: pytest.FixtureRequest
 ) -> None:
     """Also the 250 of a middle page that are there, and the exit code tells whether a bar was missed."""
-    done = bench("directory", "--users", "250", "--requests", "10", "--json", *on(store, request))
+    done = bench("directory", "--users", "250", "--requests", "5", "--json", *on(store, request))
     assert done.exit_code in (0, 1), done.output
     report = json.loads(done.stdout)
     (directory,) = report["directories"]
     assert (directory["store"], directory["users"], report["seed"]) == (store, 250, 11)
     assert list(directory["requests"]) == list(questions.QUESTIONS)
     assert all(0 < each["p50_ms"] <= each["p99_ms"] for each in directory["requests"].values())
-    assert all(each["requests"] == 10 for each in directory["requests"].values())
+    assert all(each["requests"] == 5 for each in directory["requests"].values())
     assert done.exit_code == (1 if report["missed"] else 0)
     assert left_over(tmp_path) == []
 
@@ -126,7 +126,8 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "everything is removed" in said
     assert list(scratch.iterdir()) == []
-    assert str(scratch) not in all_command_lines()
+    # What was killed may need a moment to be gone.
+    until(lambda: str(scratch) not in all_command_lines())
 
 
 def until(holds: Callable[[], bool], *, patience_s: float = 30.0) -> None:

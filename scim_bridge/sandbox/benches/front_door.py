@@ -15,7 +15,7 @@ from scim_bridge.sandbox.stories.worlds import Process, StageFailed
 from scim_bridge.settings import loading
 from scim_bridge.store import lanes, tokens
 from scim_bridge.store.engine import Store
-from scim_bridge.supervisor import ports, readiness, valkey
+from scim_bridge.supervisor import commands, ports, readiness, valkey
 from scim_bridge.supervisor.ports import Address
 from scim_bridge.supervisor.processes import Child
 
@@ -93,8 +93,9 @@ def opened(store_url: str, *, folder: Path) -> Iterator[FrontDoor]:
         with store.begin(TENANT) as tx:
             token = tokens.issue(tx, scopes=["scim"], source=SOURCE, name="bench").value
         stack.enter_context(_queue(Path(settings.data_dir)))
-        web = ["-m", "scim_bridge", "web", "--config", str(config)]
-        process = stack.enter_context(worlds.running("web", web, folder=folder, patience_s=STOP_S))
+        environ = commands.environment(settings, environ=worlds.environment(), config_path=str(config))
+        web = worlds.running("web", commands.web(), folder=folder, patience_s=STOP_S, environ=environ)
+        process = stack.enter_context(web)
         _await_ready(address, process)
         yield FrontDoor(port=address.port, token=token, store=store, process=process)
 

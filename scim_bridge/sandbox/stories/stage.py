@@ -126,7 +126,7 @@ def set_up(*, port: int) -> Iterator[Stage]:
             _write(folder / name, secret)
         config = folder / "bridge.toml"
         _write(config, _configuration(simulated, port))
-        up = ["-m", "scim_bridge", "up", "--config", str(config)]
+        up = [*worlds.PYTHON, "-m", "scim_bridge", "up", "--config", str(config)]
         bridge = stack.enter_context(worlds.running("bridge", up, folder=folder, patience_s=STOP_S))
         ready = bridge.await_line("ready", patience_s=READY_S)
         url = next(word for word in ready.split() if word.startswith("http://"))

@@ -23,6 +23,9 @@ START_S = 20.0
 END_S = 5.0
 CONTROL_S = 10.0
 
+# -P: a folder called `workers` where we were called must not be taken for ours.
+PYTHON = (sys.executable, "-P")
+
 
 class StageFailed(BridgeError):  # noqa: N818 - it says what happened
     """Something that the story needs does not start or ended too early; the message says what."""
@@ -86,7 +89,7 @@ def simulated(commands: Mapping[str, Sequence[str]], *, folder: Path) -> Iterato
         StageFailed: one does not start.
     """
     with contextlib.ExitStack() as stack:
-        module = ["-m", "scim_bridge.sandbox.targets", "--kind"]
+        module = [*PYTHON, "-m", "scim_bridge.sandbox.targets", "--kind"]
         processes = {
             kind: stack.enter_context(running(kind, [*module, kind, *arguments], folder=folder, patience_s=END_S))
             for kind, arguments in commands.items()
@@ -132,14 +135,16 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(name: str, arguments: Sequence[str], *, folder: Path, patience_s: float) -> Iterator[Process]:
-    """Run a Python process until the block ends. It is tied to our life, and out of reach of the terminal's Ctrl-C."""
+def running(
+    name: str, command: Sequence[str], *, folder: Path, patience_s: float, environ: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """Run a process until the block ends. It is tied to our life, and out of reach of the terminal's Ctrl-C."""
     tied = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(int(signal.SIGTERM)), str(os.getpid())]
     with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.log").open("wb") as log:
         popen = subprocess.Popen(  # noqa: S603 - our own commands
-            [*tied, sys.executable, "-P", *arguments],
+            [*tied, *command],
             cwd=folder,
-            env=environment(),
+            env=environment() if environ is None else environ,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=log,
