@@ -46,7 +46,7 @@ class Recorder:
         """Record a new resource. A user without `active` is active.
 
         Raises:
-            directory.NameTaken: another user has this userName.
+            directory.NameTaken: another user has this userName, or another group this name and externalId.
             folding.ValueTooLong: an attribute that people are looked up by is too long.
             Incomplete: userName, or a group's displayName, is missing or blank.
             UnknownMembers: a group names members that do not exist.

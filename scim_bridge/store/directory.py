@@ -22,7 +22,10 @@ _UNIQUE = "resource_unique_key"
 
 
 class NameTaken(Exception):  # noqa: N818 - the name says what happened
-    """Another user of the tenant has this userName, whatever its case and whether active or not."""
+    """Another resource of the tenant has what must be its own. The kind of resource is the only argument.
+
+    A user's userName, whatever its case and whether active or not; a group's displayName and externalId together.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,7 @@ def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, A
     """
     folded = folding.fold(kind, document)
     text = compact_json(document)
-    with _names_guarded():
+    with _names_guarded(kind):
         number = _INSERT.rows(
             tx,
             **_searchable(folded, active=folded.active is not False),
@@ -193,7 +196,7 @@ def update(tx: Transaction, stored: Stored, *, document: Mapping[str, Any], vers
     folded = folding.fold(stored.kind, document)
     active = stored.active if folded.active is None else folded.active
     text, modified_at = compact_json(document), max(tx.now, stored.modified_at)
-    with _names_guarded():
+    with _names_guarded(stored.kind):
         _UPDATE.run(
             tx,
             **_searchable(folded, active=active),
@@ -238,7 +241,7 @@ def bury(tx: Transaction, stored: Stored, *, version: int) -> Stored:
         )
     )
     _delete_lookups(tx, stored.id)
-    _insert_lookups(tx, stored.id, folded, user_name=folded.unique_key)
+    _insert_lookups(tx, stored.id, folded, user_name=folded.unique_key if stored.kind == USER else None)
     return replace(stored, text=text, version=version, active=False, modified_at=tx.now, deleted_at=tx.now)
 
 
@@ -294,13 +297,13 @@ def _note_population(tx: Transaction) -> None:
 
 
 @contextmanager
-def _names_guarded() -> Iterator[None]:
+def _names_guarded(kind: str) -> Iterator[None]:
     try:
         yield
     except sa.exc.IntegrityError as error:
         # SQLite names the columns of the constraint, PostgreSQL the constraint.
         if _UNIQUE in str(error.orig) or "resource.unique_key" in str(error.orig):
-            raise NameTaken from None
+            raise NameTaken(kind) from None
         raise
 
 

@@ -21,7 +21,7 @@ from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 from scim2_server.storage import ScimStorage, SearchPage
 
-from scim_bridge.domain.resources import MODELS
+from scim_bridge.domain.resources import GROUP, MODELS, USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.intake.scim import shown
 from scim_bridge.intake.scim.group_patch import member_ids
@@ -251,15 +251,19 @@ def _kind(resource_type: ResourceType) -> str:
     return str(resource_type.name)
 
 
+_TAKEN = {
+    USER: "Another user of this tenant has this userName, active or not. Find it by a filter on userName.",
+    GROUP: "Another group of this tenant has this displayName and externalId. Find it by a filter on displayName.",
+}
+
+
 @contextmanager
 def _refusals_named() -> Iterator[None]:
     """Turn what recording refuses into errors that help the sender."""
     try:
         yield
-    except directory.NameTaken:
-        raise UniquenessException(
-            detail="Another user of this tenant has this userName, active or not. Find it by a filter on userName."
-        ) from None
+    except directory.NameTaken as error:
+        raise UniquenessException(detail=_TAKEN[error.args[0]]) from None
     except folding.ValueTooLong as error:
         raise InvalidValueException(
             detail=f"{error} is longer than {folding.MAX_INDEXED_BYTES} bytes; people are looked up by it"
