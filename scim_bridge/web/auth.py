@@ -20,6 +20,11 @@ MAX_FAILURES = 20
 WINDOW_MS = 60_000
 _MAX_PREFIXES = 10_000
 
+_ENDED = {
+    tokens.Fault.REVOKED: "This token is revoked.",
+    tokens.Fault.EXPIRED: "This token has expired.",
+}
+
 _log = structlog.get_logger(__name__)
 
 
@@ -78,16 +83,8 @@ class Doorkeeper:
             StoreUnavailable: nothing can be known just now.
         """
         principal = self._recognise(authorization)
-        seen = networks.parse_address(address)
-        if not principal.may_come_from(seen):
-            where = f"from {seen}" if seen is not None else "from an address that the proxies in front do not tell"
-            raise _refused(
-                "network",
-                ForbiddenException(
-                    detail=f"The request comes {where}; this token is only good from the networks that"
-                    " `scim-bridge token list` shows."
-                ),
-            )
+        if principal.networks is not None:
+            _check_network(principal, address)
         if not principal.scopes & scopes:
             given, needed = ", ".join(sorted(principal.scopes)), " or ".join(sorted(scopes))
             raise _refused(
@@ -110,6 +107,9 @@ class Doorkeeper:
         found = self._look_up(value)
         if isinstance(found, Principal):
             return found
+        if found in _ENDED:
+            # Whoever knows all of a token may know this of it, and is not guessing.
+            raise _refused(found.value, UnauthorizedException(detail=f"{_ENDED[found]} Ask for a new one."))
         prefix = tokens.token_id_of(value)
         # What has no token's shape cannot be a guess, and costs nothing.
         if prefix is not None and self._failures.note(prefix):
@@ -122,7 +122,9 @@ class Doorkeeper:
             )
         raise _refused(
             found.value,
-            UnauthorizedException(detail="The token is unknown, expired or revoked. Make a new one, or rotate it."),
+            UnauthorizedException(
+                detail="There is no such token. `scim-bridge token list` shows those that there are."
+            ),
         )
 
     def _look_up(self, value: str) -> Principal | tokens.Fault:
@@ -158,6 +160,20 @@ class Doorkeeper:
                 tokens.touch(tx, principal.token_id)
         except StoreUnavailable:
             _log.warning("token_use_not_noted", token_id=principal.token_id)
+
+
+def _check_network(principal: Principal, address: str | None) -> None:
+    seen = networks.parse_address(address)
+    if principal.may_come_from(seen):
+        return
+    where = f"from {seen}" if seen is not None else "from an address that the proxies in front do not tell"
+    raise _refused(
+        "network",
+        ForbiddenException(
+            detail=f"The request comes {where}; this token is only good from the networks that"
+            " `scim-bridge token list` shows."
+        ),
+    )
 
 
 def _refused(reason: str, answer: SCIMException) -> SCIMException:

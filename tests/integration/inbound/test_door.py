@@ -191,6 +191,30 @@ def test_a_token_that_expires_is_refused_from_that_moment(
     assert refused("expired") == before + 1
 
 
+@pytest.mark.parametrize(("ended", "sentence"), [("revoked", "is revoked"), ("expired", "has expired")])
+def test_an_ended_token_is_told_so_however_often_it_comes(
+    make_door: MakeDoor,
+    issue: Callable[..., tokens.Issued],
+    shared_store: Store,
+    tenant_settings: Any,
+    ended: str,
+    sentence: str,
+) -> None:
+    """An identity provider that was forgotten shows its admin a 401 that says why, and never a 429."""
+    issued, before = issue(expires_at=1 if ended == "expired" else None), refused(ended)
+    if ended == "revoked":
+        with shared_store.begin(tenant_settings.id) as tx:
+            tokens.revoke(tx, issued.id)
+    door = make_door()
+    answers = [ask(door, issued.value) for _ in range(25)]
+    assert {each.status_code for each in answers} == {401}
+    assert sentence in answers[-1].json["detail"]
+    assert refused(ended) == before + 25
+    # To whoever does not know all of it, it is a token like any other that is none.
+    wrong = issued.value[:-1] + ("0" if issued.value[-1] != "0" else "1")
+    assert sentence not in ask(door, wrong).json["detail"]
+
+
 def test_last_use_is_noted(sender: Any, shared_store: Store) -> None:
     def last_use() -> int | None:
         with shared_store.begin(sender.tenant, write=False) as tx:
