@@ -1,5 +1,6 @@
 """Discovery (RFC 7644 section 4) says what is true: every claim here is tried."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -31,11 +32,15 @@ def test_the_configuration_has_every_member_of_the_rfc(sender: Any) -> None:
     }
 
 
-def test_every_announced_authentication_scheme_lets_somebody_in(sender: Any) -> None:
+def test_every_announced_authentication_scheme_lets_the_token_in(sender: Any) -> None:
+    basic = b64encode(f"anybody:{sender.token}".encode()).decode()
+    credentials = {"oauthbearertoken": f"Bearer {sender.token}", "httpbasic": f"Basic {basic}"}
     schemes = sender.get("/ServiceProviderConfig").json["authenticationSchemes"]
+    assert {each["type"] for each in schemes} == set(credentials)
     assert [each["type"] for each in schemes if each.get("primary")] == ["oauthbearertoken"]
-    assert all(each["name"] and each["description"] for each in schemes)
-    assert {each["type"] for each in schemes} <= {"oauthbearertoken", "httpbasic"}
+    for each in schemes:
+        assert all(each[name] for name in ("name", "description", "specUri"))
+        assert sender.get("/Users", Authorization=credentials[each["type"]]).status_code == 200
 
 
 def test_a_page_is_as_long_as_announced(sender: Any) -> None:
