@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 from running.door import SCIM, Ticking
 
+from scim_bridge import metrics
 from scim_bridge.domain import networks
 from scim_bridge.settings.models import Settings, WebSettings
 from scim_bridge.store import tokens
@@ -294,6 +295,20 @@ def test_a_refusal_tells_the_sender_its_address_and_the_log_nobody(
     assert "an address that the proxies in front do not tell" in unknown.json["detail"]
     logged = capfd.readouterr()
     assert "198.51.100.9" not in logged.out + logged.err + caplog.text
+
+
+def test_the_metrics_name_neither_addresses_nor_tokens(
+    make_door: MakeDoor, issue: Callable[..., tokens.Issued]
+) -> None:
+    issued = issue(name="ann@example.com", networks=[networks.parse_network("192.0.2.0/24")])
+    door = make_door(pace=Pace(1, clock_ns=Nanoseconds()))
+    for address in ("198.51.100.9", "192.0.2.7", "192.0.2.7"):
+        ask(door, issued.value, address=address)
+    ask(door, issued.value[:-1], address="198.51.100.9")
+    text = metrics.exposition()[0].decode()
+    assert issued.id in text
+    for secret in (issued.value.rpartition("_")[2], "198.51.100.9", "192.0.2", "ann@example.com"):
+        assert secret not in text
 
 
 def test_a_token_that_is_bound_to_nothing_needs_no_address(

@@ -3,6 +3,8 @@
 import base64
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scim_bridge.web import credentials
 
@@ -57,6 +59,14 @@ def test_a_token_is_found_in_both_schemes_in_any_case(header: str) -> None:
 )
 def test_anything_else_holds_no_token(header: str | None) -> None:
     assert credentials.token_of(header) is None
+
+
+@given(
+    st.sampled_from(["", "Bearer ", "Basic "]), st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode())
+)
+def test_whatever_comes_is_read_without_a_fault(scheme: str, rest: str) -> None:
+    found = credentials.token_of(scheme + rest)
+    assert found is None or found
 
 
 def test_a_password_may_hold_colons() -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scim_bridge.web import proxies
 
@@ -27,6 +29,11 @@ from scim_bridge.web import proxies
 )
 def test_the_sender_is_the_nth_from_the_right(forwarded_for: str | None, trusted: int, sender: str) -> None:
     assert proxies.sender_of(forwarded_for, trusted) == sender
+
+
+@given(st.text(max_size=200), st.lists(st.ip_addresses().map(str), min_size=1, max_size=4))
+def test_nothing_that_a_sender_writes_in_front_changes_who_it_is(forged: str, appended: list[str]) -> None:
+    assert proxies.sender_of(f"{forged}, {', '.join(appended)}", len(appended)) == appended[0]
 
 
 def seen(trusted: int, **headers: str) -> dict[str, Any]:
