@@ -47,6 +47,7 @@ def create_app(
     """
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # SCIM has no OPTIONS; it is refused with what there is
     errors.install(app)
     app.before_request(_follow)
     app.after_request(_name_the_request)

@@ -8,9 +8,11 @@ import structlog
 from flask import Flask, Response, g, request
 from scim2_models import Error, SCIMException
 from scim2_server.errors import MethodNotAllowedException
+from scim2_server.requests import ScimRequest
 from scim2_server.responses import SCIM_MEDIA_TYPE
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.store.engine import StatementTimedOut, StoreUnavailable
 from scim_bridge.web.auth import WaitFirst
 
@@ -56,12 +58,24 @@ def unavailable(exception: Exception) -> Response:
 
 def http_exception(exception: HTTPException) -> Response:
     """Return the answer to what the framework refused: routes, methods, sizes."""
+    if isinstance(exception, MethodNotAllowed) and request.path.startswith(SCIM_PREFIX):
+        return scim_exception(_method_refused())
     status = exception.code or 500
     response = answer(Error(status=status, detail=exception.description or HTTPStatus(status).phrase))
     for key, value in exception.get_headers():
         if key.lower() not in ("content-type", "content-length"):
             response.headers[key] = value
     return response
+
+
+def _method_refused() -> SCIMException:
+    """Return why a method that SCIM does not use is refused; the framework would allow what any endpoint takes."""
+    asked = ScimRequest(method=request.method, base_url="", path=request.path.removeprefix(SCIM_PREFIX))
+    try:
+        BridgeService.match(asked)
+    except SCIMException as refused:
+        return refused
+    return MethodNotAllowedException()
 
 
 def bug(exception: Exception) -> Response:

@@ -36,7 +36,7 @@ def test_me_is_not_implemented_with_any_method(sender: Any, method: str, path: s
     ],
 )
 def test_other_methods_are_refused_with_those_that_are_taken(sender: Any, path: str, allowed: set[str]) -> None:
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - allowed:
         answer = send(sender, method, path)
         assert (answer.status_code, answer.content_type) == (405, SCIM)
         assert {each.strip() for each in answer.headers["Allow"].split(",")} == allowed
@@ -44,7 +44,7 @@ def test_other_methods_are_refused_with_those_that_are_taken(sender: Any, path: 
 
 
 @pytest.mark.parametrize("path", ["/Nosuch", "/Nosuch/1", "/Users/1/2", "/Users/1/emails", "/v2/Users", "/%00"])
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
 def test_what_is_no_endpoint_is_not_found(sender: Any, method: str, path: str) -> None:
     answer = send(sender, method, path)
     assert (answer.status_code in (404, 405), answer.content_type) == (True, SCIM)
