@@ -232,17 +232,43 @@ def _combined(leaves: st.SearchStrategy[str], *, most: int) -> st.SearchStrategy
 
 
 @cache
-def filters(kinds: tuple[str, ...], ids: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """Return filters of the whole grammar over these resource types; `ids` are ids that some may ask for."""
-    return _combined(st.one_of(*(_leaf(kind, ids) for kind in kinds)), most=4)
+def filters(kinds: tuple[str, ...], hits: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Return filters of the whole grammar over these resource types; `hits` are filters that find somebody."""
+    return _combined(st.one_of(st.sampled_from(hits), *(_leaf(kind) for kind in kinds)), most=4)
 
 
-def _leaf(kind: str, ids: tuple[str, ...]) -> st.SearchStrategy[str]:
+def hits_of(everyone: list[Any], kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Return look-ups that each find somebody: a filter that finds nobody proves little of what it is joined with."""
+    found = []
+    for each in everyone:
+        if each.meta.resource_type in kinds:
+            found += [f"id eq {_quoted(each.id)}", f"displayName eq {_quoted(each.display_name or 'x')}"]
+            found += [f"externalId eq {_quoted(each.external_id)}"] if each.external_id else []
+            found += [f"members[value eq {_quoted(end.value)}]" for end in getattr(each, "members", None) or []]
+            found += _hits_of_user(each) if each.meta.resource_type == USER else []
+    return tuple(found)
+
+
+def _hits_of_user(user: Any) -> list[str]:
+    found = [f"userName eq {_quoted(user.user_name)}"]
+    found += [f"groups.value eq {_quoted(end.value)}" for end in user.groups or []]
+    for email in user.emails or []:
+        if email.value is not None:
+            value = _quoted(email.value)
+            other = f"type eq {_quoted(email.type)}" if email.type else "display pr"
+            found += [
+                f"emails eq {value}",
+                f"emails[value eq {value} and {other}]",
+                f"emails[value eq {value} or {other}]",
+            ]
+    return found
+
+
+def _leaf(kind: str) -> st.SearchStrategy[str]:
     paths = [*TEXT_PATHS, *(USER_PATHS if kind == USER else GROUP_PATHS)]
-    known = st.one_of(_anything, st.sampled_from(ids))
     leaves = [
         _comparison(paths, _operators, _anything),
-        _comparison(INDEXED_PATHS[kind], st.sampled_from(["eq", "eq", "eq", "ne", "co"]), known),
+        _comparison(INDEXED_PATHS[kind], st.sampled_from(["eq", "ne", "co"]), _anything),
         _comparison(["meta.created", "meta.lastModified"], _operators, _moments()),
         _presence([*paths, *COMPLEX_PATHS[kind], "meta", "meta.created", "schemas"]),
         _value_path(kind),

@@ -126,6 +126,16 @@ USER_FILTERS = [
     "not (groups pr)",
     'groups.value eq "nobody"',
     '(title pr or active eq false) and not (userName eq "bob")',
+    # What an index finds must still satisfy the rest.
+    'userName eq "bob" and title pr',
+    'userName eq "bob" and active eq false',
+    'emails.value eq "bob@work.example" and not (externalId eq "00ua")',
+    'externalId eq "00uA" or displayName eq "x"',
+    'externalId eq "00uA" or title eq "50% OFF"',
+    '(userName eq "bob" and title pr) or (externalId eq "00uA" and active eq true)',
+    'emails[value eq "bob@work.example"] and emails[value eq "e@x"]',
+    'emails[type eq "home" and value eq "e@x"] or emails[type eq "work" and value eq "e@x"]',
+    'groups[type eq "direct" and value eq "nobody"]',
     'title pr and active eq true or userName eq "bob"',
 ]
 
@@ -188,6 +198,27 @@ def test_a_member_is_found_by_id(shared_store: Store, directory: dict[str, str])
     text = f'members eq "{directory["bob"]}"'
     assert len(found_by_sql(shared_store, GROUP, text)) == 1
     assert found_by_sql(shared_store, GROUP, text) == found_by_the_library(shared_store, GROUP, text)
+
+
+@pytest.mark.usefixtures("directory")
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        # A moment without a zone is neither before nor after one that has a zone.
+        ('meta.created gt "2000-01-01T00:00:00Z"', 'meta.created gt "2000-01-01T00:00:00"'),
+        ('meta.created ne "2000-01-01T00:00:00"', 'meta.created ne "2000-01-01T00:00:00Z"'),
+        # The empty text is contained in every other.
+        ('title co "boss"', 'title co ""'),
+        ('emails[value ew "x"]', 'emails[value ew "home.example"]'),
+        ("title eq null", 'title eq "null"'),
+        ('active eq "True"', 'active eq "0"'),
+        ('title sw "b"', 'title sw "50% off"'),
+        ('userName eq "bob"', 'userName eq "Ann@Example.com"'),
+    ],
+)
+def test_a_statement_that_serves_one_value_is_right_for_the_next(shared_store: Store, first: str, then: str) -> None:
+    for text in (first, then, first):
+        assert found_by_sql(shared_store, USER, text) == found_by_the_library(shared_store, USER, text)
 
 
 @pytest.mark.usefixtures("directory")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from random_searches import SORT_PATHS, everybody, fill, filters, other_value, search_request
+from random_searches import SORT_PATHS, everybody, fill, filters, hits_of, other_value, search_request
 
 from scim_bridge.domain.resources import GROUP, MODELS, USER
 from scim_bridge.store.engine import Store
@@ -46,7 +46,7 @@ def asked(kinds: tuple[str, ...], **values: Any) -> Any:
 
 
 def drawn_filter(data: st.DataObject, kinds: tuple[str, ...], everyone: list[Any]) -> str:
-    return str(data.draw(filters(kinds, tuple(each.id for each in everyone)), label="filter"))
+    return str(data.draw(filters(kinds, hits_of(everyone, kinds)), label="filter"))
 
 
 def found(store: Store, tenant: str, kinds: tuple[str, ...], request: Any, *, position: Any = None) -> pages.Page:
@@ -67,7 +67,7 @@ def ids_of(page: pages.Page) -> list[str]:
     return [each.scim_id for each in page.resources]
 
 
-@tried(60)
+@tried(100)
 @given(data=st.data())
 def test_a_filter_finds_whom_the_library_matches(
     shared_store: Store, directories: dict[int, list[Any]], data: st.DataObject
@@ -83,7 +83,7 @@ def test_a_filter_finds_whom_the_library_matches(
         assert (ids_of(page), page.total) == (wanted, len(wanted)), each
 
 
-@tried(50)
+@tried(70)
 @given(data=st.data())
 def test_a_page_is_the_library_s_order_cut_out(
     shared_store: Store, directories: dict[int, list[Any]], data: st.DataObject
@@ -102,7 +102,7 @@ def test_a_page_is_the_library_s_order_cut_out(
     assert (ids_of(page), page.total) == (wanted[request.start_index_0 : request.stop_index_0], len(wanted))
 
 
-@tried(30)
+@tried(40)
 @given(data=st.data())
 def test_cursors_lead_through_the_library_s_order_forth_and_back(
     shared_store: Store, directories: dict[int, list[Any]], data: st.DataObject
