@@ -1,9 +1,12 @@
 """Searching with GET, with POST on `.search`, of one resource type and of all (RFC 7644 section 3.4)."""
 
+import time
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from scim2_server import cursor
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -170,6 +173,19 @@ def test_pages_by_cursor_forth_and_back(sender: Any) -> None:
         assert sender.get(f"/Users?cursor={first['nextCursor']}&{query}").json["scimType"] == "invalidCursor"
     other = sender.get(f"/Users?cursor={first['nextCursor']}&count=4&sortBy=userName")
     assert (other.status_code, other.json["scimType"]) == (400, "invalidCount")
+
+
+def test_a_cursor_expires_when_it_was_announced_to(sender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ann", "bob", "cid"):
+        sender.user(name)
+    after_s = sender.get("/ServiceProviderConfig").json["pagination"]["cursorTimeout"]
+    next_page = f"/Users?cursor={sender.get('/Users?cursor=&count=2').json['nextCursor']}&count=2"
+    now = time.time()
+    monkeypatch.setattr(cursor, "time", SimpleNamespace(time=lambda: now + after_s - 2))
+    assert short(sender.get(next_page)) == ["cid"]
+    monkeypatch.setattr(cursor, "time", SimpleNamespace(time=lambda: now + after_s + 2))
+    late = sender.get(next_page)
+    assert (late.status_code, late.json["scimType"]) == (400, "expiredCursor")
 
 
 def test_a_cursor_goes_on_where_it_was_while_people_come(sender: Any) -> None:
