@@ -47,6 +47,7 @@ def test_a_token_is_found_in_both_schemes_in_any_case(header: str) -> None:
         "Digest username=x",
         f"Basic {TOKEN}",  # not encoded
         "Basic !!!!",
+        f"Basic !{basic(b'okta:' + TOKEN.encode())}",
         f"Basic {basic(b'okta:' + TOKEN.encode())[:-3]}",  # broken off
         f"Basic {basic(TOKEN.encode())}",  # no colon
         f"Basic {basic(b'okta:')}",  # no password
