@@ -439,9 +439,10 @@ def test_microsofts_reference_collection_finds_what_it_asks_for(front_door: Fron
 
 
 def test_where_we_differ_from_the_collection_is_said() -> None:
-    assert {step.name: step.because for step in COLLECTION if step.because} == {
-        "Get group by id": "what a sender calls a member is no attribute of RFC 7643 and is not kept",
-        "Patch user omalley new username": USER_PATCH,
-        "patch user omalley active with boolean": USER_PATCH,
-        "Group patch add member": UNKNOWN_MEMBER,
+    differing = {step.name: (step.published, step.status, step.because) for step in COLLECTION if step.because}
+    assert differing == {
+        "Get group by id": (None, 200, "what a sender calls a member is no attribute of RFC 7643 and is not kept"),
+        "Patch user omalley new username": (204, 200, USER_PATCH),
+        "patch user omalley active with boolean": (204, 200, USER_PATCH),
+        "Group patch add member": (204, 400, UNKNOWN_MEMBER),
     }
