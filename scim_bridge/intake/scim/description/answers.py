@@ -137,8 +137,8 @@ _REASONS = {
     401: "There is no token, or it is wrong, expired or revoked",
     403: "The token is for something else, or the request comes from where it may not",
     404: "There is no such resource",
-    409: "Another user has this userName, another group this displayName and externalId, or the first request with this "
-    "Idempotency-Key is still running",
+    409: "Another user has this userName, another group this displayName and externalId, or the first request with "
+    "this Idempotency-Key is still running",
     412: "The resource has another version",
     413: "The body is too large; /ServiceProviderConfig tells the limits of Bulk",
     415: "The body is not JSON, or not in an encoding that is read",
