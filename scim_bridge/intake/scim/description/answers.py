@@ -6,6 +6,7 @@ from typing import Any
 
 from scim2_server.responses import SCIM_MEDIA_TYPE
 
+from scim_bridge.intake.scim import acknowledging
 from scim_bridge.intake.scim.description import schemas
 
 _PLAIN_JSON = "application/json"
@@ -51,9 +52,18 @@ _PROJECTION = (_query("attributes"), _query("excludedAttributes"))
 _WRITE_ERRORS = (400, 409, 413, 415, 422)
 
 DELETION = Part(
-    success={HTTPStatus.NO_CONTENT: None}, errors=(400, 404, 409, 412, 422), parameters=(*_CONDITIONS, _ONCE)
+    success={HTTPStatus.NO_CONTENT: None},
+    errors=(400, 404, 409, 412, 422),
+    parameters=(*_CONDITIONS, _ONCE),
+    headers=(acknowledging.HEADER,),
 )
-BULK = Part(success={HTTPStatus.OK: "BulkResponse"}, errors=_WRITE_ERRORS, parameters=(_ONCE,), body="BulkRequest")
+BULK = Part(
+    success={HTTPStatus.OK: "BulkResponse"},
+    errors=_WRITE_ERRORS,
+    parameters=(_ONCE,),
+    body="BulkRequest",
+    headers=(acknowledging.HEADER,),
+)
 NOT_SERVED = Part(success={}, errors=(501,), is_served=False)
 
 
@@ -64,7 +74,7 @@ def creation(kind: str) -> Part:
         errors=_WRITE_ERRORS,
         parameters=(_ONCE,),
         body=f"{kind}Request",
-        headers=("ETag", "Location", "Content-Location"),
+        headers=("ETag", "Location", "Content-Location", acknowledging.HEADER),
     )
 
 
@@ -86,7 +96,7 @@ def writing(kind: str, *, body: str, is_silent: bool = False) -> Part:
         errors=(*_WRITE_ERRORS, 404, 412),
         parameters=(*_PROJECTION, *_CONDITIONS, _ONCE),
         body=body,
-        headers=("ETag",),
+        headers=("ETag", acknowledging.HEADER),
     )
 
 
@@ -127,7 +137,7 @@ def of(part: Part) -> dict[str, Any]:
 
 
 def _carries(status: int, header: str) -> bool:
-    return header == "ETag" or status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    return header in ("ETag", acknowledging.HEADER) or status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 _EVERYWHERE = (401, 403, 429, 503)
