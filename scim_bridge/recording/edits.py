@@ -1,6 +1,6 @@
 """What an edit does to a group's members, and what may be written down about an edit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,6 +20,28 @@ class MemberEdit:
 
     how: Membership
     scim_ids: tuple[str, ...]
+
+
+def net(edits: Iterable[MemberEdit]) -> list[MemberEdit]:
+    """Return what edits come down to when they are applied in order: at most one of each kind, and none in common.
+
+    Who is in a group in the end is told by the last edit that names them, so thousands of edits cost no more than two.
+    """
+    is_only = False
+    joins: dict[str, bool] = {}
+    for edit in edits:
+        if edit.how is Membership.ONLY:
+            is_only = True
+            joins.clear()
+        joins.update(dict.fromkeys(edit.scim_ids, edit.how is not Membership.REMOVE))
+    joining = tuple(scim_id for scim_id, joined in joins.items() if joined)
+    if is_only:
+        return [MemberEdit(Membership.ONLY, joining)]
+    leaving = tuple(scim_id for scim_id, joined in joins.items() if not joined)
+    return [
+        *([MemberEdit(Membership.ADD, joining)] if joining else []),
+        *([MemberEdit(Membership.REMOVE, leaving)] if leaving else []),
+    ]
 
 
 def touched(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

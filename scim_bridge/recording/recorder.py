@@ -1,6 +1,5 @@
 """Records accepted edits: the directory, the change and the operations that it makes us owe, in one transaction."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -141,15 +140,16 @@ class Recorder:
         self, stored: Stored, member_edits: Sequence[MemberEdit], numbers: Mapping[str, int]
     ) -> tuple[list[int], list[int]]:
         """Apply edits in order and return who joined and who left in the end."""
-        balance: Counter[int] = Counter()
-        for edit in member_edits:
+        joining = [scim_id for edit in member_edits if edit.how is not Membership.REMOVE for scim_id in edit.scim_ids]
+        unknown = [scim_id for scim_id in joining if scim_id not in numbers]
+        if unknown:
+            raise UnknownMembers(list(dict.fromkeys(unknown)))
+        joined, left = list[int](), list[int]()
+        for edit in edits.net(member_edits):
             came, went = self._edit(stored.id, edit, numbers)
-            balance.update(came)
-            balance.subtract(went)
-        return (
-            sorted(number for number, count in balance.items() if count > 0),
-            sorted(number for number, count in balance.items() if count < 0),
-        )
+            joined += came
+            left += went
+        return sorted(joined), sorted(left)
 
     def _edit(self, group_id: int, edit: MemberEdit, numbers: Mapping[str, int]) -> tuple[list[int], list[int]]:
         if edit.how is Membership.ONLY and not edit.scim_ids:
@@ -157,8 +157,6 @@ class Recorder:
         known = [numbers[scim_id] for scim_id in edit.scim_ids if scim_id in numbers]
         if edit.how is Membership.REMOVE:
             return [], members.remove(self._tx, group_id, known)
-        if len(known) < len(edit.scim_ids):
-            raise UnknownMembers([scim_id for scim_id in edit.scim_ids if scim_id not in numbers])
         went = members.keep_only(self._tx, group_id, known) if edit.how is Membership.ONLY else []
         return members.add(self._tx, group_id, known), went
 

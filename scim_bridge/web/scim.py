@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 from gunicorn.http.errors import ParseException
 from scim2_flask import ScimServer
 from scim2_models import InvalidSyntaxException, PayloadTooLargeException
+from scim2_server.errors import UnsupportedMediaTypeException
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 from scim2_server.routing import Route
@@ -97,7 +98,9 @@ class ScimEndpoints(ScimServer):
         return read
 
     def _refuse_undeliverable(self) -> None:
-        """Refuse a body that is announced as too large before anybody waits for it."""
+        """Refuse a body that is announced as too large, or packed, before anybody waits for it."""
+        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            raise UnsupportedMediaTypeException(detail="The body must come as it is, without a Content-Encoding")
         most = max(self._settings.max_body_bytes, self._settings.bulk_max_payload_bytes)
         if request.content_length is not None and request.content_length > most:
             raise PayloadTooLargeException(detail=f"The request announces more than {most} bytes.")

@@ -19,7 +19,7 @@ from scim2_server.routing import Operation
 from scim2_server.service import scim_exception_of
 
 from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.intake.scim import group_patch, shown
+from scim_bridge.intake.scim import bounds, group_patch, shown
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.intake.scim.storage import DirectoryStorage, edits_of
@@ -183,7 +183,9 @@ class BridgeHandler(ScimHandler):
         patched = None
         if patch is not None:
             resource = shown.model_of(Shown(stored=stored))
+            bounds.check_comparisons(patch, resource)
             patched = resource if _applies(patch, resource) else None
+            bounds.check_result(resource)
         return self.storage.change(stored, patched, member_edits=edits)
 
     def _patched_response(

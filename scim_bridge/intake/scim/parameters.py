@@ -7,7 +7,7 @@ from typing import Any
 from scim2_models import InvalidValueException
 
 from scim_bridge.domain.resources import USER
-from scim_bridge.intake.scim import filter_text
+from scim_bridge.intake.scim import bounds, filter_text
 from scim_bridge.intake.scim.attributes import attributes_of, core_schema
 
 _PROJECTING = ("attributes", "excludedattributes")
@@ -42,6 +42,7 @@ def tolerate(kinds: list[str], asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(kinds: list[str], value: Any) -> Any:
     """Return the names of a list, or of a text with commas between them. What is neither is left to be refused."""
+    bounds.check_names(value)
     if isinstance(value, str):
         return ",".join(_name(kinds, name) for name in _VALUE_FILTER.sub("", value).split(","))
     if isinstance(value, list):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from scim2_models import (
@@ -32,8 +32,8 @@ from scim2_server.service import BULK_SUCCESS_STATUS, ScimService, scim_exceptio
 from scim2_server.utils import parametrize
 
 from scim_bridge.domain.resources import GROUP, USER, User, describe_service
+from scim_bridge.intake.scim import bounds, filter_text, patches, payloads, shown, tolerances
 from scim_bridge.intake.scim import parameters as asked
-from scim_bridge.intake.scim import patches, payloads, shown, tolerances
 from scim_bridge.intake.scim.answers import TextResponse
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.settings.models import WebSettings
@@ -94,6 +94,8 @@ class BridgeService(ScimService):
         """Announce what the settings allow. `secret` seals the cursors; every process needs the same."""
         super().__init__(describe_service(announced(settings), tolerances.POLICY), secret=secret)
         self._max_body_bytes = settings.max_body_bytes
+        self._most_in_bulk = settings.bulk_max_operations
+        self._most_operations = max(settings.bulk_max_operations, bounds.MAX_OPERATIONS)
 
     # -- Requests -------------------------------------------------------
 
@@ -110,9 +112,9 @@ class BridgeService(ScimService):
         """
         payload = self.decode_body(body, content_type, is_bulk=scim_ctx == Context.BULK_REQUEST)
         if scim_ctx == Context.BULK_REQUEST:
-            payload = self._tolerate_bulk(payload)
-        elif scim_ctx == Context.RESOURCE_PATCH_REQUEST:
-            payload = patches.tolerate_patch(_kind_of(model.__pydantic_generic_metadata__["args"][0]), payload)
+            return self._read_bulk(model, payload)
+        if scim_ctx == Context.RESOURCE_PATCH_REQUEST:
+            payload = self._tolerate_patch(_kind_of(model.__pydantic_generic_metadata__["args"][0]), payload)
         else:
             payload = tolerances.tolerate_resource(_kind_of(model), payload)
         return _validated(model, payload, scim_ctx)
@@ -131,6 +133,7 @@ class BridgeService(ScimService):
         Raises:
             SCIMException: it is no patch of this resource type.
         """
+        self._check_patch(payload)
         model = parametrize(PatchOp, self.get_model(resource_type))
         return _validated(model, payload, Context.RESOURCE_PATCH_REQUEST)
 
@@ -141,14 +144,41 @@ class BridgeService(ScimService):
             raise PayloadTooLargeException(
                 detail=f"The body is larger than {self._max_body_bytes} bytes. Send less at once, or use /Bulk."
             )
+        payloads.check_encoding(body, content_type)
         return payloads.read_json(body)
 
-    def _tolerate_bulk(self, payload: Any) -> Any:
+    def _tolerate_patch(self, kind: str, payload: Any) -> Any:
+        tolerated = patches.tolerate_patch(kind, payload)
+        self._check_patch(tolerated)
+        return tolerated
+
+    def _check_patch(self, tolerated: Any) -> None:
+        bounds.check_patch(tolerated, most=self._most_operations, nesting=filter_text.MAX_NESTING)
+
+    def _read_bulk(self, model: type[ModelT], payload: Any) -> ModelT:
+        """Read a bulk request; an operation that the tolerances refuse is refused alone.
+
+        Raises:
+            SCIMException: it holds too many operations, or is none.
+        """
         operations = next((value for key, value in payload.items() if key.lower() == "operations"), None)
         if not isinstance(operations, list):
-            return payload
+            return _validated(model, payload, Context.BULK_REQUEST)
+        bounds.check_bulk(operations, most=self._most_in_bulk)
+        refused: dict[int, SCIMException] = {}
+        tolerated = list[Any]()
+        for number, operation in enumerate(operations):
+            try:
+                tolerated.append(self._tolerate_bulk_operation(operation))
+            except SCIMException as error:
+                refused[number] = error
+                tolerated.append({**operation, "data": {}})
         kept = {key: value for key, value in payload.items() if key.lower() != "operations"}
-        return {**kept, "Operations": [self._tolerate_bulk_operation(each) for each in operations]}
+        read: Any = _validated(model, {**kept, "Operations": tolerated}, Context.BULK_REQUEST)
+        for number, refusal in refused.items():
+            read.operations[number].response = refusal.to_error()
+            read.operations[number].status = refusal.status
+        return cast("ModelT", read)
 
     def _tolerate_bulk_operation(self, operation: Any) -> Any:
         if not isinstance(operation, dict):
@@ -159,7 +189,7 @@ class BridgeService(ScimService):
         resource_type = self.get_resource_type_by_endpoint(path)
         if resource_type is None or not isinstance(operation.get("data"), dict):
             return operation
-        tolerate = patches.tolerate_patch if operation.get("method") == "PATCH" else tolerances.tolerate_resource
+        tolerate = self._tolerate_patch if operation.get("method") == "PATCH" else tolerances.tolerate_resource
         return {**operation, "data": tolerate(str(resource_type.name), operation["data"])}
 
     def read_search(self, resource_types: list[ResourceType], payload: Any) -> tuple[SearchRequest[Any], Any]:

@@ -35,6 +35,9 @@ from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import StatementTimedOut, Store, Transaction
 from scim_bridge.store.search import folding, pages
 
+_SHOWN_OF_ID = 64
+"""Characters of an unknown id that its refusal shows; ours are shorter."""
+
 KeepAnswer = Callable[[Transaction, ScimResponse, ScimRequest], None]
 """Keeps the answer to a write in the write's transaction."""
 
@@ -231,7 +234,7 @@ class DirectoryStorage(ScimStorage):
     def _fetch(self, tx: Transaction, kind: str, scim_id: str, *, lock: bool) -> Stored:
         stored = directory.fetch(tx, kind, scim_id, lock=lock) if is_storable(scim_id) else None
         if stored is None:
-            raise NotFoundException(detail=f"There is no {kind} with the id {scim_id!r}")
+            raise NotFoundException(detail=f"There is no {kind} with the id {scim_id[:_SHOWN_OF_ID]!r}")
         return stored
 
 
@@ -275,7 +278,7 @@ def _refusals_named() -> Iterator[None]:
     except UnknownMembers as error:
         unknown = error.args[0]
         raise InvalidValueException(
-            detail=f"There is no User with the id {unknown[0]!r}"
+            detail=f"There is no User with the id {unknown[0][:_SHOWN_OF_ID]!r}"
             + (f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else "")
             + ". Members are users; create them first."
         ) from None

@@ -24,6 +24,7 @@ from typing import Any
 from scim2_models import ScimPolicy
 
 from scim_bridge.domain.resources import ENTERPRISE_USER, GROUP, USER
+from scim_bridge.intake.scim import bounds
 from scim_bridge.intake.scim.attributes import CORE_SCHEMAS, Attribute, attributes_of, core_schema, schemas_of
 
 POLICY = ScimPolicy(
@@ -124,6 +125,7 @@ def elements_of(attribute: Attribute, value: Any) -> Any:
     if value is None:
         return None
     items = value if isinstance(value, list) else [value]
+    bounds.check_values(attribute.name, items)
     if not attribute.is_complex:
         return items
     return [{"value": item} if isinstance(item, str) else item for item in items if item is not None]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from running.door import Ticking
 
-from scim_bridge.intake.scim import filter_text, payloads
+from scim_bridge.intake.scim import bounds, filter_text, payloads
 from scim_bridge.settings.models import WebSettings
 from scim_bridge.store.engine import Store
 from scim_bridge.web import auth
@@ -133,5 +133,22 @@ def test_limits_that_are_no_settings_are_told() -> None:
         "levels of nested JSON": (payloads.MAX_DEPTH, 400),
         "characters of a filter": (filter_text.MAX_LENGTH, 400),
         "levels of parentheses and brackets in a filter": (filter_text.MAX_NESTING, 400),
+        "values in a body, those within others too": (bounds.MAX_ITEMS, 413),
+        "values of one attribute of a user": (bounds.MAX_VALUES, 400),
+        "operations of a PATCH, not counting plain ones on members; more if `web.bulk_max_operations` is more": (
+            bounds.MAX_OPERATIONS,
+            413,
+        ),
+        "operations within the patches of a Bulk request, for each operation that it may hold": (
+            bounds.MAX_IN_PATCHES,
+            413,
+        ),
+        "characters of a path": (bounds.MAX_PATH, 400),
+        "characters of the paths of a PATCH that hold a filter": (bounds.MAX_SELECTION, 413),
+        "comparisons of a PATCH: for each term of a path's filter, the values that the attribute has": (
+            bounds.MAX_COMPARISONS,
+            413,
+        ),
+        "names in `attributes` or `excludedAttributes`": (bounds.MAX_NAMES, 400),
         "wrong tokens with the same first half, in a minute, in one process": (auth.MAX_FAILURES, 429),
     }
