@@ -9,8 +9,9 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from scim_bridge.store import tables
+from scim_bridge.store import prepared, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 population = tables.population
 
@@ -32,21 +33,28 @@ def note(tx: Transaction, counts: Mapping[str, int]) -> None:
     given: dict[str, str | int | None] = {"tenant": tx.tenant}
     for number, (kind, change) in enumerate(changes):
         given |= {f"kind_{number}": kind, f"change_{number}": change}
-    tx.connection.execute(_upsert(len(changes), tx.dialect), given)
+    _upsert(len(changes)).run(tx, **given)
 
 
 def living(tx: Transaction, kinds: Collection[str]) -> int:
     """Return how many living resources of these kinds the transaction's tenant has."""
-    of_kinds = sa.select(sa.func.sum(population.c.living)).where(
-        population.c.tenant == tx.tenant, population.c.kind.in_(sorted(kinds))
-    )
-    return int(tx.connection.execute(of_kinds).scalar_one() or 0)
+    return int(_sum(tuple(sorted(kinds))).rows(tx, tenant=tx.tenant)[0].living or 0)
 
 
 @cache
-def _upsert(rows: int, dialect: str) -> sa.TextClause:
-    values = ", ".join(f"(:tenant, :kind_{row}, {_SHARD[dialect]}, :change_{row})" for row in range(rows))
-    return sa.text(
-        f"INSERT INTO population (tenant, kind, shard, living) VALUES {values} "  # noqa: S608 - only names and numbers
-        "ON CONFLICT (tenant, kind, shard) DO UPDATE SET living = population.living + excluded.living"
-    )
+def _upsert(rows: int) -> Prepared:
+    def build(dialect: str) -> sa.TextClause:
+        values = ", ".join(f"(:tenant, :kind_{row}, {_SHARD[dialect]}, :change_{row})" for row in range(rows))
+        return sa.text(
+            f"INSERT INTO population (tenant, kind, shard, living) VALUES {values} "  # noqa: S608 - only names, numbers
+            "ON CONFLICT (tenant, kind, shard) DO UPDATE SET living = population.living + excluded.living"
+        )
+
+    return Prepared(build)
+
+
+@cache
+def _sum(kinds: tuple[str, ...]) -> Prepared:
+    of_kinds = sa.or_(*(population.c.kind == kind for kind in kinds))
+    total = sa.cast(sa.func.sum(population.c.living), sa.BigInteger).label("living")
+    return Prepared(lambda _dialect: sa.select(total).where(population.c.tenant == prepared.text("tenant"), of_kinds))

@@ -1,36 +1,25 @@
 """One page of a search: filter, sort, count, and paging by index or by cursor (RFC 7644 section 3.4.2, RFC 9865).
 
-A search without a filter is never counted: see `population`. With one, the page is read first; only where it is full is
-there more to count.
+The page is read first; only where it is full is there more to count. Without a filter that is kept: see `population`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scim2_models import ExpiredCursorException, InvalidCursorException, Resource, ScimFilter, SearchRequest
-from scim2_server.utils import parametrize
+from scim2_models import ExpiredCursorException, InvalidCursorException, SearchRequest
 
 from scim_bridge.store import directory, population
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import Transaction
-from scim_bridge.store.search import sorting
-from scim_bridge.store.search.filters import FilterToSql
-from scim_bridge.store.search.operands import Operands, Unlike
-from scim_bridge.store.search.shapes import Shape, shape_of
-from scim_bridge.store.search.statements import Cut, Part, Statements
-
-Kinds = Sequence[tuple[str, type[Resource[Any]]]]
+from scim_bridge.store.search import shelf
+from scim_bridge.store.search.shelf import Kinds
+from scim_bridge.store.search.statements import Cut
 
 _EVERYTHING = 2**60
 """More than there can be, and twice of it still a number that the databases take."""
 _LONGEST_VALUE = 100
 """Characters of a sort key that go into a cursor: it has to fit in a URL."""
-
-_SHELF: dict[tuple[Any, ...], Statements] = {}
-_SHELF_SIZE = 200
-_MOST_ON_SHELF = 8
-"""Comparisons of a filter whose statements are kept. What asks for more is rare, and large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +52,15 @@ class _Search:
 
     def __init__(self, tx: Transaction, kinds: Kinds, request: SearchRequest[Any]) -> None:
         self._tx = tx
-        self._kinds = kinds
+        self._kinds = [kind for kind, _ in kinds]
+        self.has_filter = request.filter is not None
         self.is_sorted = request.sort_by is not None
-        self._statements, values = _statements(tx, kinds, request)
+        self._statements, values = shelf.statements_for(tx.dialect, kinds, request)
         self._values = {"tenant": tx.tenant, **values}
-        self._has_filter = request.filter is not None
 
     def count(self) -> int:
-        if not self._has_filter:
-            return population.living(self._tx, [kind for kind, _ in self._kinds])
+        if not self.has_filter:
+            return population.living(self._tx, self._kinds)
         return int(self._statements.count.rows(self._tx, **self._values)[0].total)
 
     def rows(self, cut: Cut, **values: Any) -> list[Any]:
@@ -83,63 +72,12 @@ class _Search:
             raise ExpiredCursorException
         return found[0].sort_key
 
-    @property
-    def is_kept_count(self) -> bool:
-        return not self._has_filter
-
-
-def _statements(tx: Transaction, kinds: Kinds, request: SearchRequest[Any]) -> tuple[Statements, dict[str, Any]]:
-    """Return the statements for a search, made now or before, and the values of its filter."""
-    shape: Shape | None = None
-    comparisons: list[Any] = []
-    if request.filter is not None:
-        shape, comparisons = shape_of(request.filter.ast)
-    ordered_by = None if request.sort_by is None else (str(request.sort_by).lower(), request.sort_order)
-    shelf_key = (tx.dialect, tuple(kind for kind, _ in kinds), shape, ordered_by)
-    found = _SHELF.get(shelf_key)
-    if found is not None:
-        try:
-            return found, _values(found, comparisons)
-        except Unlike:
-            pass
-    made = _made(tx.dialect, kinds, request, comparisons)
-    values = _values(made, comparisons)
-    if made.is_reusable and found is None and len(comparisons) <= _MOST_ON_SHELF:
-        if len(_SHELF) >= _SHELF_SIZE:
-            _SHELF.clear()
-        _SHELF[shelf_key] = made
-    return made, values
-
-
-def _values(statements: Statements, comparisons: Sequence[Any]) -> dict[str, Any]:
-    return {each.name: each.read(comparisons[each.comparison].value) for each in statements.operands}
-
-
-def _made(dialect: str, kinds: Kinds, request: SearchRequest[Any], comparisons: Sequence[Any]) -> Statements:
-    operands = Operands(comparisons)
-    order, sort_keys = sorting.order_of(kinds, request, dialect=dialect)
-    parts = []
-    for (kind, model), sort_key in zip(kinds, sort_keys, strict=True):
-        term = None
-        if request.filter is not None:
-            bound = request.filter
-            if bound.models != (model,):
-                bound = parametrize(ScimFilter, model)(bound.ast)
-            term = FilterToSql(kind, bound, operands, dialect=dialect).translate()
-        parts.append(Part(kind=kind, term=term, sort_key=sort_key))
-    return Statements(parts, order, tuple(operands.found), is_reusable=operands.is_reusable)
-
 
 def _page_by_index(search: _Search, *, start: int, count: int | None) -> Page:
     most = _EVERYTHING if count is None else count
-    if search.is_kept_count or most == 0:
-        total = search.count()
-        if most == 0 or start >= total:
-            return Page(total=total, resources=[])
-        return Page(total=total, resources=_stored(_rows_from(search, start, most)))
     # One more than asked for tells whether there are others to count.
-    rows = _rows_from(search, start, most + 1)
-    is_last = len(rows) <= most and (rows or start == 0)
+    rows = _rows_from(search, start, most + 1) if most else []
+    is_last = most > 0 and len(rows) <= most and (rows or start == 0)
     return Page(total=start + len(rows) if is_last else search.count(), resources=_stored(rows[:most]))
 
 
@@ -163,16 +101,13 @@ def _page_by_cursor(search: _Search, count: int | None, position: Any) -> Page:
         rows = search.rows(cut, most=most + 1, **values)
     has_more = len(rows) > most
     rows = rows[:most][::-1] if backwards else rows[:most]
-    total = None
-    if position is None:
-        total = search.count() if has_more or search.is_kept_count else len(rows)
+    has_next = bool(rows) and (backwards or has_more)
+    has_previous = bool(rows) and (has_more if backwards else position is not None)
     return Page(
-        total=total,
+        total=None if position is not None else search.count() if has_more else len(rows),
         resources=_stored(rows),
-        next=_position("next", rows[-1], search) if rows and (backwards or has_more) else None,
-        previous=_position("previous", rows[0], search)
-        if rows and (has_more if backwards else position is not None)
-        else None,
+        next=_position("next", rows[-1], search) if has_next else None,
+        previous=_position("previous", rows[0], search) if has_previous else None,
     )
 
 

@@ -49,7 +49,7 @@ class Part:
             resource.c.id.in_(self.key.numbers),
             resource.c.tenant.concat("") == tenant,
             resource.c.kind.concat("") == kind,
-            resource.c.deleted_at.is_(None),
+            (resource.c.deleted_at + 0).is_(None),
         ]
         return own if self.key.rest is None else [*own, self.key.rest]
 
@@ -106,12 +106,15 @@ class Statements:
 
     def _page(self, cut: Cut) -> Any:
         part = self._parts[0]
-        if len(self._parts) == 1 and not self._order.is_sorted and not cut.skips:
+        if len(self._parts) == 1 and part.term is not None and not self._order.is_sorted and not cut.skips:
             return self._narrowed(sa.select(*directory.COLUMNS), part, cut).limit(prepared.number("most"))
         return self._page_by_numbers(cut)
 
     def _page_by_numbers(self, cut: Cut) -> Any:
-        """Skip, sort and merge numbers first, and read documents only for those that are left."""
+        """Skip, sort and merge numbers first, and read documents only for those that are left.
+
+        Numbers alone also are what the index of the living is for: nothing else can tempt a database.
+        """
         if len(self._parts) == 1:
             merged = self._narrowed(self._numbers(self._parts[0]), self._parts[0], cut)
         else:
