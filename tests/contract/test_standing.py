@@ -47,7 +47,8 @@ def newest_change(tx: Transaction) -> int:
 
 def fates(store: Store, number: int) -> list[tuple[str, str, str | None, int]]:
     with store.begin("acme", write=False) as tx:
-        return [(f.target, str(f.state), f.code, f.operations) for f in standing.of_change(tx, number)]
+        found = standing.of_change(tx, number)
+    return sorted((each.target, str(each.state), each.code, each.operations) for each in found)
 
 
 @pytest.mark.usefixtures("known")
