@@ -1,5 +1,6 @@
 """Where operations stand, as a sender may be told, on both databases."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from scim_bridge.domain.states import State
 from scim_bridge.recording import repairs
 from scim_bridge.store import due, lanes, replays, settlement, standing, tables
 from scim_bridge.store.engine import Store, Transaction
+from scim_bridge.store.prepared import Prepared
 from scim_bridge.store.standing import Standing
 
 START = 1_700_000_000_000
@@ -184,3 +186,25 @@ def test_a_page_takes_one_statement(sqlite_url: str, clock: Any) -> None:
     store.close()
     assert [len(each) for each in found.values()] == [2] * 30
     assert len(statements) == 1
+
+
+def test_nothing_reads_the_whole_books(sqlite_url: str, clock: Any) -> None:
+    """On SQLite, whose plans do not change with what it knows of the rows."""
+    store = Store.open(sqlite_url, clock=clock)
+    with store.begin("acme", write=False) as tx:
+        plans = [
+            plan_of(tx, standing._NEWEST, tenant="acme", resources="[1,2]"),
+            plan_of(tx, standing._OF_CHANGE, tenant="acme", change=7),
+            plan_of(tx, standing._SUPERSEDED_OF_CHANGE, tenant="acme", change=7),
+            plan_of(tx, standing._FOLLOWED, operations="[1,2]"),
+        ]
+    store.close()
+    assert not [line for plan in plans for line in plan if re.match(r"SCAN (operation|entry|each)\b", line)]
+
+
+def plan_of(tx: Transaction, statement: Prepared, **values: Any) -> list[str]:
+    """Return the lines of SQLite's plan for a statement."""
+    ready = statement._ready.get(tx.dialect) or statement._made_ready(tx)
+    cursor = tx.connection.connection.cursor()
+    cursor.execute(f"EXPLAIN QUERY PLAN {ready.text}", ready.arguments(values))
+    return [str(row[-1]) for row in cursor.fetchall()]
