@@ -19,7 +19,11 @@ _settings = wiring.load_settings("web")
 bind = [_settings.web.bind, _settings.web.admin_bind]
 workers = _settings.web.workers
 threads = _settings.web.threads
-worker_class = "gthread"
+# gunicorn's threads behind a loop of our own: a request reaches a thread only when it has arrived whole.
+worker_class = "scim_bridge.web.front_door.FrontDoor"
+worker_connections = _settings.web.max_connections
+# Answers pass through memory; there is no socket to send a file to.
+sendfile = False
 # Each process accepts on a socket of its own: connections that are kept alive spread evenly, and a new master can
 # bind while processes of a killed one still end.
 reuse_port = True
@@ -31,8 +35,8 @@ graceful_timeout = 12
 umask = 0o077
 # gthread tells its master that it lives through a file; on a slow disk that would look like a hang.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - private and empty, gunicorn unlinks it
-# SCIM filters stand in the request line.
-limit_request_line = 8190
+# SCIM filters stand in the request line. gunicorn knows no limit between 8,190 bytes and none; the worker has its own.
+limit_request_line = 0
 # What proxies say of a request is heard by the application, as web.trusted_proxies tells; nobody is trusted unasked.
 forwarded_allow_ips = ""
 control_socket_disable = True

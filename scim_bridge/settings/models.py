@@ -45,6 +45,9 @@ class WebSettings(Checked):
     bulk_max_payload_bytes: int = Field(default=5_242_880, ge=1)
     max_results: int = Field(default=200, ge=1)
     statement_timeout_s: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    receive_timeout_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    receive_buffer_bytes: int = Field(default=67_108_864, ge=1)
+    max_connections: int = Field(default=500, ge=1)
 
 
 class WorkerSettings(Checked):

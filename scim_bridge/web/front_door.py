@@ -1,0 +1,313 @@
+"""gunicorn's worker at the front door: a request reaches a thread only when it has arrived whole.
+
+One loop reads and writes all connections and never waits for one of them; threads see requests and answers in memory.
+So whoever sends, or reads, slowly or never, holds memory up to a bound and no thread. It leans on the loop, the threads
+and the shutdown of gunicorn 27's ThreadWorker.
+"""
+
+import errno
+import io
+import resource
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from gunicorn import http
+from gunicorn.workers.gthread import ThreadWorker
+
+from scim_bridge import metrics, wiring
+from scim_bridge.settings.models import WebSettings
+from scim_bridge.web.framing import Limits
+from scim_bridge.web.receiving import Connection, Exchange, Stage
+from scim_bridge.web.refusals import RequestRefused, refusal_of, render
+
+LINGER_S = 2.0
+"""How long a sender may take to read the last answer before its connection is cut."""
+
+READER_S = 30.0
+"""How long a sender may read nothing of an answer."""
+
+STOP_S = 1.0
+"""How long a stopping process keeps a connection that holds no whole request; one may be on the way."""
+
+DESCRIPTORS_BESIDE = 200
+"""Descriptors that a process needs for other things: its databases, the queue, files of libraries."""
+
+LEAST_CONNECTIONS = 16
+LOOK_EVERY_S = 0.2
+RETRY_AFTER_S = 2
+
+_NO_DESCRIPTOR_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
+    """One process of the front door."""
+
+    def init_process(self) -> None:
+        """Read what bounds requests, then begin to serve."""
+        self.settings: WebSettings = wiring.load_settings("web").web
+        self.limits = limits_of(self.settings)
+        self.most_held = max(self.settings.receive_buffer_bytes, 2 * self.limits.body)
+        self.connections: set[Connection] = set()
+        self.held = 0
+        self.look_at = 0.0
+        self.worker_connections = connections_within_reach(self.settings.max_connections)
+        super().init_process()
+
+    # --- what gunicorn's loop calls
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection and wait for its first request."""
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_DESCRIPTOR_LEFT and not self._close_least_needed():
+                time.sleep(0.01)  # threads have all: the next to end makes room
+            return
+        connection = Connection(accepted, client, listener.getsockname(), limits=self.limits)
+        self.connections.add(connection)
+        self.nr_conns += 1
+        self._on_event(connection, self._receive, accepted)
+
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        """Go on with a connection whose request a thread has served."""
+        conn.stays = conn.stays and not fs.cancelled() and fs.exception() is None and fs.result()
+        conn.sock.offer(b"")
+        self._on_event(conn, self._go_on, conn.socket)
+
+    def murder_pending(self) -> None:
+        """At each turn of the loop: keep to the bounds, and end what has taken too long."""
+        self._hold_no_more_than_allowed()
+        if self.nr_conns >= self.worker_connections:
+            self._close_least_needed()
+        now = time.monotonic()
+        if now >= self.look_at:
+            self.look_at = now + LOOK_EVERY_S
+            for connection in [each for each in self.connections if each.deadline <= now]:
+                self._run_out(connection)
+
+    def _cap_keepalive(self, deadline: float) -> None:  # noqa: ARG002 - gunicorn's
+        """When stopping: end soon what has not arrived whole by now; nothing of it is recorded."""
+        for connection in self.connections:
+            if connection.stage in {Stage.IDLE, Stage.RECEIVING}:
+                connection.deadline = min(connection.deadline, time.monotonic() + STOP_S)
+
+    # --- in a thread
+
+    def handle(self, conn: Connection) -> bool:
+        """Serve the request of a connection; True when another may follow. The answer leaves as far as it goes."""
+        request = None
+        try:
+            request = self._parse(conn)
+            return bool(self.handle_request(request, conn))
+        except Exception as error:  # noqa: BLE001 - what is raised here ends one request, not the process
+            self.handle_error(request, conn.sock, conn.client, error)
+            return False
+        finally:
+            conn.send()
+
+    def _parse(self, connection: Connection) -> Any:
+        """Return the request as gunicorn reads it.
+
+        Raises:
+            ParseException: it is malformed, or gunicorn has another opinion of where it ends.
+        """
+        parser = http.RequestParser(self.cfg, connection.sock, connection.client)
+        request = next(parser)
+        request.body = io.BytesIO(request.body.read())
+        # The body is here; gunicorn would ask for it once more.
+        request._expected_100_continue = False  # noqa: SLF001
+        if not connection.sock.is_read() or parser.unreader.take_buffered():
+            raise RequestRefused(400, "It is not clear where the request ends. Send it again, with its true length.")
+        return request
+
+    def handle_error(self, req: Any, client: Exchange, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn's
+        """Answer what gunicorn could not read, or what broke the application, in place of whatever was begun."""
+        refusal = refusal_of(exc)
+        if refusal.status >= 500:
+            self.log.error("Error handling request", exc_info=exc)
+        client.answer[:] = render(refusal, request_line=client.request_line)
+        _count(refusal)
+
+    # --- in the loop
+
+    def _stay_idle(self, connection: Connection) -> None:
+        connection.stage = Stage.IDLE
+        self._wait(connection, self.cfg.keepalive, selectors.EVENT_READ, self._receive)
+
+    def _receive(self, connection: Connection) -> None:
+        may_come_more = connection.receive()
+        if connection.has_begun():
+            self._advance(connection)
+            if not may_come_more and connection.stage is Stage.RECEIVING:
+                self._refuse(connection, RequestRefused(400, "The request ended before it was whole. Send it again."))
+        elif not may_come_more:
+            self._close(connection)
+        elif not connection.is_watched:
+            self._stay_idle(connection)
+
+    def _advance(self, connection: Connection) -> None:
+        """Hand a request that is whole to a thread; wait for the rest of one that is not."""
+        try:
+            is_whole = connection.take_request()
+        except RequestRefused as refusal:
+            self._refuse(connection, refusal)
+            return
+        if is_whole:
+            self._ignore(connection)
+            connection.stage, connection.deadline = Stage.SERVED, float("inf")
+            self._weigh(connection)
+            self.enqueue_req(connection)
+            return
+        if connection.stage is not Stage.RECEIVING:
+            connection.stage = Stage.RECEIVING
+            self._wait(connection, self.settings.receive_timeout_s, selectors.EVENT_READ, self._receive)
+        self._weigh(connection)
+
+    def _go_on(self, connection: Connection) -> None:
+        """Send the rest of an answer, then wait for the next request or for the sender to leave."""
+        self._weigh(connection)
+        if connection.sock.answer:
+            connection.stage = Stage.ANSWERING
+            self._wait(connection, READER_S, selectors.EVENT_WRITE, self._send)
+        elif not connection.stays:
+            self._linger(connection)
+        elif connection.has_begun():
+            connection.stage = Stage.IDLE
+            self._advance(connection)
+        else:
+            self._stay_idle(connection)
+
+    def _send(self, connection: Connection) -> None:
+        connection.send()
+        self._go_on(connection)
+
+    def _refuse(self, connection: Connection, refusal: RequestRefused) -> None:
+        connection.refuse(refusal)
+        _count(refusal)
+        self._go_on(connection)
+
+    def _linger(self, connection: Connection) -> None:
+        """Close in two steps (RFC 9112 section 9.6), without waiting as gunicorn's own closing does."""
+        connection.stage = Stage.CLOSING
+        try:
+            connection.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(connection)
+        else:
+            self._wait(connection, LINGER_S, selectors.EVENT_READ, self._read_away)
+
+    def _read_away(self, connection: Connection) -> None:
+        may_come_more = connection.receive()
+        connection.forget()
+        if not may_come_more:
+            self._close(connection)
+
+    def _run_out(self, connection: Connection) -> None:
+        if connection.stage is Stage.RECEIVING:
+            within_s = self.settings.receive_timeout_s
+            self._refuse(
+                connection,
+                RequestRefused(408, f"The request did not arrive whole within {within_s:g} s. Send it again."),
+            )
+        else:
+            self._close(connection)
+
+    # --- bounds
+
+    def _close_least_needed(self) -> bool:
+        """Make room for a new connection; False when threads have a request of each.
+
+        The oldest goes: a sender that means well is done within milliseconds, or can connect again after an idle while.
+        """
+        waiting = [each for each in self.connections if each.stage is not Stage.SERVED]
+        if not waiting:
+            return False
+        least = min(waiting, key=lambda each: (each.stage is not Stage.CLOSING, each.since))
+        if least.stage is Stage.RECEIVING:
+            self._refuse(least, _too_much())
+        self._close(least)
+        return True
+
+    def _hold_no_more_than_allowed(self) -> None:
+        """Give up the longest requests and answers that are under way, so that short ones always get through."""
+        while self.held > self.most_held:
+            waiting = [each for each in self.connections if each.stage in {Stage.RECEIVING, Stage.ANSWERING}]
+            longest = max(waiting, key=lambda each: each.weight, default=None)
+            if longest is None:
+                return
+            if longest.stage is Stage.RECEIVING:
+                self._refuse(longest, _too_much())
+            else:
+                self._close(longest)
+
+    def _weigh(self, connection: Connection) -> None:
+        weight = connection.weigh()
+        self.held += weight - connection.weight
+        connection.weight = weight
+
+    # --- the poller
+
+    def _wait(self, connection: Connection, within_s: float, event: int, go_on: Callable[[Connection], None]) -> None:
+        """Go on with a connection once it can be read or written, and end it when that takes too long."""
+        self._ignore(connection)
+        self.poller.register(connection.socket, event, partial(self._on_event, connection, go_on))
+        connection.is_watched = True
+        connection.since = time.monotonic()
+        connection.deadline = connection.since + (within_s if self.alive else min(within_s, STOP_S))
+
+    def _on_event(self, connection: Connection, go_on: Callable[[Connection], None], _socket: socket.socket) -> None:
+        # Another connection's event in the same turn may have ended this one.
+        if connection.stage is Stage.CLOSED:
+            return
+        try:
+            go_on(connection)
+        except Exception as error:
+            # A defect here costs one connection, not the process and all of them.
+            self.log.exception("connection lost", exc_info=error)
+            self._close(connection)
+
+    def _ignore(self, connection: Connection) -> None:
+        if connection.is_watched:
+            self.poller.unregister(connection.socket)
+            connection.is_watched = False
+
+    def _close(self, connection: Connection) -> None:
+        if connection.stage is Stage.CLOSED:
+            return
+        self._ignore(connection)
+        connection.stage = Stage.CLOSED
+        connection.socket.close()
+        self.connections.discard(connection)
+        self.nr_conns -= 1
+        self.held -= connection.weight
+
+
+def limits_of(settings: WebSettings) -> Limits:
+    """Return the limits of a request: a body may be as long as the longest that any endpoint takes."""
+    return Limits(body=max(settings.max_body_bytes, settings.bulk_max_payload_bytes))
+
+
+def connections_within_reach(wanted: int) -> int:
+    """Return how many connections may be open so that descriptors are left, asking the system for enough of them."""
+    enough = wanted + DESCRIPTORS_BESIDE
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY or allowed >= enough:
+        return wanted
+    allowed = enough if most == resource.RLIM_INFINITY else min(enough, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    return max(LEAST_CONNECTIONS, min(wanted, allowed - DESCRIPTORS_BESIDE))
+
+
+def _too_much() -> RequestRefused:
+    return RequestRefused(
+        503, f"Too much is arriving at once; retry in {RETRY_AFTER_S} s.", retry_after_s=RETRY_AFTER_S
+    )
+
+
+def _count(refusal: RequestRefused) -> None:
+    metrics.HTTP_REQUESTS.labels(route="none", method="other", status=refusal.status).inc()

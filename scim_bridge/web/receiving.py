@@ -1,0 +1,177 @@
+"""One sender's connection: what has arrived of its next request, and what of the last answer is still to leave."""
+
+import socket
+from enum import Enum, auto
+from typing import Any
+
+from scim_bridge.web.framing import Framing, Limits
+from scim_bridge.web.refusals import RequestRefused, render
+
+_READ_BYTES = 262_144
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Stage(Enum):
+    """What a connection is at."""
+
+    IDLE = auto()
+    """No byte of a request has arrived."""
+
+    RECEIVING = auto()
+    SERVED = auto()
+    """A thread has the request, or will soon."""
+
+    ANSWERING = auto()
+    """The sender is slow to take its answer."""
+
+    CLOSING = auto()
+    """All is said; what the sender still sends is read away, so that it is not reset before it has read the answer."""
+
+    CLOSED = auto()
+
+
+class Exchange:
+    """A request that has arrived whole and its answer, as the socket that gunicorn's threads read and write.
+
+    Neither ever waits for the network.
+    """
+
+    def __init__(self, server: Any) -> None:
+        """Hold nothing yet. `server` is the address that was knocked at."""
+        self.answer = bytearray()
+        self._server = server
+        self._request = b""
+        self._read = 0
+
+    def offer(self, request: bytes) -> None:
+        """Lay the bytes of one request ready for the parser."""
+        self._request, self._read = request, 0
+
+    def is_read(self) -> bool:
+        """Tell whether all of the request was taken."""
+        return self._read == len(self._request)
+
+    def weigh(self) -> int:
+        """Return how many bytes are held."""
+        return len(self._request) + len(self.answer)
+
+    @property
+    def request_line(self) -> bytes:
+        """The request's first line."""
+        return self._request.partition(b"\r\n")[0]
+
+    def recv(self, size: int) -> bytes:
+        """Return the next bytes of the request.
+
+        Raises:
+            RequestRefused: there are no more; it was taken for whole and is not.
+        """
+        if self.is_read():
+            raise RequestRefused(400, "The request ends before its body does. Send it again, with its true length.")
+        piece = self._request[self._read : self._read + size]
+        self._read += len(piece)
+        return piece
+
+    def sendall(self, data: bytes) -> None:
+        """Add to the answer; it leaves once it is complete."""
+        self.answer += data
+
+    def getsockname(self) -> Any:
+        """Return the address that was knocked at."""
+        return self._server
+
+    def shutdown(self, _how: int) -> None:
+        """Refuse: an answer that broke off is not ended here but replaced by an error."""
+        raise OSError
+
+    def close(self) -> None:
+        """Leave closing to the loop."""
+
+
+class Connection:
+    """A connection between the loop, which reads and writes it, and the threads, which see its exchange."""
+
+    def __init__(self, accepted: socket.socket, client: Any, server: Any, *, limits: Limits) -> None:
+        """Take over an accepted socket. What has no underscore here, gunicorn and the loop use."""
+        accepted.setblocking(False)  # noqa: FBT003 - the standard library's
+        self.socket = accepted
+        self.client, self.server = client, server
+        self.sock = Exchange(server)
+        self.stage = Stage.IDLE
+        self.since = self.deadline = 0.0
+        """When it came to this stage, and when that has lasted too long: seconds of the monotonic clock."""
+
+        self.stays = True
+        """Whether another request may come after this answer."""
+
+        self.is_watched = False
+        """Whether the loop waits for it."""
+
+        self.weight = 0
+        """Bytes held for it when the loop last looked."""
+
+        self._limits = limits
+        self._framing = Framing(limits)
+        self._received = bytearray()
+
+    def receive(self) -> bool:
+        """Take what has arrived; False when the sender will send no more."""
+        try:
+            data = self.socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self._received += data
+        return bool(data)
+
+    def has_begun(self) -> bool:
+        """Tell whether some of a request has arrived. Empty lines before it do not count (RFC 9112 section 2.2)."""
+        if self._received.startswith((b"\r", b"\n")):
+            self._received = self._received.lstrip(b"\r\n")
+        return bool(self._received)
+
+    def take_request(self) -> bool:
+        """Lay the next request ready for a thread once it is whole, and tell so.
+
+        Raises:
+            RequestRefused: it is larger than allowed.
+        """
+        end = self._framing.end_in(self._received)
+        if end is None:
+            if self._framing.expects_continue:
+                self._framing.expects_continue = False
+                self.sock.sendall(_CONTINUE)
+                self.send()
+            return False
+        self.sock.offer(bytes(self._received[:end]))
+        del self._received[:end]
+        self._framing = Framing(self._limits)
+        return True
+
+    def send(self) -> None:
+        """Send of the answer what goes without waiting. That a sender is gone shows at the next read."""
+        answer = self.sock.answer
+        try:
+            while answer:
+                del answer[: self.socket.send(answer)]
+        except BlockingIOError:
+            return
+        except OSError:
+            answer.clear()
+            self.stays = False
+
+    def refuse(self, refusal: RequestRefused) -> None:
+        """Answer in place of the application; no other request is taken."""
+        self.sock.sendall(render(refusal, request_line=bytes(self._received).partition(b"\r\n")[0]))
+        self.stays = False
+        self.forget()
+        self.send()
+
+    def forget(self) -> None:
+        """Drop what has arrived and will not be served."""
+        self._received.clear()
+
+    def weigh(self) -> int:
+        """Return how many bytes are held for it."""
+        return len(self._received) + self.sock.weigh()
