@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+import structlog
 from gunicorn import http
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -24,6 +25,8 @@ from scim_bridge.settings.models import WebSettings
 from scim_bridge.web.framing import Limits
 from scim_bridge.web.receiving import Connection, Exchange, Stage
 from scim_bridge.web.refusals import RequestRefused, refusal_of, render
+
+_log = structlog.get_logger(__name__)
 
 LINGER_S = 2.0
 """How long a sender may take to read the last answer before its connection is cut."""
@@ -131,7 +134,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         if refusal.status >= 500:
             self.log.error("Error handling request", exc_info=exc)
         client.answer[:] = render(refusal, request_line=client.request_line)
-        _count(refusal)
+        _note(refusal)
 
     # --- in the loop
 
@@ -188,7 +191,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def _refuse(self, connection: Connection, refusal: RequestRefused) -> None:
         connection.refuse(refusal)
-        _count(refusal)
+        _note(refusal)
         self._go_on(connection)
 
     def _linger(self, connection: Connection) -> None:
@@ -309,5 +312,6 @@ def _too_much() -> RequestRefused:
     )
 
 
-def _count(refusal: RequestRefused) -> None:
+def _note(refusal: RequestRefused) -> None:
+    _log.warning("request_refused", status=refusal.status)
     metrics.HTTP_REQUESTS.labels(route="none", method="other", status=refusal.status).inc()
