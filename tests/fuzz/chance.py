@@ -1,5 +1,6 @@
 """Lets hypothesis choose so many requests and no fewer, in shifts, with the memory watched where there are many."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,13 @@ from fuzz.watched import SHIFT, WatchedDoor, resident_bytes
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-MOST_GROWTH_BYTES = 48 * 1024 * 1024
-"""A run of thousands of requests may hold so much more at its end than after its first fifth."""
+RUN = 600
+"""So many requests hypothesis chooses in one run: it remembers all of a run, which would look like memory of ours."""
+
+MOST_GROWTH_BYTES = 32 * 1024 * 1024
+"""Thousands of requests may leave so much more behind than the first runs did, which fill what is kept on purpose."""
+
+WARM_RUNS = 3
 
 
 class Drawn:
@@ -19,32 +25,39 @@ class Drawn:
     def __init__(self, door: WatchedDoor, effort: Effort) -> None:
         self._door = door
         self._effort = effort
+        self._made = 0
 
     def run(self, strategy: st.SearchStrategy[Any], make: Callable[[WatchedDoor, Any], object], *, times: int) -> None:
         """Make a request of each drawn value. What hypothesis finds to fail it makes as small as it can."""
-        made = 0
+        runs = [RUN] * (times // RUN) + ([times % RUN] if times % RUN else [])
         held_bytes: list[int] = []
+        for number, examples in enumerate(runs):
+            self._one_run(strategy, make, examples=examples, seed=(self._effort.seed or 0) + number)
+            gc.collect()
+            held_bytes.append(resident_bytes())
+        assert self._made >= times, f"{self._made} of {times} requests were made: the strategy has no more to give"
+        grown_bytes = [held - held_bytes[WARM_RUNS] for held in held_bytes[WARM_RUNS:]]
+        assert not grown_bytes or grown_bytes[-1] < MOST_GROWTH_BYTES, f"memory is not flat: {grown_bytes}"
 
+    def _one_run(
+        self,
+        strategy: st.SearchStrategy[Any],
+        make: Callable[[WatchedDoor, Any], object],
+        *,
+        examples: int,
+        seed: int,
+    ) -> None:
         def once(value: Any) -> None:
-            nonlocal made
-            if made % SHIFT == 0 and made:
+            if self._made and self._made % SHIFT == 0:
                 self._door.begin_shift()
-                held_bytes.append(resident_bytes())
-            made += 1
+            self._made += 1
             make(self._door, value)
 
-        test = hypothesis.given(strategy)(once)
-        if self._effort.seed is not None:
-            test = hypothesis.seed(self._effort.seed)(test)
+        test = hypothesis.seed(seed)(hypothesis.given(strategy)(once))
         hypothesis.settings(
-            max_examples=times,
+            max_examples=examples,
             deadline=None,
             database=None,
-            derandomize=self._effort.seed is None,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )(test)()
-        assert made >= times, f"{made} of {times} requests were made: the strategy has no more to give"
-        settled = held_bytes[len(held_bytes) // 5 :]
-        if len(settled) > 10:
-            assert settled[-1] - settled[0] < MOST_GROWTH_BYTES, "memory is not flat"
