@@ -17,13 +17,16 @@ Expression = sa.ColumnElement[Any]
 resource, member = tables.resource, tables.member
 
 _INDEXED = {"id": "scim_id", "externalId": "external_id", "displayName": "display_key", "userName": "unique_key"}
+BY_NAME_OF_KIND = ("unique_key", "display_key")
+"""Indexed columns behind the tenant and the kind; the others stand behind the tenant, or alone."""
+
 _REQUIRED = {(USER, "scim_id"), (GROUP, "scim_id"), (USER, "unique_key"), (GROUP, "display_key")}
 _INSTANTS = {"created": resource.c.created_at, "lastModified": resource.c.modified_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scalar:
-    """One value of a resource. `kind` tells what it is compared as: text, or instant (milliseconds)."""
+    """One value of a resource. `kind` tells what it is compared as: text, instant (milliseconds) or flag (0 or 1)."""
 
     expression: Expression
     kind: str = "text"
@@ -82,8 +85,7 @@ class Columns:
         if head == "meta":
             return self._meta(sub)
         if head == "active":
-            is_active = sa.case((resource.c.active == 1, "true"), else_="false")
-            return Scalar(expression=is_active, may_miss=False)
+            return Scalar(expression=resource.c.active, kind="flag", may_miss=False)
         name = _INDEXED.get(head)
         if name is None:
             return None

@@ -132,6 +132,8 @@ class FilterToSql(FilterVisitor[Term]):
             return {CompareOperator.eq: value.is_(None), CompareOperator.ne: value.is_not(None)}.get(op, sa.false())
         if place.kind == "instant":
             return self._compare_instants(value, binding, node)
+        if place.kind == "flag":
+            return self._compare_flags(value, binding, node)
         if operands.is_text_operator(op):
             return self._compare_parts(value, binding, node) if isinstance(node.value, str) else sa.false()
         operand = self._given.text(node, binding)
@@ -144,7 +146,7 @@ class FilterToSql(FilterVisitor[Term]):
 
     def is_present(self, place: Scalar) -> Expression:
         """Return the condition that there is something at a place."""
-        if place.kind == "instant":
+        if place.kind != "text":
             return place.expression.is_not(None)
         return sa.and_(place.expression.is_not(None), place.expression != "")
 
@@ -191,6 +193,10 @@ class FilterToSql(FilterVisitor[Term]):
             place_of = sa.func.instr if self._dialect == "sqlite" else sa.func.strpos
             found = place_of(value, operand) > 0
         return sa.and_(value.is_not(None), found)
+
+    def _compare_flags(self, value: Expression, binding: AttributeBinding, node: Comparison) -> Expression:
+        operand = self._given.flag(node, binding)
+        return value == operand if node.op == CompareOperator.eq else value != operand
 
     def _compare_instants(self, value: Expression, binding: AttributeBinding, node: Comparison) -> Expression:
         expected = operands.coerced(binding, node.value, node.op)

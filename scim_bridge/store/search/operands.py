@@ -49,6 +49,10 @@ class Operands:
         """Return the parameter for a moment, in microseconds: a filter may be finer than the milliseconds we keep."""
         return prepared.number(self._add(node, lambda value: _micros(coerced(binding, value, node.op))))
 
+    def flag(self, node: Comparison, binding: AttributeBinding) -> sa.BindParameter[int]:
+        """Return the parameter for a truth, 0 or 1."""
+        return prepared.number(self._add(node, lambda value: int(coerced(binding, value, node.op))))
+
     def _add(self, node: Comparison, read: Callable[[Any], str | int]) -> str:
         name = f"operand_{len(self.found)}"
         self.found.append(Operand(name, self._numbers[id(node)], read))

@@ -24,7 +24,9 @@ class Order:
     is_sorted: bool = False
     is_descending: bool = False
     may_miss: bool = False
-    """Some resources may have no value. Where all have one, an index may serve the order."""
+    """Some resources may have no value."""
+    has_index: bool = False
+    """An index may serve the order: all have a value, and it stands in one behind the tenant and the kind."""
 
     def terms(self, number: Expression, key: Expression | None, *, backwards: bool = False) -> list[Expression]:
         """Return the ORDER BY, the other way round for a page that is read backwards."""
@@ -52,23 +54,26 @@ def order_of(
     """Return the order that a search asks for, and what each kind is ordered by (None: nothing but creation)."""
     if request.sort_by is None:
         return Order(), [None] * len(kinds)
-    keys = [_sort_key(kind, model, request, dialect=dialect) for kind, model in kinds]
+    found = [_sort_key(kind, model, request, dialect=dialect) for kind, model in kinds]
+    # A type without the attribute has no value of it, of the type that the others' values have.
+    like = next((key for key in found if key is not None), Scalar(expression=sa.cast(sa.null(), sa.Text)))
+    keys = [key or Scalar(expression=sa.cast(sa.null(), like.expression.type), kind=like.kind) for key in found]
     order = Order(
         is_sorted=True,
         is_descending=request.sort_order == SearchRequest.SortOrder.descending,
         may_miss=any(key.may_miss for key in keys),
+        has_index=len(keys) == 1 and not keys[0].may_miss and keys[0].indexed_as in columns.BY_NAME_OF_KIND,
     )
     ordered = [
-        key.expression if key.kind == "instant" else columns.in_code_point_order(key.expression, dialect)
-        for key in keys
+        columns.in_code_point_order(key.expression, dialect) if key.kind == "text" else key.expression for key in keys
     ]
     return order, [*ordered]
 
 
-def _sort_key(kind: str, model: type[Resource[Any]], request: SearchRequest[Any], *, dialect: str) -> Scalar:
+def _sort_key(kind: str, model: type[Resource[Any]], request: SearchRequest[Any], *, dialect: str) -> Scalar | None:
     binding = request.sort_binding(model)
     if binding is None:
-        return Scalar(expression=sa.cast(sa.null(), sa.Text))
+        return None
     places = Columns(kind, dialect)
     sub = None
     if binding.sub_field_name is not None and binding.target_model is not None:
@@ -89,5 +94,5 @@ def _sort_key(kind: str, model: type[Resource[Any]], request: SearchRequest[Any]
 
 
 def _type_of(key: Expression | None) -> Any:
-    is_number = key is not None and isinstance(key.type, sa.BigInteger)
+    is_number = key is not None and isinstance(key.type, sa.Integer)
     return sa.BigInteger() if is_number else sa.Text()
