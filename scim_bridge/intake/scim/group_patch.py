@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from scim2_models import InvalidFilterException, InvalidValueException, MutabilityException, PatchOp, PatchOperation
+from scim2_models import (
+    InvalidFilterException,
+    InvalidValueException,
+    MutabilityException,
+    PatchOp,
+    PatchOperation,
+    Resource,
+)
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator, Path
 
 from scim_bridge.domain.resources import CORE_GROUP
@@ -70,6 +77,24 @@ def _plain_edit(operation: dict[str, Any]) -> MemberEdit | None:
     if not isinstance(value, list) or op not in _HOW:
         return None
     return MemberEdit(_HOW[op], member_ids(value))
+
+
+def edits_of(resource: Resource[Any]) -> list[MemberEdit]:
+    """Return the edit that a whole group asks for; a group that does not name its members leaves them alone.
+
+    Raises:
+        InvalidValueException: a member has no id.
+    """
+    return [MemberEdit(Membership.ONLY, members_named(resource))] if "members" in resource.model_fields_set else []
+
+
+def members_named(resource: Resource[Any]) -> tuple[str, ...]:
+    """Return the ids of the members of a whole group.
+
+    Raises:
+        InvalidValueException: a member has no id.
+    """
+    return member_ids([{"value": each.value} for each in getattr(resource, "members", None) or []])
 
 
 def member_ids(value: Any) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ from scim2_server.routing import Operation
 from scim2_server.service import scim_exception_of
 
 from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.intake.scim import bounds, group_patch, shown
+from scim_bridge.intake.scim import bounds, bulk_names, group_patch, shown
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.shown import Shown
-from scim_bridge.intake.scim.storage import DirectoryStorage, edits_of
+from scim_bridge.intake.scim.storage import DirectoryStorage
 from scim_bridge.recording.edits import MemberEdit
 from scim_bridge.store.directory import Stored
 
@@ -113,7 +113,9 @@ class BridgeHandler(ScimHandler):
         with self.service.provider:
             self.service.route(request, Operation.bulk)
             plan = self.service.read_bulk(request.body, request.header("Content-Type"))
+            named = bulk_names.named_by(plan.operations, self._kind_at)
             with self.storage.operation():
+                self.storage.lock(named)
                 self._run(request, plan)
                 return self._kept(self.service.bulk_response(plan), request)
 
@@ -138,6 +140,10 @@ class BridgeHandler(ScimHandler):
         conditions.check(stored.etag, "DELETE")
         self.storage.remove(stored)
 
+    def _kind_at(self, endpoint: str) -> str | None:
+        resource_type = self.service.get_resource_type_by_endpoint(endpoint)
+        return None if resource_type is None else _kind(resource_type)
+
     def _run(self, request: ScimRequest, plan: BulkPlan) -> None:
         for step in plan:
             result, resource = self.run_bulk_step(request, plan, step)
@@ -159,7 +165,7 @@ class BridgeHandler(ScimHandler):
     def _replace(self, kind: str, resource_id: str, replacement: Resource[Any], conditions: Conditions) -> Stored:
         stored = self.storage.fetch(kind, resource_id)
         conditions.check(stored.etag, "PUT")
-        edits = edits_of(replacement) if kind == GROUP else []
+        edits = group_patch.edits_of(replacement) if kind == GROUP else []
         if edits:
             # Members are compared by rows; the document is compared without them.
             replacement = replacement.model_copy(update={"members": None})

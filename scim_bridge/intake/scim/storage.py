@@ -24,13 +24,14 @@ from scim2_server.storage import ScimStorage, SearchPage
 from scim_bridge.domain.resources import GROUP, MODELS, USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.intake.scim import shown
-from scim_bridge.intake.scim.group_patch import member_ids
+from scim_bridge.intake.scim.bulk_names import Named
+from scim_bridge.intake.scim.group_patch import edits_of, members_named
 from scim_bridge.intake.scim.shown import Shown
-from scim_bridge.recording.edits import MemberEdit, Membership
+from scim_bridge.recording.edits import MemberEdit
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Incomplete, Recorder, UnknownMembers
 from scim_bridge.recording.scopes import TargetScope
-from scim_bridge.store import directory
+from scim_bridge.store import directory, turns
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import StatementTimedOut, Store, Transaction
 from scim_bridge.store.search import folding, pages
@@ -72,6 +73,8 @@ class DirectoryStorage(ScimStorage):
         """The targets that are owed something by what was committed, and whether it is urgent."""
         self.changes: list[int] = []
         """The numbers of the changes that were committed."""
+        self.leaves_somebody_out = False
+        """Whether a user who was written is inactive now, as before or since then."""
 
     # -- The library's port ---------------------------------------------
 
@@ -157,9 +160,9 @@ class DirectoryStorage(ScimStorage):
     def add(self, kind: str, resource: Resource[Any]) -> Stored:
         """Record a new resource."""
         document = shown.document_to_store(resource)
-        joining = member_ids([_member_value(each) for each in getattr(resource, "members", None) or []])
+        joining = members_named(resource)
         with self._transaction(writes=True), _refusals_named():
-            return self._recording.create(kind, document, member_ids=joining)
+            return self._noted(self._recording.create(kind, document, member_ids=joining))
 
     def show(self, stored: Stored, parameters: ResponseParameters[Any] | None = None) -> Shown:
         """Return a resource as it is shown, with the memberships that the response asks for."""
@@ -179,18 +182,27 @@ class DirectoryStorage(ScimStorage):
             raise PreconditionFailedException
         return stored
 
+    def lock(self, named: Named) -> None:
+        """Lock at once all that the steps of a bulk request name, so that no two requests wait for each other."""
+        with self._transaction(writes=True) as tx:
+            turns.take(tx, groups=named.groups, emptied=named.emptied, users=named.users)
+
     def change(
         self, stored: Stored, resource: Resource[Any] | None, *, member_edits: Sequence[MemberEdit] = ()
     ) -> Stored:
         """Record a resource's new document (None: it stays as it is) and its members."""
         document = None if resource is None else shown.document_to_store(resource)
         with self._transaction(writes=True), _refusals_named():
-            return self._recording.update(stored, document, member_edits=member_edits)
+            return self._noted(self._recording.update(stored, document, member_edits=member_edits))
 
     def remove(self, stored: Stored) -> None:
         """Record that a resource is gone."""
         with self._transaction(writes=True):
             self._recording.delete(stored)
+
+    def _noted(self, stored: Stored) -> Stored:
+        self.leaves_somebody_out |= stored.kind == USER and not stored.active
+        return stored
 
     def keep(self, response: ScimResponse, request: ScimRequest) -> None:
         """Hand the answer to a write on to who keeps answers, within the write's transaction."""
@@ -236,18 +248,6 @@ class DirectoryStorage(ScimStorage):
         if stored is None:
             raise NotFoundException(detail=f"There is no {kind} with the id {scim_id[:_SHOWN_OF_ID]!r}")
         return stored
-
-
-def edits_of(resource: Resource[Any]) -> list[MemberEdit]:
-    """Return the edit that a whole group asks for; a group that does not name its members leaves them alone."""
-    if "members" not in resource.model_fields_set:
-        return []
-    values = [_member_value(each) for each in getattr(resource, "members", None) or []]
-    return [MemberEdit(Membership.ONLY, member_ids(values))]
-
-
-def _member_value(member: Any) -> dict[str, Any]:
-    return {"value": member.value}
 
 
 def _kind(resource_type: ResourceType) -> str:
