@@ -28,6 +28,11 @@ REFUSED = Counter(
 PACED = Counter(
     "scim_bridge_paced_total", "Requests refused because their token makes too many.", ["tenant", "token_id"]
 )
+ACKNOWLEDGED = Counter(
+    "scim_bridge_acknowledged_total",
+    "Writes of tenants that confirm: confirmed, refused, or accepted because of leaver, bulk, busy, time and so on.",
+    ["how"],
+)
 HTTP_SECONDS = Histogram("scim_bridge_http_request_seconds", "Time to answer a request.", ["route"])
 WAKES_NOT_TOLD = Counter("scim_bridge_wakes_not_told_total", "Wake-ups that the queue did not take; the relay wakes.")
 CALLS = Counter(
@@ -68,7 +73,18 @@ class TokenDaysLeft(Collector):
 
 
 ALL = (
-    *(HTTP_REQUESTS, HTTP_SECONDS, REFUSED, PACED, WAKES_NOT_TOLD, CALLS, CALL_SECONDS, OUTCOMES, RELAY_FAULTS),
+    *(
+        HTTP_REQUESTS,
+        HTTP_SECONDS,
+        REFUSED,
+        PACED,
+        ACKNOWLEDGED,
+        WAKES_NOT_TOLD,
+        CALLS,
+        CALL_SECONDS,
+        OUTCOMES,
+        RELAY_FAULTS,
+    ),
     TokenDaysLeft(),
 )
 

@@ -201,17 +201,12 @@ SHOWN_MODELS: dict[str, type[scim2_models.Resource[Any]]] = {
 }
 """What an answer may show, by the name of its resource type: what is stored, and what is made for the answer."""
 
-RESOURCE_TYPES = tuple(scim2_models.ResourceType.from_resource(model) for model in SHOWN_MODELS.values())
-"""What is announced."""
+RESOURCE_TYPES = tuple(scim2_models.ResourceType.from_resource(model) for model in MODELS.values())
+"""What is announced. Strict clients write every extension that a resource type names, so Delivery is only a schema."""
 
 
 class BridgeProvider(scim2_models.ScimProvider):
-    """Reads requests as what is stored, and announces what answers may show besides."""
-
-    @property
-    def resource_types(self) -> tuple[scim2_models.ResourceType, ...]:
-        """Return what /ResourceTypes says."""
-        return RESOURCE_TYPES
+    """Reads requests as what is stored, and tells the schema of what answers may show besides."""
 
     @cached_property
     def schemas(self) -> tuple[scim2_models.Schema, ...]:
@@ -225,7 +220,7 @@ def describe_service(
     """Return the description of a service that serves these resources."""
     return BridgeProvider(
         models=[User, EnterpriseUser, Group],
-        resource_types=[scim2_models.ResourceType.from_resource(model) for model in MODELS.values()],
+        resource_types=list(RESOURCE_TYPES),
         config=config,
         policy=policy,
     )

@@ -39,7 +39,7 @@ class WebSettings(Checked):
     public_url: str | None = None
     trusted_proxies: int = Field(default=0, ge=0, le=16)
     # Per token, and in a burst as many again; 0: any number.
-    requests_per_s: int = Field(default=100, ge=0, le=1_000_000)
+    requests_per_s: int = Field(default=1000, ge=0, le=1_000_000)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
     bulk_max_operations: int = Field(default=1000, ge=1)
     bulk_max_payload_bytes: int = Field(default=5_242_880, ge=1)

@@ -96,18 +96,7 @@ def _fetch(_dialect: str) -> sa.Select[Any]:
 
 
 _FETCH = Prepared(_fetch)
-_FETCH_LOCKED = Prepared(lambda dialect: _fetch(dialect).with_for_update())
-
-
-def find_by_name(tx: Transaction, user_name: str) -> Stored | None:
-    """Return the living user of a userName, whatever its case."""
-    query = sa.select(*COLUMNS).where(
-        resource.c.tenant == tx.tenant,
-        resource.c.kind == USER,
-        resource.c.unique_key == folding.fold_text(user_name),
-    )
-    row = tx.connection.execute(query).one_or_none()
-    return None if row is None else stored_of(row)
+_FETCH_LOCKED = Prepared(lambda dialect: _fetch(dialect).with_for_update(key_share=True))
 
 
 def numbers_of(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str, int]:
@@ -134,11 +123,16 @@ def _numbers(dialect: str) -> sa.Select[Any]:
 
 
 _NUMBERS = Prepared(_numbers)
-_NUMBERS_LOCKED = Prepared(lambda dialect: _numbers(dialect).order_by(resource.c.id).with_for_update(of=resource))
+_NUMBERS_LOCKED = Prepared(
+    lambda dialect: _numbers(dialect).order_by(resource.c.id).with_for_update(of=resource, key_share=True)
+)
 
 
 def lock_rows(tx: Transaction, resource_ids: Iterable[int]) -> None:
-    """Lock resources in the order of their numbers, so that two changes of the same people take turns."""
+    """Lock resources in the order of their numbers, so that two changes of the same people take turns.
+
+    Whoever only refers to them (a new operation, a membership) does not wait.
+    """
     if tx.dialect == "postgresql":
         _LOCK.rows(tx, ids=sets.packed(resource_ids))
 
@@ -148,7 +142,7 @@ _LOCK = Prepared(
         sa.select(resource.c.id)
         .where(sets.among(resource.c.id, sets.ids_in(prepared.text("ids"), dialect=dialect, name="locked")))
         .order_by(resource.c.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
 )
 

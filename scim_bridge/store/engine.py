@@ -25,6 +25,9 @@ ALL_TENANTS = "*"
 
 _ONE_WAITING = "operation_one_waiting"
 
+_OPENING = sa.text("SELECT set_config('bridge.tenant', :tenant, true), set_config('lock_timeout', :patience, true)")
+"""What a transaction on PostgreSQL begins with: whose rows it sees, and how long it waits for others'."""
+
 BUSY_TIMEOUT_S = 10.0
 """A backstop; the lock file in front of it is what makes writers take turns."""
 
@@ -144,9 +147,8 @@ class Store:
             if connection.dialect.name == "postgresql":
                 if snapshot:
                     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                connection.execute(
-                    sa.text("SELECT set_config('bridge.tenant', :tenant, true)"), {"tenant": tenant or ALL_TENANTS}
-                )
+                patience = f"{int(locking.PATIENCE_S * 1000)}ms"
+                connection.execute(_OPENING, {"tenant": tenant or ALL_TENANTS, "patience": patience})
             tx = Transaction(connection, tenant, self.clock(), self._use_database_clock)
             yield tx
             for end in tx.endings.values():

@@ -116,7 +116,7 @@ def holds_lease(tx: Transaction, lane_id: int, *, epoch: int, spare_ms: int = 0)
         lane.c.lease_until > tx.lease_clock() + spare_ms,
     )
     if tx.dialect == "postgresql":
-        query = query.with_for_update()
+        query = query.with_for_update(key_share=True)
     return tx.connection.execute(query).first() is not None
 
 
@@ -124,7 +124,7 @@ def has_epoch(tx: Transaction, lane_id: int, *, epoch: int) -> bool:
     """Tell whether no successor has taken the lane, whatever the lease says; locks the lane's row."""
     query = sa.select(lane.c.id).where(lane.c.id == lane_id, lane.c.epoch == epoch)
     if tx.dialect == "postgresql":
-        query = query.with_for_update()
+        query = query.with_for_update(key_share=True)
     return tx.connection.execute(query).first() is not None
 
 

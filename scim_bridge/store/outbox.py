@@ -144,5 +144,5 @@ def still_waiting(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:
         sets.among(operation.c.id, sets.id_rows(tx, ids)), operation.c.state == sa.text("'waiting'")
     )
     if tx.dialect == "postgresql":
-        query = query.with_for_update()
+        query = query.order_by(operation.c.id).with_for_update(key_share=True)
     return frozenset(row.id for row in tx.connection.execute(query))

@@ -5,7 +5,8 @@ runs is prepared; all else is executed by the library as it comes.
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,13 +33,12 @@ class Prepared:
     def rows(self, tx: Transaction, **values: Any) -> list[Row]:
         """Execute the statement and return all rows."""
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
-        cursor = _execute(tx, ready.text, ready.arguments(values))
-        try:
+        with _cursor(tx, ready.text) as cursor:
+            cursor.execute(ready.text, ready.arguments(values))
             if ready.row is None:
                 ready.row = _row_type([column[0] for column in cursor.description])
+            # SQLite does most of its work here, so this too may run into the time limit.
             return list(map(ready.row, cursor.fetchall()))
-        finally:
-            cursor.close()
 
     def row(self, tx: Transaction, **values: Any) -> Row | None:
         """Execute the statement and return its first row, None where there is none."""
@@ -48,17 +48,17 @@ class Prepared:
     def run(self, tx: Transaction, **values: Any) -> int:
         """Execute a statement that gives no rows, and return how many it touched."""
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
-        cursor = _execute(tx, ready.text, ready.arguments(values))
-        count = int(cursor.rowcount)
-        cursor.close()
-        return count
+        with _cursor(tx, ready.text) as cursor:
+            cursor.execute(ready.text, ready.arguments(values))
+            return int(cursor.rowcount)
 
     def run_many(self, tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute the statement once for each row of values; nothing is given back."""
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
         given = [ready.arguments(row) for row in rows]
         if given:
-            _execute(tx, ready.text, given, many=True).close()
+            with _cursor(tx, ready.text) as cursor:
+                cursor.executemany(ready.text, given)
 
     def _made_ready(self, tx: Transaction) -> "_Ready":
         statement: Any = self._build(tx.dialect)
@@ -84,12 +84,15 @@ class _Ready:
         return given if self._order is None else [given[name] for name in self._order]
 
 
-def _execute(tx: Transaction, text: str, arguments: Any, *, many: bool = False) -> Any:
-    connection = tx.connection
-    cursor = connection.connection.cursor()
+@contextmanager
+def _cursor(tx: Transaction, text: str) -> Iterator[Any]:
+    """Give a cursor of the driver's; what the driver raises while it is used is raised as the library would."""
+    connection, driver = tx.connection, tx.connection.dialect.loaded_dbapi
+    cursor: Any = None
     try:
-        (cursor.executemany if many else cursor.execute)(text, arguments)
-    except connection.dialect.loaded_dbapi.Error as error:
+        cursor = connection.connection.cursor()
+        yield cursor
+    except driver.Error as error:
         is_lost = connection.dialect.is_disconnect(error, connection.connection, cursor)
         if is_lost:
             connection.invalidate(error)
@@ -97,12 +100,14 @@ def _execute(tx: Transaction, text: str, arguments: Any, *, many: bool = False) 
             text,
             None,
             error,
-            connection.dialect.loaded_dbapi.Error,
+            driver.Error,
             hide_parameters=True,
             connection_invalidated=is_lost,
             dialect=connection.dialect,
         ) from error
-    return cursor
+    finally:
+        if cursor is not None:
+            cursor.close()
 
 
 def _row_type(names: list[str]) -> Callable[[Any], Row]:

@@ -95,7 +95,7 @@ def _newest_and_older(
         .order_by(operation.c.id.desc())
     )
     if tx.dialect == "postgresql":
-        query = query.with_for_update(of=operation)
+        query = query.with_for_update(of=operation, key_share=True)
     newest: dict[tuple[int, int], Mapping[str, Any]] = {}
     older: list[Mapping[str, Any]] = []
     for row in (dict(found) for found in tx.connection.execute(query).mappings()):

@@ -19,7 +19,7 @@ def of(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, int]:
         .order_by(resource.c.id)
     )
     if tx.dialect == "postgresql":
-        query = query.with_for_update()
+        query = query.with_for_update(key_share=True)
     return {row.id: row.version for row in tx.connection.execute(query)}
 
 

@@ -1,7 +1,5 @@
 """/scim/v2: the SCIM endpoints of the tenant that the token names."""
 
-import random
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,10 +50,12 @@ class ScimEndpoints(ScimServer):
         keys: Keys,
         room: WaitingRoom,
         settings: WebSettings,
+        step_aside: Callable[[], None],
     ) -> None:
         """Serve the store. `scopes` are the targets' scopes by tenant.
 
         `confirm_s` tells how long the senders of a tenant wait for a change to be settled; of others, none does.
+        `step_aside` passes a moment until a request that was in another's way is served again.
         """
         self._store = store
         self._dispatcher = dispatcher
@@ -65,6 +65,7 @@ class ScimEndpoints(ScimServer):
         self._keys = keys
         self._room = room
         self._settings = settings
+        self._step_aside = step_aside
         self._bridge_service = service
         placeholder = DirectoryStorage(store, tenant="", origin=Origin(source="", correlation_id=""), scopes={})
         super().__init__(placeholder, service.provider, service=service, url_prefix=PREFIX)
@@ -135,7 +136,7 @@ class ScimEndpoints(ScimServer):
                 return self._attempt(operation, read, keeping)
             except Contended:
                 # Nothing was recorded, so the same request can simply be served again, once the others are through.
-                time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret, only not in step with the others
+                self._step_aside()
         return self._attempt(operation, read, keeping)
 
     def _attempt(self, operation: Serve, read: ScimRequest, keeping: Keeping | None) -> ScimResponse:

@@ -32,8 +32,7 @@ def test_discovery_tells_the_client_what_there_is(client: RequestsSCIMClient) ->
     assert {each.name for each in client.provider.resource_types} == {"User", "Group"}
     user = client.get_resource_model("User")
     assert [str(urn) for urn in user.get_extension_models()] == [
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
-        "urn:scim-bridge:2.0:Delivery",
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
     ]
 
 

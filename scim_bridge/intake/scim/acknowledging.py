@@ -58,6 +58,11 @@ class Acknowledgement:
     header: str
     refusal: SCIMException | None = None
 
+    @property
+    def how(self) -> str:
+        """Return it in one word: confirmed, refused, or the reason why it was only accepted."""
+        return "refused" if self.refusal is not None else self.header.rpartition("=")[2]
+
 
 class NotDelivered(SCIMException):
     """A target has refused the change. It is recorded all the same."""

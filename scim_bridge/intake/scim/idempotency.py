@@ -41,7 +41,9 @@ class KeyReused(SCIMException):
     """The Idempotency-Key came with another request before."""
 
     status = 422
-    _default_detail = "This Idempotency-Key came with another body or query before. Give each request a key of its own."
+    _default_detail = (
+        "This Idempotency-Key came with another body, query or condition before. Give each request a key of its own."
+    )
 
 
 def keyed(request: ScimRequest, *, token_id: str, secret: bytes) -> Keyed | None:
@@ -55,13 +57,14 @@ def keyed(request: ScimRequest, *, token_id: str, secret: bytes) -> Keyed | None
         return None
     if not key or len(key) > MAX_LENGTH or not (key.isascii() and key.isprintable()):
         raise InvalidValueException(detail=f"{HEADER} takes 1 to {MAX_LENGTH} printable ASCII characters")
-    query = json.dumps(sorted(request.query.items()))
+    # A condition is part of what is asked: the same body under another one is another request.
+    asked = [sorted(request.query.items()), request.header("If-Match"), request.header("If-None-Match")]
     return Keyed(
         token_id=token_id,
         # A path may be as long as a sender likes, and name people.
         route=secrets.digest(secret, "route", request.method.upper().encode(), request.path.strip("/").encode()),
         key=secrets.digest(secret, "key", key.encode()),
-        body=secrets.digest(secret, "body", query.encode(), request.body),
+        body=secrets.digest(secret, "body", json.dumps(asked).encode(), request.body),
     )
 
 

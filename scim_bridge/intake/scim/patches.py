@@ -105,8 +105,9 @@ def _with_colon(kind: str, path: str) -> str:
 def _says_nothing(operation: dict[str, Any], attribute: Attribute) -> bool:
     """Tell whether an operation names an attribute only to say nothing of it (Entra's explicit nulls).
 
-    An Add of null adds nothing. Nobody's `active` is unset, and no group emptied, by a null; the choices are told in
-    `tolerances`.
+    An Add of null adds nothing. Nobody's `active` is unset, and no group emptied, by a null that is to be added or
+    set; the choices are told in `tolerances`. A remove is what it says, whatever stands beside it: Keycloak takes the
+    last member out by one with a null.
     """
     if "value" not in operation or operation["op"] == "remove":
         return False

@@ -128,6 +128,9 @@ def elements_of(attribute: Attribute, value: Any) -> Any:
     bounds.check_values(attribute.name, items)
     if not attribute.is_complex:
         return items
+    if attribute.name == "members":
+        # A list of nothing but nulls would come out empty, and empty the group: a null is refused as a member.
+        return [{"value": item} if isinstance(item, str) or item is None else item for item in items]
     return [{"value": item} if isinstance(item, str) else item for item in items if item is not None]
 
 

@@ -124,11 +124,14 @@ def test_leavers_never_wait(sender: Any, sleeps: Sleeps) -> None:
     assert sleeps.slept == []
 
 
-def test_a_change_of_somebody_who_has_left_is_waited_for(sender: Any, sleeps: Sleeps, settle: Settle) -> None:
-    sleeps.work = lambda: settle("everybody", State.DELIVERED)
-    ann = sender.user("ann", active=False)["id"]
-    patched = sender.patch(f"/Users/{ann}", {"op": "replace", "path": "title", "value": "x"})
-    assert patched.headers[HEADER] == "confirmed"
+def test_a_change_of_somebody_who_has_left_is_not_waited_for(sender: Any, sleeps: Sleeps) -> None:
+    """Identity providers say again and again that somebody is inactive; nothing must make them doubt it."""
+    answers = [sender.post("/Users", {**ANN, "active": False})]
+    ann = answers[0].json["id"]
+    answers.append(sender.put(f"/Users/{ann}", {**ANN, "active": False, "title": "x"}))
+    answers.append(sender.patch(f"/Users/{ann}", {"op": "replace", "path": "title", "value": "y"}))
+    assert {each.headers[HEADER] for each in answers} == {"accepted; reason=leaver"}
+    assert sleeps.slept == []
 
 
 def test_bulk_never_waits(sender: Any, sleeps: Sleeps) -> None:

@@ -378,3 +378,16 @@ def test_a_store_that_is_not_migrated_is_not_ready(tmp_path: Any) -> None:
     assert response.status_code == 503
     assert "migrate" in response.json["problem"]
     empty.close()
+
+
+@pytest.mark.parametrize("how", ["patch", "whole patch", "put"])
+def test_a_list_of_nothing_but_a_null_empties_no_group(sender: Any, how: str) -> None:
+    ann = sender.user("ann")["id"]
+    path = f"/Groups/{sender.group('Sales', ann)['id']}"
+    answer = {
+        "patch": lambda: sender.patch(path, {"op": "replace", "path": "members", "value": [None]}),
+        "whole patch": lambda: sender.patch(path, {"op": "replace", "value": {"members": [None]}}),
+        "put": lambda: sender.put(path, {"displayName": "Sales", "members": [None]}),
+    }[how]()
+    assert (answer.status_code, answer.json["scimType"]) == (400, "invalidValue")
+    assert sender.get(path).json["members"][0]["value"] == ann

@@ -250,3 +250,12 @@ class TestOfATenantThatWaits:
         assert (answer.status_code, answer.headers["Idempotent-Replayed"]) == (201, "true")
         assert answer.headers["SCIM-Bridge-Acknowledged"] == "accepted; reason=time"
         assert changes() == 1
+
+
+def test_a_key_under_another_condition_is_another_request(sender: Any) -> None:
+    """Whoever sends no If-Match is never told that a precondition failed."""
+    ann = sender.user("ann")["id"]
+    body = patch({"op": "replace", "path": "title", "value": "Boss"})
+    stale = sender.send("PATCH", f"/Users/{ann}", body, Idempotency_Key="k", If_Match='W/"0"')
+    again = sender.send("PATCH", f"/Users/{ann}", body, Idempotency_Key="k")
+    assert (stale.status_code, again.status_code) == (412, 422)
