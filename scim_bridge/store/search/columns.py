@@ -17,9 +17,6 @@ Expression = sa.ColumnElement[Any]
 resource, member = tables.resource, tables.member
 
 _INDEXED = {"id": "scim_id", "externalId": "external_id", "displayName": "display_key", "userName": "unique_key"}
-BY_NAME_OF_KIND = ("unique_key", "display_key")
-"""Indexed columns behind the tenant and the kind; the others stand behind the tenant, or alone."""
-
 _REQUIRED = {(USER, "scim_id"), (GROUP, "scim_id"), (USER, "unique_key"), (GROUP, "display_key")}
 _INSTANTS = {"created": resource.c.created_at, "lastModified": resource.c.modified_at}
 

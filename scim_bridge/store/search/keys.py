@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.store import prepared, tables
-from scim_bridge.store.search import columns
 from scim_bridge.store.search.columns import Expression
 
 resource, lookup, member = tables.resource, tables.lookup, tables.member
+
+_BY_NAME_OF_KIND = ("unique_key", "display_key")
+"""Indexed columns behind the tenant and the kind; the others stand behind the tenant, or alone."""
 
 _FEWEST_FIRST = ("scim_id", "unique_key", "external_id", "lookup", "display_key", "member")
 
@@ -48,7 +50,7 @@ def by_column(kind: str, name: str, operand: Expression) -> Key:
     query = sa.select(at.c.id).where(at.c[name] == operand)
     if name != "scim_id":
         query = query.where(at.c.tenant == prepared.text("tenant"))
-    if name in columns.BY_NAME_OF_KIND:
+    if name in _BY_NAME_OF_KIND:
         query = query.where(at.c.kind == kind)
     return Key(numbers=query, rank=_FEWEST_FIRST.index(name))
 

@@ -24,9 +24,7 @@ class Order:
     is_sorted: bool = False
     is_descending: bool = False
     may_miss: bool = False
-    """Some resources may have no value."""
-    has_index: bool = False
-    """An index may serve the order: all have a value, and it stands in one behind the tenant and the kind."""
+    """Some resources may have no value. Where all have one, an index may serve the order."""
 
     def terms(self, number: Expression, key: Expression | None, *, backwards: bool = False) -> list[Expression]:
         """Return the ORDER BY, the other way round for a page that is read backwards."""
@@ -62,7 +60,6 @@ def order_of(
         is_sorted=True,
         is_descending=request.sort_order == SearchRequest.SortOrder.descending,
         may_miss=any(key.may_miss for key in keys),
-        has_index=len(keys) == 1 and not keys[0].may_miss and keys[0].indexed_as in columns.BY_NAME_OF_KIND,
     )
     ordered = [
         columns.in_code_point_order(key.expression, dialect) if key.kind == "text" else key.expression for key in keys

@@ -38,15 +38,8 @@ class Part:
         """Return the number to order by; with a key, in a form that no index offers to walk in order."""
         return resource.c.id if self.key is None else resource.c.id + 0
 
-    def among_the_living(self, query: Any, *, may_follow_another_index: bool = False) -> Any:
-        """Narrow a query on `resource` to what matches."""
-        query = query.where(*self._conditions())
-        if self.key is None and not may_follow_another_index:
-            # Other indexes lead to the rows of a tenant too, but in no order in which they are stored.
-            query = query.with_hint(resource, "INDEXED BY resource_page", "sqlite")
-        return query
-
-    def _conditions(self) -> list[Expression]:
+    def conditions(self) -> list[Expression]:
+        """Return what holds for the resources that match."""
         tenant, kind = prepared.text("tenant"), sa.literal(self.kind, sa.Text)
         if self.key is None:
             own = [resource.c.tenant == tenant, resource.c.kind == kind, resource.c.deleted_at.is_(None)]
@@ -106,7 +99,7 @@ class Statements:
 
     def _count(self) -> Any:
         counts = [
-            part.among_the_living(sa.select(sa.func.count()).select_from(resource)).scalar_subquery()
+            sa.select(sa.func.count()).select_from(resource).where(*part.conditions()).scalar_subquery()
             for part in self._parts
         ]
         return sa.select(sum(counts[1:], start=counts[0]).label("total"))
@@ -147,7 +140,7 @@ class Statements:
         return rows.c.sort_key if self._order.is_sorted else None
 
     def _narrowed(self, query: Any, part: Part, cut: Cut) -> Any:
-        query = part.among_the_living(query, may_follow_another_index=self._order.has_index)
+        query = query.where(*part.conditions())
         if cut.beyond:
             query = query.where(
                 self._order.beyond(part.sort_key, backwards=cut.backwards, after_missing=cut.after_missing)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -58,6 +58,7 @@ WALKS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "the middle of who is active": ((USER,), {"filter": "active eq true", "start_index": 2_000}),
     "what has a title": ((USER, GROUP), {"filter": "title pr"}),
     "sorted by a title": ((USER,), {"sort_by": "title"}),
+    "sorted by a userName": ((USER,), {"sort_by": "userName"}),
 }
 SEARCHES = {name: (kinds, {"filter": text}) for name, (kinds, text) in LOOKUPS.items()} | LISTS | WALKS
 
@@ -87,7 +88,9 @@ Found = dict[tuple[str, str], Looked]
 
 @pytest.fixture(scope="module")
 def large(shared_store: Store) -> Store:
-    """A directory of some thousands, of whom the database knows nothing yet."""
+    """A directory of some thousands beside a small one; the database knows nothing of either yet."""
+    with shared_store.begin("small") as tx:
+        seeding.put(tx, USER, [replace(_user(number), scim_id=f"small-{number}") for number in range(40)], source="idp")
     with shared_store.begin(TENANT) as tx:
         users = seeding.put(tx, USER, [_user(number) for number in range(USERS)], source="idp")
         groups = seeding.put(tx, GROUP, [_group(number) for number in range(GROUPS)], source="idp")
@@ -100,8 +103,7 @@ def large(shared_store: Store) -> Store:
 def looked(large: Store) -> Found:
     """Every search, before and after the database has gathered statistics."""
     found = {("fresh", name): _look(large, *search) for name, search in SEARCHES.items()}
-    seeding.settle(large.engine.url.render_as_string(hide_password=False))
-    large.engine.dispose()
+    _settle(large)
     return found | {("settled", name): _look(large, *search) for name, search in SEARCHES.items()}
 
 
@@ -132,22 +134,18 @@ def test_a_list_follows_an_index(looked: Found, state: str, name: str) -> None:
 
 @pytest.mark.parametrize("state", ["fresh", "settled"])
 def test_only_the_index_of_the_living_is_walked_on_sqlite(looked: Found, state: str, large: Store) -> None:
-    """Others lead to the rows of a tenant too, but jump about in the file: ten times slower at a million."""
+    """Others lead to the rows of a tenant too, but jump about in the file; only an order by name follows its own."""
     if large.engine.dialect.name == "sqlite":
         for name in [*LISTS, *WALKS]:
-            steps = [step for plan in looked[state, name].plans for step in plan if "(tenant=?" in step]
-            assert all("resource_page" in step or "population" in step for step in steps), steps
+            steps = [step for plan in looked[state, name].plans for step in plan if "resource USING INDEX" in step]
+            wanted = "sqlite_autoindex_resource_2" if name == "sorted by a userName" else "resource_page"
+            assert steps, name
+            assert all(wanted in step for step in steps), (name, steps)
 
 
-def test_skipping_to_the_middle_can_do_with_an_index_alone(large: Store) -> None:
-    """Whether PostgreSQL does is its choice, by what its last VACUUM saw; so it is given no other."""
+def test_skipping_to_the_middle_reads_an_index_alone(looked: Found, large: Store) -> None:
     is_postgres = large.engine.dialect.name == "postgresql"
-    with large.begin(TENANT, write=False) as tx:
-        for other in ("seqscan", "indexscan", "bitmapscan") if is_postgres else ():
-            tx.connection.exec_driver_sql(f"SET LOCAL enable_{other} = off")
-        stop = _listen(tx.connection)
-        pages.find(tx, [(USER, MODELS[USER])], search_request(USER, count=10, start_index=2_000))
-        steps = _plan_of(tx.connection, stop()[0])
+    steps = looked["settled", "the middle"].plans[0]
     # SQLite reads no row behind an index before something else of the row is asked for.
     wanted = "Index Only Scan using resource_page" if is_postgres else "SEARCH resource USING INDEX resource_page"
     assert any(wanted in step for step in steps), steps
@@ -166,6 +164,21 @@ def test_skipping_to_the_middle_can_do_with_an_index_alone(large: Store) -> None
 def test_what_no_index_helps_with_is_ended(large: Store, values: dict[str, Any]) -> None:
     with pytest.raises(StatementTimedOut), large.begin(TENANT, write=False, statement_timeout_s=0.001) as tx:
         pages.find(tx, [(USER, MODELS[USER])], search_request(USER, count=10, **values))
+
+
+def _settle(store: Store) -> None:
+    """Let the database gather statistics, and PostgreSQL see that everybody sees its rows."""
+    for _ in range(50):
+        seeding.settle(store.engine.url.render_as_string(hide_password=False))
+        store.engine.dispose()
+        with store.begin(TENANT, write=False) as tx:
+            if tx.dialect == "sqlite":
+                return
+            # A VACUUM leaves that out while another, such as the server's own, still looks at the database.
+            pages_seen = sa.text("SELECT relallvisible FROM pg_class WHERE relname = 'resource'")
+            if tx.connection.execute(pages_seen).scalar_one() > 0:
+                return
+    pytest.fail("VACUUM never got through")
 
 
 def _user(number: int) -> Seed:
