@@ -32,7 +32,7 @@ from scim2_server.service import BULK_SUCCESS_STATUS, ScimService, scim_exceptio
 from scim2_server.utils import parametrize
 
 from scim_bridge.domain.resources import GROUP, USER, User, describe_service
-from scim_bridge.intake.scim import bounds, filter_text, patches, payloads, shown, tolerances
+from scim_bridge.intake.scim import bounds, filter_text, messages, patches, payloads, shown, tolerances
 from scim_bridge.intake.scim import parameters as asked
 from scim_bridge.intake.scim.answers import TextResponse
 from scim_bridge.intake.scim.shown import Shown
@@ -93,6 +93,7 @@ class BridgeService(ScimService):
     def __init__(self, settings: WebSettings, *, secret: bytes) -> None:
         """Announce what the settings allow. `secret` seals the cursors; every process needs the same."""
         super().__init__(describe_service(announced(settings), tolerances.POLICY), secret=secret)
+        self._messages = messages.made_for(self.get_models())
         self._max_body_bytes = settings.max_body_bytes
         self._most_in_bulk = settings.bulk_max_operations
         self._most_operations = max(settings.bulk_max_operations, bounds.MAX_OPERATIONS)
