@@ -53,7 +53,7 @@ _WHERE = (
         "--dir",
         "parent",
         type=click.Path(path_type=Path),
-        help="Where the databases are kept meanwhile; a million users take about 4 GB. Else the temporary folder.",
+        help="Where the databases are kept meanwhile; a million users take about 5 GB. Else the temporary folder.",
     ),
     click.option("--seed", type=int, help="Who is asked for; printed when not given."),
 )
