@@ -91,7 +91,8 @@ def text_of(shown: Shown, *, base_url: str, parameters: ResponseParameters[Any] 
     located = stored.text.replace('"$ref":"Users/', f'"$ref":"{base}/Users/')
     memberships = ""
     if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
-        each = ",".join(compact_json(_membership(stored.kind, end, base_url)) for end in shown.memberships)
+        shown_end = _member_text if stored.kind == GROUP else _group_text
+        each = ",".join([shown_end(end, base) for end in shown.memberships])
         memberships = f',"{MEMBERSHIPS[stored.kind]}":[{each}]'
     meta = (
         f'{{"resourceType":"{stored.kind}","created":"{to_iso(stored.created_at)}",'
@@ -158,6 +159,18 @@ def _membership(kind: str, end: Membership, base_url: str | None) -> dict[str, A
     if kind == USER:
         shown["display"] = json.loads(end.document).get("displayName", "")
     return {**shown, "type": type_}
+
+
+def _member_text(end: Membership, base: str) -> str:
+    return f'{{"value":"{end.scim_id}","$ref":"{base}/{ENDPOINTS[USER]}/{end.scim_id}","type":"{USER}"}}'
+
+
+@lru_cache(maxsize=1024)
+def _group_text(end: Membership, base: str) -> str:
+    """Return a group as its members show it. Many people of a page are in the same groups."""
+    display = compact_json(json.loads(end.document).get("displayName", ""))
+    reference = f"{base}/{ENDPOINTS[GROUP]}/{end.scim_id}"
+    return f'{{"value":"{end.scim_id}","$ref":"{reference}","display":{display},"type":"direct"}}'
 
 
 def _standing(each: Standing) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""The text that senders get says what the document says, member by member."""
+
+import json
+
+import pytest
+
+from scim_bridge.domain.resources import GROUP, USER
+from scim_bridge.intake.scim import shown
+from scim_bridge.intake.scim.shown import Shown
+from scim_bridge.store.directory import Stored
+from scim_bridge.store.members import Membership
+
+BASE = 'https://front"door.example/scim/v2'
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        (USER, None),
+        (USER, []),
+        (USER, [Membership(scim_id="g1", document='{"displayName":"Sales \\"ä\\u0001 & more"}')]),
+        (USER, [Membership(scim_id="g1", document="{}"), Membership(scim_id="g2", document='{"displayName":"x"}')]),
+        (GROUP, None),
+        (GROUP, []),
+        (GROUP, [Membership(scim_id=f"u{number}", document="") for number in range(3)]),
+    ],
+)
+def test_the_text_is_the_document(kind: str, ends: list[Membership] | None) -> None:
+    stored = Stored(
+        id=1,
+        scim_id="r1",
+        kind=kind,
+        text='{"schemas":["a"],"displayName":"\\"$ref\\":\\"Users/\\"","manager":{"value":"m","$ref":"https://x/Users/m"}}',
+        version=3,
+        active=True,
+        created_at=1_700_000_000_000,
+        modified_at=1_700_000_000_001,
+    )
+    resource = Shown(stored=stored, memberships=ends)
+    assert json.loads(shown.text_of(resource, base_url=BASE)) == shown.document_of(resource, base_url=BASE)
