@@ -18,6 +18,10 @@ Row = Any
 """A named tuple of the columns that a statement gives."""
 
 
+_LONG_LIST = 1_000
+"""Characters of a parameter from which on it is taken for a long list; a hundred numbers or thirty ids."""
+
+
 class Prepared:
     """A statement with named parameters (`sa.bindparam`), built from the dialect's name when it is first run.
 
@@ -34,7 +38,7 @@ class Prepared:
         """Execute the statement and return all rows."""
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
         with _cursor(tx, ready.text) as cursor:
-            cursor.execute(ready.text, ready.arguments(values))
+            cursor.execute(ready.text, ready.arguments(values), **ready.options(values))
             if ready.row is None:
                 ready.row = _row_type([column[0] for column in cursor.description])
             # SQLite does most of its work here, so this too may run into the time limit.
@@ -49,7 +53,7 @@ class Prepared:
         """Execute a statement that gives no rows, and return how many it touched."""
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
         with _cursor(tx, ready.text) as cursor:
-            cursor.execute(ready.text, ready.arguments(values))
+            cursor.execute(ready.text, ready.arguments(values), **ready.options(values))
             return int(cursor.rowcount)
 
     def run_many(self, tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -64,7 +68,7 @@ class Prepared:
         statement: Any = self._build(tx.dialect)
         compiled = statement.compile(dialect=tx.connection.dialect)
         order = tuple(compiled.positiontup) if compiled.positional else None
-        ready = _Ready(str(compiled), order, compiled.construct_params(_check=False))
+        ready = _Ready(str(compiled), order, compiled.construct_params(_check=False), plans_once=order is None)
         self._ready[tx.dialect] = ready
         return ready
 
@@ -72,11 +76,22 @@ class Prepared:
 class _Ready:
     """A statement as one driver takes it."""
 
-    def __init__(self, text: str, order: Sequence[str] | None, constants: Mapping[str, Any]) -> None:
+    def __init__(
+        self, text: str, order: Sequence[str] | None, constants: Mapping[str, Any], *, plans_once: bool
+    ) -> None:
         self.text = text
+        self._plans_once = plans_once
         self.row: Callable[[Any], Row] | None = None
         self._order = order
         self._constants = constants
+
+    def options(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what else PostgreSQL's driver is told: a statement with a long list is planned for that list.
+
+        What is run often is planned once, for lists of about ten. With thousands such a plan compares each with each.
+        """
+        is_long = any(isinstance(value, str) and len(value) > _LONG_LIST for value in values.values())
+        return {"prepare": False} if self._plans_once and is_long else {}
 
     def arguments(self, values: Mapping[str, Any]) -> Any:
         """Return the values as the driver takes them: by name, or in the order of the text."""
