@@ -43,15 +43,18 @@ class Operands:
 
     def text(self, node: Comparison, binding: AttributeBinding) -> sa.BindParameter[str]:
         """Return the parameter for a text in the form that the folded document holds."""
-        return prepared.text(self._add(node, lambda value: _folded(binding, coerced(binding, value, node.op))))
+        op = node.op  # And no more of the node: its value is somebody's, and what is made here is kept.
+        return prepared.text(self._add(node, lambda value: _folded(binding, coerced(binding, value, op))))
 
     def instant(self, node: Comparison, binding: AttributeBinding) -> sa.BindParameter[int]:
         """Return the parameter for a moment, in microseconds: a filter may be finer than the milliseconds we keep."""
-        return prepared.number(self._add(node, lambda value: _micros(coerced(binding, value, node.op))))
+        op = node.op
+        return prepared.number(self._add(node, lambda value: _micros(coerced(binding, value, op))))
 
     def flag(self, node: Comparison, binding: AttributeBinding) -> sa.BindParameter[int]:
         """Return the parameter for a truth, 0 or 1."""
-        return prepared.number(self._add(node, lambda value: int(coerced(binding, value, node.op))))
+        op = node.op
+        return prepared.number(self._add(node, lambda value: int(coerced(binding, value, op))))
 
     def _add(self, node: Comparison, read: Callable[[Any], str | int]) -> str:
         name = f"operand_{len(self.found)}"

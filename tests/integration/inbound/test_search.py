@@ -67,7 +67,7 @@ def ids_of(page: pages.Page) -> list[str]:
     return [each.scim_id for each in page.resources]
 
 
-@tried(100)
+@tried(70)
 @given(data=st.data())
 def test_a_filter_finds_whom_the_library_matches(
     shared_store: Store, directories: dict[int, list[Any]], data: st.DataObject
@@ -102,7 +102,7 @@ def test_a_page_is_the_library_s_order_cut_out(
     assert (ids_of(page), page.total) == (wanted[request.start_index_0 : request.stop_index_0], len(wanted))
 
 
-@tried(40)
+@tried(30)
 @given(data=st.data())
 def test_cursors_lead_through_the_library_s_order_forth_and_back(
     shared_store: Store, directories: dict[int, list[Any]], data: st.DataObject
