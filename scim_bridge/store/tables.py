@@ -60,7 +60,7 @@ resource = Table(
         "resource_page",
         "tenant",
         "kind",
-        "id",
+        *("id", "active"),
         sqlite_where=text("deleted_at IS NULL"),
         postgresql_where=text("deleted_at IS NULL"),
     ),

@@ -47,10 +47,13 @@ def scim_exception(exception: SCIMException) -> Response:
 
 
 def unavailable(exception: Exception) -> Response:
-    """Return the answer when the store cannot be reached: nothing was recorded, try again."""
+    """Return the answer when the store is busy or cannot be reached: nothing was recorded, try again."""
     _log.error("store_unavailable", reason=str(exception), correlation_id=g.get("correlation_id"))
     response = answer(
-        Error(status=503, detail=f"The directory cannot be reached. Nothing was recorded; retry in {RETRY_AFTER_S} s.")
+        Error(
+            status=503,
+            detail=f"The directory is busy or cannot be reached. Nothing was recorded; retry in {RETRY_AFTER_S} s.",
+        )
     )
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

@@ -32,8 +32,9 @@ MAX_PATH = 8_000
 MAX_SELECTION = 100_000
 """Characters of all paths of a PATCH that hold a filter."""
 
-MAX_COMPARISONS = 20_000
-"""Comparisons that a PATCH makes: for each term of a path's filter, every value that the attribute has is read."""
+MAX_COMPARISONS = 5_000
+"""Comparisons that the patches of one request make: for each term of a path's filter, every value of the attribute is
+read. A thousand take a quarter of a second, in which others wait to write."""
 
 MAX_NAMES = 500
 """Names in `attributes` or `excludedAttributes`."""
@@ -123,11 +124,11 @@ def check_names(names: Any) -> None:
         raise InvalidValueException(detail=f"More than {MAX_NAMES} attributes are named")
 
 
-def check_comparisons(patch: "PatchOp[Any]", resource: Resource[Any]) -> None:
-    """Refuse a patch that looks at too many values of a resource too often.
+def check_comparisons(patch: "PatchOp[Any]", resource: Resource[Any], *, made: int = 0) -> int:
+    """Return how many values of a resource a patch compares; refuse one that does so too often.
 
     Raises:
-        PayloadTooLargeException: it makes more than MAX_COMPARISONS comparisons.
+        PayloadTooLargeException: with those that the request `made` before, there are more than MAX_COMPARISONS.
     """
     sizes: dict[str, int] = {}
     comparisons = 0
@@ -141,10 +142,11 @@ def check_comparisons(patch: "PatchOp[Any]", resource: Resource[Any]) -> None:
             comparisons += sizes[name] * (1 + len(_JOINTS.findall(str(operation.path))))
         else:
             comparisons += sizes[name] // _PLAIN_WEIGHT
-    if comparisons > MAX_COMPARISONS:
+    if made + comparisons > MAX_COMPARISONS:
         raise PayloadTooLargeException(
             detail="The PATCH compares too many values. Send its operations in several, or replace the attribute."
         )
+    return comparisons
 
 
 def _added(operation: "PatchOperation[Any]") -> int:

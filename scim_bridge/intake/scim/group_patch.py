@@ -22,6 +22,7 @@ _SELECT_BY_VALUE = 'Select members by their value, as in members[value eq "2819c
 _PLAIN_PATH = re.compile(
     f'(?:{re.escape(CORE_GROUP)}:)?members(?:\\[ *value +eq +"(?P<id>[^"\\\\]+)" *\\])?', re.IGNORECASE
 )
+_PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:patchop"
 _HOW = {"add": Membership.ADD, "replace": Membership.ONLY}
 
 
@@ -43,24 +44,29 @@ def split(patch: "PatchOp[Any]") -> tuple[list[MemberEdit], "PatchOp[Any] | None
     return edits, patch.model_copy(update={"operations": rest}) if rest else None
 
 
-def plain_edits(payload: Any) -> list[MemberEdit] | None:
-    """Return the edits of a tolerated PatchOp message that changes members and nothing else; None for any other.
+def parted(payload: Any) -> tuple[list[MemberEdit], list[Any]]:
+    """Return the edits of the plain operations on members in a tolerated PatchOp message, and all other operations.
 
-    A plain one needs no model to be read: identity providers send thousands of them.
+    A plain one needs no model to be read: identity providers send thousands of them. Of a message that is none, every
+    operation is another.
 
     Raises:
         InvalidValueException: a member has no value.
     """
     operations = payload.get("Operations") if isinstance(payload, dict) else None
-    if not isinstance(operations, list) or not operations or "schemas" not in payload:
-        return None
-    edits: list[MemberEdit] = []
+    schemas = payload.get("schemas") if isinstance(payload, dict) else None
+    if not isinstance(operations, list):
+        return [], []
+    if not isinstance(schemas, list) or _PATCH_OP not in [str(urn).lower() for urn in schemas]:
+        return [], operations
+    edits, others = list[MemberEdit](), list[Any]()
     for operation in operations:
         edit = _plain_edit(operation) if isinstance(operation, dict) else None
         if edit is None:
-            return None
-        edits.append(edit)
-    return edits
+            others.append(operation)
+        else:
+            edits.append(edit)
+    return edits, others
 
 
 def _plain_edit(operation: dict[str, Any]) -> MemberEdit | None:

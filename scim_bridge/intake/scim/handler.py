@@ -36,6 +36,7 @@ class BridgeHandler(ScimHandler):
     def __init__(self, service: BridgeService, storage: DirectoryStorage) -> None:
         """Bind the protocol to one request's storage."""
         super().__init__(service, storage)
+        self._comparisons = 0
 
     def create(self, request: ScimRequest) -> ScimResponse:
         """Create a resource (RFC 7644 section 3.3)."""
@@ -157,9 +158,14 @@ class BridgeHandler(ScimHandler):
         if kind == USER:
             return [], self.service.read_patch(resource_type, request.body, content_type)
         payload = self.service.decode_patch(kind, request.body, content_type)
-        edits = group_patch.plain_edits(payload)
-        if edits is not None:
+        edits, others = group_patch.parted(payload)
+        if edits and not others:
             return edits, None
+        if edits:
+            more, rest = group_patch.split(self.service.check_patch(resource_type, {**payload, "Operations": others}))
+            if not more:
+                return edits, rest
+        # Edits of members count in the order in which they stand.
         return group_patch.split(self.service.check_patch(resource_type, payload))
 
     def _replace(self, kind: str, resource_id: str, replacement: Resource[Any], conditions: Conditions) -> Stored:
@@ -189,7 +195,7 @@ class BridgeHandler(ScimHandler):
         patched = None
         if patch is not None:
             resource = shown.model_of(Shown(stored=stored))
-            bounds.check_comparisons(patch, resource)
+            self._comparisons += bounds.check_comparisons(patch, resource, made=self._comparisons)
             patched = resource if _applies(patch, resource) else None
             bounds.check_result(resource)
         return self.storage.change(stored, patched, member_edits=edits)

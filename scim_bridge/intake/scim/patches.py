@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scim2_models import InvalidPathException
+
 from scim_bridge.intake.scim import filter_text, tolerances
 from scim_bridge.intake.scim.attributes import MANAGER, Attribute, core_schema, schemas_of
 
@@ -86,6 +88,9 @@ def _at_path(kind: str, operation: dict[str, Any], path: Any) -> Iterator[Any]:
         return
     if attribute.name == "password" or _says_nothing(operation, attribute):
         return
+    if attribute.name == "active" and rest:
+        # What is unknown is passed over, but nobody must believe that a leaver was heard.
+        raise InvalidPathException(detail=f"active has no parts; the path {path[:100]!r} must be 'active'")
     if attribute.urn != core_schema(kind):
         path = f"{attribute.urn}:{attribute.name}{rest}"
     if f"{attribute.urn}:{attribute.name}" == MANAGER:

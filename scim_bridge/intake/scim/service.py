@@ -41,6 +41,7 @@ from scim_bridge.store.engine import compact_json
 from scim_bridge.store.search.pages import Page
 
 LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+_ROOT = "/scim/v2/"
 CURSOR_TIMEOUT_S = 3600
 DEFAULT_PAGE = 100
 
@@ -186,8 +187,11 @@ class BridgeService(ScimService):
             return operation
         method = operation.get("method")
         operation = {**operation, "method": method.upper()} if isinstance(method, str) else operation
-        path = str(operation.get("path") or "").strip("/").split("/")[0]
-        resource_type = self.get_resource_type_by_endpoint(path)
+        path = operation.get("path")
+        if isinstance(path, str) and path:
+            # As over HTTP, a slash at the end is nothing; and a location that we gave out names its resource here too.
+            path = operation["path"] = f"/{path.rpartition(_ROOT)[2].strip('/')}"
+        resource_type = self.get_resource_type_by_endpoint(str(path or "").strip("/").split("/")[0])
         if resource_type is None or not isinstance(operation.get("data"), dict):
             return operation
         tolerate = self._tolerate_patch if operation.get("method") == "PATCH" else tolerances.tolerate_resource

@@ -391,3 +391,28 @@ def test_a_list_of_nothing_but_a_null_empties_no_group(sender: Any, how: str) ->
     }[how]()
     assert (answer.status_code, answer.json["scimType"]) == (400, "invalidValue")
     assert sender.get(path).json["members"][0]["value"] == ann
+
+
+@pytest.mark.parametrize("path", ["active.value", "active.primary"])
+def test_a_status_at_a_path_that_is_none_is_refused(sender: Any, path: str) -> None:
+    """Unknown attributes are passed over, but nobody may believe that a leaver was heard."""
+    ann = sender.user("ann")["id"]
+    answer = sender.patch(f"/Users/{ann}", {"op": "replace", "path": path, "value": False})
+    assert (answer.status_code, answer.json["scimType"]) == (400, "invalidPath")
+
+
+def test_a_group_is_renamed_beside_more_members_than_a_patch_may_hold_otherwise(sender: Any) -> None:
+    ann = sender.user("ann")["id"]
+    path = f"/Groups/{sender.group('Sales')['id']}"
+    joins = [{"op": "add", "path": "members", "value": [{"value": ann}]}] * 1001
+    assert sender.patch(path, *joins, {"op": "replace", "value": {"displayName": "Sellers"}}).status_code == 204
+    shown = sender.get(path).json
+    assert (shown["displayName"], [each["value"] for each in shown["members"]]) == ("Sellers", [ann])
+
+
+@pytest.mark.parametrize("schemas", [["urn:nonsense"], "x"])
+def test_what_is_no_patch_is_refused_also_when_it_only_concerns_members(sender: Any, schemas: Any) -> None:
+    ann = sender.user("ann")["id"]
+    path = f"/Groups/{sender.group('Sales')['id']}"
+    message = {"schemas": schemas, "Operations": [{"op": "add", "path": "members", "value": [{"value": ann}]}]}
+    assert sender.send("PATCH", path, message).status_code == 400

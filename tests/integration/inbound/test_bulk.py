@@ -238,3 +238,14 @@ def test_passwords_are_dropped_in_bulk_too(sender: Any, shared_store: Any) -> No
         for table in ("resource", "change", "lookup"):
             rows = tx.connection.exec_driver_sql(f'SELECT * FROM "{table}"').all()
             assert not any("horse" in str(row) for row in rows)
+
+
+@pytest.mark.parametrize("spelling", ["/Users/{id}/", "Users/{id}", "/scim/v2/Users/{id}", "{location}"])
+def test_a_leaver_is_heard_however_their_path_is_spelled(sender: Any, spelling: str) -> None:
+    ann = sender.user("ann")
+    path = spelling.format(id=ann["id"], location=ann["meta"]["location"])
+    change = {"op": "replace", "path": "active", "value": False}
+    data = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [change]}
+    answer = sender.post("/Bulk", {"Operations": [{"method": "PATCH", "path": path, "data": data}]})
+    assert answer.json["Operations"][0]["status"] == "200"
+    assert sender.get(f"/Users/{ann['id']}").json["active"] is False

@@ -145,7 +145,7 @@ def test_limits_that_are_no_settings_are_told() -> None:
         ),
         "characters of a path": (bounds.MAX_PATH, 400),
         "characters of the paths of a PATCH that hold a filter": (bounds.MAX_SELECTION, 413),
-        "comparisons of a PATCH: for each term of a path's filter, the values that the attribute has": (
+        "comparisons of a request's patches: for each term of a path's filter, the values of the attribute": (
             bounds.MAX_COMPARISONS,
             413,
         ),

@@ -59,7 +59,7 @@ def _index_the_living() -> None:
     op.create_index(
         "resource_page",
         "resource",
-        ["tenant", "kind", "id"],
+        ["tenant", "kind", "id", "active"],
         unique=False,
         sqlite_where=sa.text("deleted_at IS NULL"),
         postgresql_where=sa.text("deleted_at IS NULL"),
