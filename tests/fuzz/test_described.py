@@ -42,10 +42,10 @@ def test_every_answer_is_one_that_is_described(door: WatchedDoor, effort: Effort
     operations = [each.ok() for each in schema.get_all_operations()]
     weights = [_weight(each) for each in operations]
     for operation, weight in zip(operations, weights, strict=True):
-        times = -(-effort.share(560) * weight // sum(weights))
+        times = -(-effort.share(380) * weight // sum(weights))
         Drawn(door, effort).run(_requests(operation), _make, times=times)
         door.begin_shift()
-    assert door.requests >= effort.share(560)
+    assert door.requests >= effort.share(380)
     assert door.statuses[200] + door.statuses[201] + door.statuses[204] > door.requests / 8, door.statuses
 
 

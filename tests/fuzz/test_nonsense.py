@@ -47,7 +47,7 @@ def test_no_body_is_half_applied(door: WatchedDoor, drawn: Drawn, effort: Effort
         text = door.place(body.decode("utf-8", "surrogateescape"), number).encode("utf-8", "surrogateescape")
         door.send(method, door.place(path, number), text, **conditions)
 
-    drawn.run(st.tuples(bodies, st.integers(0, 3), _CONDITIONS), make, times=effort.share(720))
+    drawn.run(st.tuples(bodies, st.integers(0, 3), _CONDITIONS), make, times=effort.share(780))
     accepted = sum(count for status, count in door.statuses.items() if status < 300)
     assert accepted > door.requests / 8, f"so little is accepted that little is tried: {door.statuses}"
 
@@ -68,7 +68,7 @@ def test_no_search_fails(door: WatchedDoor, drawn: Drawn, effort: Effort) -> Non
         else:
             door.send("GET", door.place(path), query={name: _sendable(value) for name, value in asked.items()})
 
-    drawn.run(searches, make, times=effort.share(360))
+    drawn.run(searches, make, times=effort.share(420))
     assert door.statuses[200] > door.requests / 8, f"so little is found that little is tried: {door.statuses}"
 
 
@@ -85,7 +85,7 @@ def test_no_patch_is_half_applied(door: WatchedDoor, drawn: Drawn, effort: Effor
         text = door.place(body.decode("utf-8", "surrogateescape"), number).encode("utf-8", "surrogateescape")
         door.send("PATCH", door.place(path, number), text, **conditions)
 
-    drawn.run(patches, make, times=effort.share(360))
+    drawn.run(patches, make, times=effort.share(420))
     accepted = door.statuses[200] + door.statuses[204]
     assert accepted > door.requests / 8, f"so little is accepted that little is tried: {door.statuses}"
 

@@ -128,7 +128,7 @@ def test_a_large_group_owes_each_member_once_in_few_statements(
 def test_a_large_group_that_no_target_maps_owes_nothing(
     sender: Any, shared_store: Store, people: list[str], counted: Any
 ) -> None:
-    group = sender.group("Other", *people)["id"]
+    group = sender.group("Other", *people[:SMALL])["id"]
     for method, body in (("PUT", {"displayName": "Another"}), ("DELETE", None)):
         with counted() as made:
             assert sender.send(method, f"/Groups/{group}", body).status_code < 300

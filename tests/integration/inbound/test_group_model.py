@@ -272,7 +272,7 @@ def _step(
 
 @pytest.fixture
 def histories(request: pytest.FixtureRequest, effort: Effort) -> int:
-    short = 5 if "postgresql" in request.node.name else 14
+    short = 4 if "postgresql" in request.node.name else 10
     return short * 10 if effort.is_long else short
 
 
