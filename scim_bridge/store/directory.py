@@ -114,10 +114,14 @@ def lock_named(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str,
 
 
 def _numbers(dialect: str) -> sa.Select[Any]:
+    # Having no statistics, SQLite would walk through the index of the living rather than look a few ids up. What is
+    # compared with an expression uses no index.
+    kind = resource.c.kind if dialect == "postgresql" else sa.func.coalesce(resource.c.kind, "")
+    tenant = resource.c.tenant if dialect == "postgresql" else sa.func.coalesce(resource.c.tenant, "")
     return sa.select(resource.c.scim_id, resource.c.id).where(
         sets.among(resource.c.scim_id, sets.texts_in(prepared.text("scim_ids"), dialect=dialect, name="named")),
-        resource.c.tenant == prepared.text("tenant"),
-        resource.c.kind == prepared.text("kind"),
+        tenant == prepared.text("tenant"),
+        kind == prepared.text("kind"),
         resource.c.deleted_at.is_(None),
     )
 

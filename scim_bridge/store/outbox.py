@@ -42,15 +42,15 @@ def owe(
 
 
 def _supersede(dialect: str) -> sa.Executable:
+    lanes = sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")
+    resources = sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources")
+    # In pairs: of two lists SQLite would take the index of all that the resource ever had.
+    pairs = sa.select(lanes.c.id, resources.c.id).select_from(lanes.join(resources, sa.true()))
     return (
         sa.update(operation)
         .where(
             operation.c.state == sa.text("'waiting'"),
-            sets.among(operation.c.lane_id, sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")),
-            sets.among(
-                operation.c.resource_id,
-                sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources"),
-            ),
+            sa.tuple_(operation.c.lane_id, operation.c.resource_id).in_(pairs),
         )
         .values(seals.sealed(operation, {"state": State.SUPERSEDED.value}, dialect=dialect))
         .returning(operation.c.id, operation.c.priority)
