@@ -52,7 +52,7 @@ _WHERE = (
     click.option(
         "--dir",
         "parent",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, resolve_path=True),
         help="Where the databases are kept meanwhile; a million users take about 5 GB. Else the temporary folder.",
     ),
     click.option("--seed", type=int, help="Who is asked for; printed when not given."),

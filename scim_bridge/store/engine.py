@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from scim_bridge.domain.instants import Clock, Millis
+from scim_bridge.errors import UsageError
 from scim_bridge.store import locking
 from scim_bridge.store.tenancy import APP_ROLE
 
@@ -171,14 +172,17 @@ def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Eng
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    engine = sa.create_engine(
-        parsed,
-        hide_parameters=True,
-        pool_size=pool_size,
-        max_overflow=pool_size * 4,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 5},
-    )
+    try:
+        engine = sa.create_engine(
+            parsed,
+            hide_parameters=True,
+            pool_size=pool_size,
+            max_overflow=pool_size * 4,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+        )
+    except ModuleNotFoundError:
+        raise UsageError("PostgreSQL needs its driver: pip install 'scim-bridge[postgres]'") from None
     if not as_owner:
         event.listen(engine, "connect", _become_app_role)
     return engine
