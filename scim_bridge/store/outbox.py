@@ -44,14 +44,14 @@ def owe(
 def _supersede(dialect: str) -> sa.Executable:
     lanes = sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")
     resources = sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources")
-    # In pairs: of two lists SQLite would take the index of all that the resource ever had.
-    pairs = sa.select(lanes.c.id, resources.c.id).select_from(lanes.join(resources, sa.true()))
+    owed = [sets.among(operation.c.lane_id, lanes), sets.among(operation.c.resource_id, resources)]
+    if dialect == "sqlite":
+        # In pairs: of two lists it would take the index of all that the resource ever had.
+        pairs = sa.select(lanes.c.id, resources.c.id).select_from(lanes.join(resources, sa.true()))
+        owed = [sa.tuple_(operation.c.lane_id, operation.c.resource_id).in_(pairs)]
     return (
         sa.update(operation)
-        .where(
-            operation.c.state == sa.text("'waiting'"),
-            sa.tuple_(operation.c.lane_id, operation.c.resource_id).in_(pairs),
-        )
+        .where(operation.c.state == sa.text("'waiting'"), *owed)
         .values(seals.sealed(operation, {"state": State.SUPERSEDED.value}, dialect=dialect))
         .returning(operation.c.id, operation.c.priority)
     )

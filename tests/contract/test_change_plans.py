@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from conftest import FakeClock
 
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.recording.edits import MemberEdit, Membership
@@ -55,7 +54,7 @@ EDITS: dict[str, Edit] = {
 
 
 @pytest.fixture
-def store(sqlite_url: str, clock: FakeClock) -> Iterator[Store]:
+def store(sqlite_url: str, clock: Callable[[], int]) -> Iterator[Store]:
     opened = Store.open(sqlite_url, clock=clock)
     yield opened
     opened.close()
