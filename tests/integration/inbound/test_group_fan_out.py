@@ -19,7 +19,7 @@ from scim_bridge.store.verify import verify_ledger
 
 LARGE, SMALL = 5_000, 5
 MOST_STATEMENTS = 25
-SLOWEST_S = 3.0
+SLOWEST_S = 5.0
 
 
 @pytest.fixture
