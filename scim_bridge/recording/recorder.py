@@ -59,7 +59,7 @@ class Recorder:
             joining = [MemberEdit(Membership.ADD, tuple(member_ids))]
             numbers = self._lock_members(stored, joining, is_renamed=False)
             joined, _ = self._edit_members(stored, joining, numbers)
-        owed = self._owing.for_user(None, document) if kind == USER else self._owing.for_group("", _name(document))
+        owed = self._owing.for_user(None, document) if kind == USER else self._owing.for_group("", name_of(document))
         number = self._record(
             stored, "create", owed, affected=joined, attributes=edits.touched({}, document), joined=len(joined)
         )
@@ -76,7 +76,7 @@ class Recorder:
         """
         before = stored.document
         document = before if document is None else _complete(stored.kind, document)
-        is_renamed = stored.kind == GROUP and _name(before) != _name(document)
+        is_renamed = stored.kind == GROUP and name_of(before) != name_of(document)
         joined, left = list[int](), list[int]()
         if stored.kind == GROUP and (member_edits or is_renamed):
             numbers = self._lock_members(stored, member_edits, is_renamed=is_renamed)
@@ -105,14 +105,14 @@ class Recorder:
         else:
             directory.lock_rows(self._tx, members.users_of(self._tx, stored.id))
             affected = members.remove_all(self._tx, stored.id)
-            owed = self._owing.for_group(_name(stored.document), "")
+            owed = self._owing.for_group(name_of(stored.document), "")
         number = self._record(stored, "delete", owed, affected=affected, attributes=[], left=len(affected))
         directory.bury(self._tx, stored, version=number)
 
     def _owed_for_group(
         self, stored: Stored, document: Document, *, changed: list[int]
     ) -> tuple[owing.Owed, list[int]]:
-        before, after = _name(stored.document), _name(document)
+        before, after = name_of(stored.document), name_of(document)
         if before == after and not changed:
             return owing.NOTHING, []
         owed = self._owing.for_group(before, after)
@@ -172,9 +172,6 @@ class Recorder:
         left: int = 0,
     ) -> int:
         """Append the change and its operations, and return the change's number."""
-        request: dict[str, Any] = {"kind": stored.kind, "attributes": list(attributes)}
-        if joined or left:
-            request["members"] = {"joined": joined, "left": left}
         lanes = len(owed.lanes)
         number = ledger.append_change(
             self._tx,
@@ -184,7 +181,7 @@ class Recorder:
             source=self._origin.source,
             token_id=self._origin.token_id,
             correlation_id=self._origin.correlation_id,
-            request=compact_json(request),
+            request=request_text(stored.kind, attributes=attributes, joined=joined, left=left),
             owed=lanes * (1 + len(affected)),
         )
         for priority, lane_ids in owed.by_priority().items():
@@ -196,7 +193,16 @@ class Recorder:
         return number
 
 
-def _name(document: Document) -> str:
+def request_text(kind: str, *, attributes: Sequence[str] = (), joined: int = 0, left: int = 0) -> str:
+    """Return what the books say about an edit, as JSON: which attributes it touched and how many members, no values."""
+    request: dict[str, Any] = {"kind": kind, "attributes": list(attributes)}
+    if joined or left:
+        request["members"] = {"joined": joined, "left": left}
+    return compact_json(request)
+
+
+def name_of(document: Document) -> str:
+    """Return the name of a group, empty where it has none."""
     return str(document.get("displayName", ""))
 
 

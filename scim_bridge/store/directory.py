@@ -113,7 +113,8 @@ def lock_named(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str,
     return {row.scim_id: row.id for row in rows}
 
 
-def _numbers(dialect: str) -> sa.Select[Any]:
+def select_named(dialect: str) -> sa.Select[Any]:
+    """Return the query for scim_id and id of living resources: of the `kind`, among the packed list `scim_ids`."""
     # Having no statistics, SQLite would walk through the index of the living rather than look a few ids up. What is
     # compared with an expression uses no index.
     kind = resource.c.kind if dialect == "postgresql" else sa.func.coalesce(resource.c.kind, "")
@@ -126,9 +127,9 @@ def _numbers(dialect: str) -> sa.Select[Any]:
     )
 
 
-_NUMBERS = Prepared(_numbers)
+_NUMBERS = Prepared(select_named)
 _NUMBERS_LOCKED = Prepared(
-    lambda dialect: _numbers(dialect).order_by(resource.c.id).with_for_update(of=resource, key_share=True)
+    lambda dialect: select_named(dialect).order_by(resource.c.id).with_for_update(of=resource, key_share=True)
 )
 
 
@@ -212,7 +213,7 @@ def update(tx: Transaction, stored: Stored, *, document: Mapping[str, Any], vers
 def touch(tx: Transaction, stored: Stored, *, version: int, modify: bool = True) -> Stored:
     """Give a resource a new version; `modify` moves lastModified along."""
     modified_at = max(tx.now, stored.modified_at) if modify else stored.modified_at
-    _TOUCH.run(tx, number=stored.id, version=version, modified_at=modified_at)
+    _TOUCH.send(tx, number=stored.id, version=version, modified_at=modified_at)
     return replace(stored, version=version, modified_at=modified_at)
 
 

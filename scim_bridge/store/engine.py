@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.errors import UsageError
-from scim_bridge.store import locking
+from scim_bridge.store import drivers, locking
 from scim_bridge.store.tenancy import APP_ROLE
 
 ALL_TENANTS = "*"
@@ -26,8 +27,8 @@ ALL_TENANTS = "*"
 
 _ONE_WAITING = "operation_one_waiting"
 
-_OPENING = sa.text("SELECT set_config('bridge.tenant', :tenant, true), set_config('lock_timeout', :patience, true)")
-"""What a transaction on PostgreSQL begins with: whose rows it sees, and how long it waits for others'."""
+_STALE_CONNECTIONS = 100
+"""So many connections in a row may turn out to be lost (the server was restarted) before a transaction gives up."""
 
 BUSY_TIMEOUT_S = 10.0
 """A backstop; the lock file in front of it is what makes writers take turns."""
@@ -74,6 +75,10 @@ class Transaction:
             self.population.clear()
             self.population.update(before)
             raise
+
+    def pipeline(self) -> AbstractContextManager[None]:
+        """Enclose statements of which some are only sent (`Prepared.send`): PostgreSQL is not waited for then."""
+        return drivers.pipeline(self.connection)
 
     def lease_clock(self) -> Millis:
         """Return the instant by the one clock that all machines share: the database's."""
@@ -142,18 +147,45 @@ class Store:
         with _errors_named(), contextlib.ExitStack() as stack:
             if write and self._lock is not None:
                 stack.enter_context(self._lock)
-            connection = stack.enter_context(self.engine.connect().execution_options(bridge_write=write))
-            stack.enter_context(connection.begin())
-            stack.enter_context(_time_limit(connection, statement_timeout_s))
-            if connection.dialect.name == "postgresql":
-                if snapshot:
-                    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                patience = f"{int(locking.PATIENCE_S * 1000)}ms"
-                connection.execute(_OPENING, {"tenant": tenant or ALL_TENANTS, "patience": patience})
+            if self.engine.dialect.name == "postgresql":
+                opening = _opening(tenant, statement_timeout_s=statement_timeout_s, snapshot=snapshot)
+                connection = stack.enter_context(self._opened(*opening))
+            else:
+                connection = stack.enter_context(self.engine.connect().execution_options(bridge_write=write))
+                stack.enter_context(connection.begin())
+                stack.enter_context(_time_limit(connection, statement_timeout_s))
             tx = Transaction(connection, tenant, self.clock(), self._use_database_clock)
             yield tx
             for end in tx.endings.values():
                 end(tx)
+
+    @contextlib.contextmanager
+    def _opened(self, text: str, values: tuple[str, ...]) -> Iterator[Connection]:
+        """Begin a transaction on PostgreSQL. A connection that is found lost then has done nothing: take another."""
+        for _ in range(_STALE_CONNECTIONS):
+            with self.engine.connect() as connection:
+                transaction = connection.begin()
+                try:
+                    drivers.execute_together(connection, text, values)
+                except sa.exc.DBAPIError as error:
+                    if not error.connection_invalidated:
+                        raise
+                    transaction.close()
+                    continue
+                with transaction:
+                    yield connection
+                return
+        raise StoreUnavailable("connections to the database are lost as soon as they are made")
+
+
+def _opening(tenant: str | None, *, statement_timeout_s: float | None, snapshot: bool) -> tuple[str, tuple[str, ...]]:
+    """Return what a transaction on PostgreSQL begins with: whose rows it sees, and how long it waits and works."""
+    settings = {"bridge.tenant": tenant or ALL_TENANTS, "lock_timeout": f"{int(locking.PATIENCE_S * 1000)}ms"}
+    if statement_timeout_s is not None:
+        settings["statement_timeout"] = f"{max(1, int(statement_timeout_s * 1000))}ms"
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"
+    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+    return f"{begin}; SELECT {calls}", tuple(part for pair in settings.items() for part in pair)
 
 
 def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Engine:
@@ -166,6 +198,7 @@ def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Eng
             parsed,
             hide_parameters=True,
             pool_size=pool_size,
+            pool_use_lifo=True,
             max_overflow=pool_size * 4,
             connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         )
@@ -177,8 +210,8 @@ def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Eng
             parsed,
             hide_parameters=True,
             pool_size=pool_size,
+            pool_use_lifo=True,
             max_overflow=pool_size * 4,
-            pool_pre_ping=True,
             connect_args={"connect_timeout": 5},
         )
     except ModuleNotFoundError:
@@ -206,11 +239,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _become_app_role(connection: Any, _record: Any) -> None:
-    # Owners and superusers pass row-level security by; the application never is one.
-    autocommit = connection.autocommit
+    # A transaction begins with a message of our own that says more than BEGIN, so the driver is to send none.
     connection.autocommit = True
+    # Owners and superusers pass row-level security by; the application never is one.
     connection.execute(f"SET ROLE {APP_ROLE}")
-    connection.autocommit = autocommit
 
 
 def _sha256(value: str | None) -> str | None:
@@ -223,11 +255,8 @@ def _fold(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _time_limit(connection: Connection, limit_s: float | None) -> Iterator[None]:
+    """End what SQLite works on longer than this."""
     if limit_s is None:
-        yield
-        return
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(limit_s * 1000))}")
         yield
         return
     driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)

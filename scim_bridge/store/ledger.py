@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scim_bridge.store import seals, tables
+from scim_bridge.store import prepared, seals, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
 
@@ -26,22 +26,39 @@ def append_change(
 
     `previous` is the resource's version before (0 for a new one); `owed` is how many operations the change causes.
     """
-    row = seals.sealed_row(
-        tables.change,
-        {
-            "tenant": tx.tenant,
-            "resource_id": resource_id,
-            "previous": previous,
-            "kind": kind,
-            "source": source,
-            "token_id": token_id,
-            "correlation_id": correlation_id,
-            "request": request,
-            "owed": owed,
-            "received_at": tx.now,
-        },
+    row = _change_row(
+        tx,
+        resource_id=resource_id,
+        previous=previous,
+        kind=kind,
+        source=source,
+        token_id=token_id,
+        correlation_id=correlation_id,
+        request=request,
+        owed=owed,
     )
     return int(_APPEND_CHANGE.rows(tx, **row)[0].number)
+
+
+def send_changes(tx: Transaction, edits: Mapping[int, Mapping[str, Any]]) -> None:
+    """Record accepted edits under numbers that are reserved for them; see `append_change` for what each says.
+
+    In a pipeline it is not waited for.
+    """
+    rows = [[number, *_change_row(tx, **edit).values()] for number, edit in edits.items()]
+    _SEND_CHANGES.send(tx, rows=sets.packed(rows))
+
+
+def _change_row(tx: Transaction, **values: Any) -> dict[str, Any]:
+    row = {"tenant": tx.tenant, "received_at": tx.now, **values}
+    return seals.sealed_row(tables.change, {name: row[name] for name in seals.sealed_columns(tables.change)})
+
+
+def _send_changes(dialect: str) -> sa.Executable:
+    names = ["number", *seals.sealed_columns(tables.change), "seal"]
+    columns = {name: tables.change.c[name].type for name in names}
+    rows = sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="edits")
+    return sa.insert(tables.change).from_select(names, sa.select(rows))
 
 
 _APPEND_CHANGE = Prepared(
@@ -51,6 +68,7 @@ _APPEND_CHANGE = Prepared(
         .returning(tables.change.c.number)
     )
 )
+_SEND_CHANGES = Prepared(_send_changes)
 
 
 def append_entries(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -71,7 +89,20 @@ def append_entries(tx: Transaction, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows
     ]
     if entries:
-        tx.connection.execute(sa.insert(tables.entry), entries)
+        rows_given = [[entry[name] for name in _ENTRY] for entry in entries]
+        _APPEND_ENTRIES.send(tx, rows=sets.packed(rows_given))
+
+
+_ENTRY = [*seals.sealed_columns(tables.entry), "seal"]
+
+
+def _append_entries(dialect: str) -> sa.Executable:
+    columns = {name: tables.entry.c[name].type for name in _ENTRY}
+    rows = sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="entries")
+    return sa.insert(tables.entry).from_select(_ENTRY, sa.select(rows))
+
+
+_APPEND_ENTRIES = Prepared(_append_entries)
 
 
 def append_entries_of(

@@ -1,13 +1,14 @@
 """Who is in which group: one row each, so that a group of any size changes by rows and is never loaded to do so."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from scim_bridge.store import prepared, sets, tables
+from scim_bridge.domain.resources import USER
+from scim_bridge.store import directory, prepared, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
 
@@ -43,6 +44,39 @@ def remove(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]
     """Take users out of a group and return who was in."""
     rows = _REMOVE.rows(tx, group_id=group_id, user_ids=sets.packed(user_ids))
     return sorted(row.user_id for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A living user whom an edit of a group names."""
+
+    number: int
+    is_member: bool
+
+
+def lock_named(tx: Transaction, group_id: int, scim_ids: Iterable[str]) -> Callable[[], dict[str, Named]]:
+    """Lock users by their SCIM ids until the transaction ends, and return what tells who of them is in a group.
+
+    Unknown ids are left out. The group is locked already. See `Prepared.ask` for when it is waited for.
+    """
+    answer = _LOCK_NAMED.ask(tx, group_id=group_id, scim_ids=sets.packed(scim_ids), tenant=tx.tenant, kind=USER)
+    return lambda: {row.scim_id: Named(number=row.id, is_member=bool(row.is_member)) for row in answer()}
+
+
+def _lock_named(dialect: str) -> sa.Executable:
+    is_member = sa.exists().where(member.c.group_id == prepared.number("group_id"), member.c.user_id == resource.c.id)
+    query = directory.select_named(dialect).add_columns(is_member.label("is_member")).order_by(resource.c.id)
+    return query.with_for_update(of=resource, key_share=True) if dialect == "postgresql" else query
+
+
+def put_in(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> None:
+    """Add users to a group; as `add`, for whoever knows that they are not in."""
+    _ADD.send(tx, tenant=tx.tenant, group_id=group_id, user_ids=sets.packed(user_ids))
+
+
+def take_out(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> None:
+    """Take users out of a group; as `remove`, for whoever knows that they are in."""
+    _REMOVE.send(tx, group_id=group_id, user_ids=sets.packed(user_ids))
 
 
 def remove_all(tx: Transaction, group_id: int) -> list[int]:
@@ -102,6 +136,7 @@ _GROUPS_OF = Prepared(
     lambda dialect: _other_ends(dialect, own=member.c.user_id, other=member.c.group_id, with_document=True)
 )
 _ADD = Prepared(_add)
+_LOCK_NAMED = Prepared(_lock_named)
 _REMOVE = Prepared(
     lambda dialect: (
         sa.delete(member)

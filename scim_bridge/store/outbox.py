@@ -1,6 +1,6 @@
 """Operations: what a change makes us owe a lane, and where each stands."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,9 @@ from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
 
 operation = tables.operation
+
+NEWER = "newer_operation"
+"""The code of what is superseded."""
 
 
 def owe(
@@ -28,7 +31,7 @@ def owe(
     if not lane_ids or not resource_ids:
         return 0
     lanes, resources = sets.packed(lane_ids), sets.packed(resource_ids)
-    superseded = _SUPERSEDE.rows(tx, lanes=lanes, resources=resources)
+    superseded = supersede(tx, lane_ids=lane_ids, resource_ids=resource_ids)()
     _INSERT.run(
         tx, tenant=tx.tenant, change=change, lanes=lanes, resources=resources, priority=priority, received_at=tx.now
     )
@@ -36,24 +39,46 @@ def owe(
         old = sets.packed(row.id for row in superseded)
         _CLOSE_SUPERSEDED.run(tx, tenant=tx.tenant, change=change, old=old, at=tx.now)
         for urgent in sorted({row.priority for row in superseded if row.priority < priority}):
-            old = sets.packed(row.id for row in superseded if row.priority == urgent)
-            _KEEP_PRIORITY.run(tx, change=change, old=old, urgent=urgent)
+            keep_priority(
+                tx, change=change, superseded=[row.id for row in superseded if row.priority == urgent], urgent=urgent
+            )
     return len(lane_ids) * len(resource_ids)
 
 
+def supersede(tx: Transaction, *, lane_ids: Iterable[int], resource_ids: Iterable[int]) -> Callable[[], list[Any]]:
+    """End what waits for these lanes and resources; return what gives its rows: id, lane_id, resource_id and priority.
+
+    The caller makes what takes its place, and the entries that say so. See `Prepared.ask` for when it is waited for.
+    """
+    return _SUPERSEDE.ask(tx, lanes=sets.packed(lane_ids), resources=sets.packed(resource_ids))
+
+
+def keep_priority(tx: Transaction, *, change: int, superseded: Iterable[int], urgent: int) -> None:
+    """Give the operations of a change that took the place of these the more urgent priority that those had."""
+    _KEEP_PRIORITY.run(tx, change=change, old=sets.packed(superseded), urgent=urgent)
+
+
 def _supersede(dialect: str) -> sa.Executable:
-    lanes = sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")
-    resources = sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources")
-    owed = [sets.among(operation.c.lane_id, lanes), sets.among(operation.c.resource_id, resources)]
+    owed: list[sa.ColumnElement[bool]]
     if dialect == "sqlite":
         # In pairs: of two lists it would take the index of all that the resource ever had.
+        lanes = sets.ids_in(prepared.text("lanes"), dialect=dialect, name="owed_lanes")
+        resources = sets.ids_in(prepared.text("resources"), dialect=dialect, name="owed_resources")
         pairs = sa.select(lanes.c.id, resources.c.id).select_from(lanes.join(resources, sa.true()))
         owed = [sa.tuple_(operation.c.lane_id, operation.c.resource_id).in_(pairs)]
+    else:
+        # The lane in an expression, which no index is used for: while few operations are counted, that of all which
+        # waits for the lane looks as good as that of the resources.
+        lane = operation.c.lane_id + sa.literal_column("0")
+        owed = [
+            operation.c.resource_id == sa.any_(sets.array_of(prepared.text("resources"))),
+            lane == sa.any_(sets.array_of(prepared.text("lanes"))),
+        ]
     return (
         sa.update(operation)
         .where(operation.c.state == sa.text("'waiting'"), *owed)
         .values(seals.sealed(operation, {"state": State.SUPERSEDED.value}, dialect=dialect))
-        .returning(operation.c.id, operation.c.priority)
+        .returning(operation.c.id, operation.c.lane_id, operation.c.resource_id, operation.c.priority)
     )
 
 
@@ -98,7 +123,7 @@ def _close_superseded(dialect: str) -> sa.Executable:
         at=prepared.number("at"),
         operation_id=old.c.id,
         outcome=State.SUPERSEDED.value,
-        code="newer_operation",
+        code=NEWER,
         superseded_by=new.c.id,
     )
 
@@ -120,7 +145,7 @@ def _keep_priority(dialect: str) -> sa.Executable:
     )
 
 
-_SUPERSEDE = Prepared(_supersede)
+_SUPERSEDE = Prepared(_supersede, is_planned_anew=True)
 _INSERT = Prepared(_insert)
 _CLOSE_SUPERSEDED = Prepared(_close_superseded)
 _KEEP_PRIORITY = Prepared(_keep_priority)

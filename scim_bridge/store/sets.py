@@ -1,7 +1,7 @@
 """Lists of ids as rows, so that a statement takes any number of them as one parameter."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,11 +22,14 @@ def ids_in(parameter: Any, *, dialect: str, name: str) -> Any:
         return sa.select(each.c.value.label("id")).subquery(name)
     # Numbers at once, not texts that each comparison casts: row-level security uses no index for a condition that might
     # raise, so a whole table would be walked through for every list.
-    array = sa.func.translate(parameter, sa.literal_column("'[]'"), sa.literal_column("'{}'"))
-    elements = sa.func.unnest(sa.cast(array, postgresql.ARRAY(sa.BigInteger))).table_valued(
-        sa.column("value", sa.BigInteger), name=f"{name}_each"
-    )
+    elements = sa.func.unnest(array_of(parameter)).table_valued(sa.column("value", sa.BigInteger), name=f"{name}_each")
     return sa.select(elements.render_derived().c.value.label("id")).subquery(name)
+
+
+def array_of(parameter: Any) -> Any:
+    """Return a packed list of numbers as an array of PostgreSQL's."""
+    text = sa.func.translate(parameter, sa.literal_column("'[]'"), sa.literal_column("'{}'"))
+    return sa.cast(text, postgresql.ARRAY(sa.BigInteger))
 
 
 def texts_in(parameter: Any, *, dialect: str, name: str) -> Any:
@@ -38,6 +41,22 @@ def texts_in(parameter: Any, *, dialect: str, name: str) -> Any:
         "value", name=f"{name}_each"
     )
     return sa.select(elements.c.value.label("value")).subquery(name)
+
+
+def rows_in(parameter: Any, columns: Mapping[str, Any], *, dialect: str, name: str) -> Any:
+    """Return a selectable with these columns (names and types), a row for each row of a packed list of lists."""
+    function = sa.func.json_each if dialect == "sqlite" else sa.func.jsonb_array_elements
+    given = parameter if dialect == "sqlite" else sa.cast(parameter, postgresql.JSONB)
+    rows = function(given).table_valued("value", name=f"{name}_each")
+
+    def part(place: int) -> Any:
+        if dialect == "sqlite":
+            return sa.func.json_extract(rows.c.value, sa.literal_column(f"'$[{place}]'"))
+        return rows.c.value.op("->>")(sa.literal_column(str(place)))
+
+    parts = [sa.cast(part(place), column).label(label) for place, (label, column) in enumerate(columns.items())]
+    # SQLite's grammar needs a WHERE between a SELECT and what may follow it in an INSERT.
+    return sa.select(*parts).select_from(rows).where(sa.true()).subquery(name)
 
 
 def id_rows(tx: Transaction, ids: Iterable[int], name: str = "ids") -> Any:

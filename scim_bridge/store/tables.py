@@ -204,8 +204,8 @@ operation = Table(
     Column("seal", Text, nullable=False),
     Index(
         "operation_one_waiting",
-        "lane_id",
         "resource_id",
+        "lane_id",
         unique=True,
         sqlite_where=text("state = 'waiting'"),
         postgresql_where=text("state = 'waiting'"),

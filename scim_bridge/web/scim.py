@@ -14,6 +14,7 @@ from scim2_server.routing import Route
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.intake.scim import answers
 from scim_bridge.intake.scim.acknowledging import WaitingRoom
+from scim_bridge.intake.scim.gathering import Gathering
 from scim_bridge.intake.scim.handler import BridgeHandler
 from scim_bridge.intake.scim.keeping import Keeping, Keys
 from scim_bridge.intake.scim.service import BridgeService
@@ -57,6 +58,7 @@ class ScimEndpoints(ScimServer):
         `step_aside` passes a moment until a request that was in another's way is served again.
         """
         self._store = store
+        self._gathering = Gathering(store)
         self._dispatcher = dispatcher
         self._doorkeeper = doorkeeper
         self._scopes = scopes
@@ -155,6 +157,8 @@ class ScimEndpoints(ScimServer):
             scopes=self._scopes.get(tenant, {}),
             read_timeout_s=self._settings.statement_timeout_s,
             keep_answer=writing.keep,
+            # An answer that is kept needs a transaction of its own.
+            gathering=self._gathering if keeping is None else None,
         )
         answer = operation(BridgeHandler(self._bridge_service, storage), read)
         for target, urgent in storage.wakes.items():

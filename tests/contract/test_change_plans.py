@@ -98,4 +98,4 @@ def test_what_waits_is_found_among_what_waits(store: Store, group: str) -> None:
     plans = plans_of(store, group, EDITS["add"])
     found = [steps[0] for statement, steps in plans.items() if statement.startswith("UPDATE operation")]
     assert found
-    assert all("operation_one_waiting (lane_id=? AND resource_id=?)" in step for step in found), found
+    assert all("operation_one_waiting (resource_id=? AND lane_id=?)" in step for step in found), found

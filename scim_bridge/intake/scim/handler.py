@@ -19,12 +19,14 @@ from scim2_server.routing import Operation
 from scim2_server.service import scim_exception_of
 
 from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.intake.scim import bounds, bulk_names, group_patch, shown
+from scim_bridge.intake.scim import bounds, bulk_names, gathering, group_patch, shown
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.intake.scim.storage import DirectoryStorage
 from scim_bridge.recording.edits import MemberEdit
 from scim_bridge.store.directory import Stored
+
+_UNCONDITIONAL = Conditions()
 
 
 class BridgeHandler(ScimHandler):
@@ -80,6 +82,8 @@ class BridgeHandler(ScimHandler):
             parameters = self._parameters(resource_type, request)
             edits, patch = self._read_patch(resource_type, request)
             conditions = self.service.read_conditions(request)
+            if patch is None and parameters is None and conditions == _UNCONDITIONAL and self._may_gather(edits):
+                return self._patch_together(request, edits)
             with self.storage.operation():
                 patched = self._patch(_kind(resource_type), _resource_id(request), edits, patch, conditions)
                 return self._kept(self._patched_response(request, patched, parameters), request)
@@ -199,6 +203,16 @@ class BridgeHandler(ScimHandler):
             patched = resource if _applies(patch, resource) else None
             bounds.check_result(resource)
         return self.storage.change(stored, patched, member_edits=edits)
+
+    def _may_gather(self, edits: list[MemberEdit]) -> bool:
+        return bool(edits) and self.storage.gathers and gathering.is_gathered(edits)
+
+    def _patch_together(self, request: ScimRequest, edits: list[MemberEdit]) -> ScimResponse:
+        """Answer a patch of few members by name: many come at once, so they may share a transaction."""
+        patched = self.storage.edit_members(_resource_id(request), edits)
+        response = self._patched_response(request, patched, None)
+        self.storage.tell(response, request)
+        return response
 
     def _patched_response(
         self, request: ScimRequest, patched: Stored, parameters: "ResponseParameters[Any] | None"

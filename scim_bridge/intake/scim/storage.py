@@ -25,9 +25,11 @@ from scim_bridge.domain.resources import GROUP, MODELS, USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.intake.scim import shown
 from scim_bridge.intake.scim.bulk_names import Named
+from scim_bridge.intake.scim.gathering import Gathering
 from scim_bridge.intake.scim.group_patch import edits_of, members_named
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.recording.edits import MemberEdit
+from scim_bridge.recording.joint import Asked
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Incomplete, Recorder, UnknownMembers
 from scim_bridge.recording.scopes import TargetScope
@@ -39,8 +41,8 @@ from scim_bridge.store.search import folding, pages
 _SHOWN_OF_ID = 64
 """Characters of an unknown id that its refusal shows; ours are shorter."""
 
-KeepAnswer = Callable[[Transaction, ScimResponse, ScimRequest], None]
-"""Keeps the answer to a write in the write's transaction."""
+KeepAnswer = Callable[[Transaction | None, ScimResponse, ScimRequest], None]
+"""Completes the answer to a write and keeps it in the write's transaction. None: it shared one, and is not kept."""
 
 
 class DirectoryStorage(ScimStorage):
@@ -58,8 +60,12 @@ class DirectoryStorage(ScimStorage):
         writes: bool = True,
         read_timeout_s: float | None = None,
         keep_answer: KeepAnswer | None = None,
+        gathering: Gathering | None = None,
     ) -> None:
-        """Bind a storage to a tenant and to whoever asks. `writes` tells what kind of transaction a request opens."""
+        """Bind a storage to a tenant and to whoever asks. `writes` tells what kind of transaction a request opens.
+
+        With a `gathering`, small edits of a group's members are recorded together with others'.
+        """
         self._store = store
         self._tenant = tenant
         self._origin = origin
@@ -67,6 +73,7 @@ class DirectoryStorage(ScimStorage):
         self._writes = writes
         self._read_timeout_s = read_timeout_s
         self._keep_answer = keep_answer
+        self._gathering = gathering
         self._tx: Transaction | None = None
         self._recorder: Recorder | None = None
         self.wakes: dict[str, bool] = {}
@@ -195,6 +202,28 @@ class DirectoryStorage(ScimStorage):
         with self._transaction(writes=True), _refusals_named():
             return self._noted(self._recording.update(stored, document, member_edits=member_edits))
 
+    @property
+    def gathers(self) -> bool:
+        """Tell whether edits of members may be recorded in a transaction that others share (see `edit_members`)."""
+        return self._gathering is not None
+
+    def edit_members(self, scim_id: str, edits: Sequence[MemberEdit]) -> Stored:
+        """Record small edits of a group's members, in one transaction with those of others who want it at once.
+
+        Raises:
+            NotFoundException: there is no such group.
+        """
+        assert self._gathering is not None  # noqa: S101 - the caller has asked `gathers`
+        asked = Asked(edits=edits, origin=self._origin)
+        with _refusals_named():
+            gathered = self._gathering.edit(self._tenant, scim_id, asked, scopes=self._scopes)
+        if gathered is None:
+            raise _unknown(GROUP, scim_id)
+        self.wakes |= dict.fromkeys(gathered.wakes, False)
+        if gathered.outcome.change is not None:
+            self.changes.append(gathered.outcome.change)
+        return gathered.outcome.stored
+
     def remove(self, stored: Stored) -> None:
         """Record that a resource is gone."""
         with self._transaction(writes=True):
@@ -209,6 +238,11 @@ class DirectoryStorage(ScimStorage):
         if self._keep_answer is not None:
             with self._transaction(writes=True) as tx:
                 self._keep_answer(tx, response, request)
+
+    def tell(self, response: ScimResponse, request: ScimRequest) -> None:
+        """Hand the answer to a write on whose transaction others share: it is committed, and no answer is kept."""
+        if self._keep_answer is not None:
+            self._keep_answer(None, response, request)
 
     # -- Transactions ---------------------------------------------------
 
@@ -246,8 +280,12 @@ class DirectoryStorage(ScimStorage):
     def _fetch(self, tx: Transaction, kind: str, scim_id: str, *, lock: bool) -> Stored:
         stored = directory.fetch(tx, kind, scim_id, lock=lock) if is_storable(scim_id) else None
         if stored is None:
-            raise NotFoundException(detail=f"There is no {kind} with the id {scim_id[:_SHOWN_OF_ID]!r}")
+            raise _unknown(kind, scim_id)
         return stored
+
+
+def _unknown(kind: str, scim_id: str) -> NotFoundException:
+    return NotFoundException(detail=f"There is no {kind} with the id {scim_id[:_SHOWN_OF_ID]!r}")
 
 
 def _kind(resource_type: ResourceType) -> str:

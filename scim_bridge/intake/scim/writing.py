@@ -24,8 +24,11 @@ class Writing:
         self._reason: Reason | None = None
         self._is_recorded = False
 
-    def keep(self, tx: Transaction, response: ScimResponse, request: ScimRequest) -> None:
-        """Say in the answer that its change is recorded, and keep it with the change if it has an Idempotency-Key."""
+    def keep(self, tx: Transaction | None, response: ScimResponse, request: ScimRequest) -> None:
+        """Say in the answer that its change is recorded, and keep it with the change if it has an Idempotency-Key.
+
+        Without a transaction there is nothing to keep: such a request shares its own with others.
+        """
         self._is_recorded = True
         if self._confirm_s is None:
             acknowledgement = acknowledging.AT_ONCE
@@ -35,7 +38,7 @@ class Writing:
             # Should this process die while the sender waits, this is the answer that is given again.
             acknowledgement = acknowledging.because(reason or Reason.TIME)
         acknowledging.told(response, acknowledgement)
-        if self._keeping is not None:
+        if self._keeping is not None and tx is not None:
             self._keeping.keep(tx, response, is_given=self._waits_s is None)
 
     def acknowledged(self, response: ScimResponse, recorded: DirectoryStorage) -> ScimResponse:
