@@ -44,12 +44,23 @@ def owe_each(tx: Transaction, dues: Sequence[Due]) -> None:
     most_urgent: dict[Place, int] = {}
     for due in dues:
         most_urgent[due.place] = min(due.priority, most_urgent.get(due.place, due.priority))
-    ended = outbox.supersede(tx, lane_ids={due.lane_id for due in dues}, resource_ids={due.resource_id for due in dues})
+    ended = [outbox.supersede(tx, lane_ids=lanes, resource_ids=resources) for resources, lanes in _owed_alike(newest)]
     rows = [_row(tx, due, newest[due.place], most_urgent[due.place]) for due in dues]
     made = _INSERT.ask(tx, rows=sets.packed(rows))
-    waited = ended()
+    waited = [row for answer in ended for row in answer()]
     ledger.append_entries(tx, _superseded(waited, made(), newest))
     _keep_priorities(tx, waited, newest, most_urgent)
+
+
+def _owed_alike(places: Iterable[Place]) -> Iterable[tuple[frozenset[int], list[int]]]:
+    """Return resources with the lanes that are owed all of them: as a rule, all lanes are owed the same."""
+    resources_of: dict[int, set[int]] = {}
+    for lane_id, resource_id in places:
+        resources_of.setdefault(lane_id, set()).add(resource_id)
+    lanes_of: dict[frozenset[int], list[int]] = {}
+    for lane_id, resources in resources_of.items():
+        lanes_of.setdefault(frozenset(resources), []).append(lane_id)
+    return lanes_of.items()
 
 
 def _row(tx: Transaction, due: Due, newest: Due, most_urgent: int) -> list[Any]:
