@@ -132,9 +132,12 @@ class Gathering:
                 outcomes, wakes = None, frozenset[str]()
             else:
                 outcomes, wakes = joint.record(tx, group, [place.asked for place in places], scopes=scopes)
-        for number, place in enumerate(places):
-            if outcomes is not None:
-                place.gathered = Gathered(outcome=outcomes[number], wakes=wakes if number == 0 else frozenset())
+        if outcomes is not None:
+            # Whoever is refused wakes nobody, so a request that was carried out is to.
+            waking = next((number for number, outcome in enumerate(outcomes) if outcome.change is not None), None)
+            for number, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
+                place.gathered = Gathered(outcome=outcome, wakes=wakes if number == waking else frozenset())
+        for place in places:
             place.is_served = True
 
     def _take(self, key: tuple[str, str], *, most: int = MOST_REQUESTS) -> list[_Place]:
