@@ -152,6 +152,55 @@ def bench_group(
     _finish(ctx, lambda console: group.run(order, console=console), seed=order.seed, as_json=as_json)
 
 
+PARTS = ("creates", "edits", "all")
+
+
+@bench.command("delivery")
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(PARTS),
+    multiple=True,
+    default=("all",),
+    show_default=True,
+    help="What to measure; may be given several times.",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(1, MOST_USERS),
+    help="In place of each part's own number, which is the promised one. Creates: 200 a call, 10 calls in 10 s.",
+)
+@where_options
+@json_option
+@click.pass_context
+def bench_delivery(
+    ctx: click.Context,
+    parts: tuple[str, ...],
+    users: int | None,
+    choice: str,
+    postgres_url: str | None,
+    parent: Path | None,
+    seed: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Have simulated targets told of many people; exit 1 when a bar is missed, and say which.
+
+    creates: new people at the real limit. edits: several changes of one person.
+    """
+    from scim_bridge.sandbox.benches import databases, delivery  # noqa: PLC0415 - see _finish
+
+    order = delivery.Order(
+        stores=databases.chosen(choice),
+        parts=delivery.chosen(parts),
+        users=users,
+        seed=_seed(seed),
+        postgres_url=postgres_url,
+        parent=parent,
+    )
+    _finish(ctx, lambda console: delivery.run(order, console=console), seed=order.seed, as_json=as_json)
+
+
 def parse_sizes(text: str) -> list[int]:
     """Return the numbers of a list like 1000,10000.
 

@@ -1,7 +1,7 @@
 """Fills a directory by the thousand, books and all, for benches: what is put in looks as if a sender had sent it.
 
-Nothing is owed for it, as for everybody whom a tenant had before its first target. Only for a database that nobody else
-writes to meanwhile.
+Nothing is owed for it, as for everybody whom a tenant had before its first target, unless lanes are named. Only for a
+database that nobody else writes to meanwhile.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from scim_bridge.domain.people import Priority
+from scim_bridge.domain.states import State
 from scim_bridge.store import population, seals, tables
 from scim_bridge.store.engine import Transaction, compact_json, make_engine
 from scim_bridge.store.search import folding
@@ -28,8 +30,11 @@ class Seed:
     """The names of what the document says, as the change tells them."""
 
 
-def put(tx: Transaction, kind: str, seeds: Sequence[Seed], *, source: str) -> range:
-    """Add resources of one kind with look-up rows and changes, and return their numbers, in order."""
+def put(tx: Transaction, kind: str, seeds: Sequence[Seed], *, source: str, lane_ids: Sequence[int] = ()) -> range:
+    """Add resources of one kind with look-up rows and changes, and return their numbers, in order.
+
+    Each change owes every one of the lanes an operation, which waits and is due at once.
+    """
     numbers = _reserve(tx, tables.resource.c.id, len(seeds))
     changes = _reserve(tx, tables.change.c.number, len(seeds))
     folded = [folding.fold(kind, seed.document) for seed in seeds]
@@ -55,10 +60,12 @@ def put(tx: Transaction, kind: str, seeds: Sequence[Seed], *, source: str) -> ra
         tx,
         tables.change,
         (
-            _change_row(tx, kind, seed, number=number, resource_id=resource_id, source=source)
+            _change_row(tx, kind, seed, number=number, resource_id=resource_id, source=source, owed=len(lane_ids))
             for seed, number, resource_id in zip(seeds, changes, numbers, strict=True)
         ),
     )
+    if lane_ids:
+        _owe(tx, lane_ids, changes)
     population.note(tx, {kind: len(seeds)})
     return numbers
 
@@ -111,7 +118,9 @@ def _resource_row(tx: Transaction, kind: str, seed: Seed, folded: folding.Folded
     }
 
 
-def _change_row(tx: Transaction, kind: str, seed: Seed, *, number: int, resource_id: int, source: str) -> Row:
+def _change_row(
+    tx: Transaction, kind: str, seed: Seed, *, number: int, resource_id: int, source: str, owed: int
+) -> Row:
     row = {
         "tenant": tx.tenant,
         "resource_id": resource_id,
@@ -121,10 +130,36 @@ def _change_row(tx: Transaction, kind: str, seed: Seed, *, number: int, resource
         "token_id": None,
         "correlation_id": seed.scim_id,
         "request": compact_json({"kind": kind, "attributes": list(seed.attributes)}),
-        "owed": 0,
+        "owed": owed,
         "received_at": tx.now,
     }
     return {"number": number, **seals.sealed_row(tables.change, row)}
+
+
+def _owe(tx: Transaction, lane_ids: Sequence[int], changes: range) -> None:
+    """Make the operations of consecutive changes, one for each lane, in one statement."""
+    change, lane, operation = tables.change, tables.lane, tables.operation
+    values: dict[str, Any] = {
+        "tenant": change.c.tenant,
+        "lane_id": lane.c.id,
+        "resource_id": change.c.resource_id,
+        "change_number": change.c.number,
+        "state": sa.literal(State.WAITING.value),
+        "priority": sa.literal(int(Priority.NORMAL)),
+        "attempts": sa.literal(0),
+        "due_at": change.c.received_at,
+        "received_at": change.c.received_at,
+        "reason": None,
+        "cap": None,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    rows = (
+        sa.select(*given.values(), seals.seal_expression(operation, values, dialect=tx.dialect))
+        .select_from(change.join(lane, lane.c.tenant == change.c.tenant))
+        .where(change.c.number.between(changes[0], changes[-1]), lane.c.id.in_(lane_ids))
+        .order_by(change.c.number, lane.c.id)
+    )
+    tx.connection.execute(sa.insert(operation).from_select([*given, "seal"], rows))
 
 
 def _reserve(tx: Transaction, key: sa.Column[Any], count: int) -> range:

@@ -71,6 +71,16 @@ def tally(tx: Transaction) -> Tally:
     return Tally(changes=changes, operations=counted)
 
 
+def is_done(tx: Transaction) -> bool:
+    """Tell whether nothing waits, and nothing is being sent, for any lane of the transaction's tenant."""
+    left = [
+        sa.exists().where(operation.c.lane_id == lane.c.id, operation.c.state == sa.text(f"'{state}'"))
+        for state in sorted(OPEN)
+    ]
+    query = sa.select(lane.c.id).where(lane.c.tenant == tx.tenant, sa.or_(*left)).limit(1)
+    return tx.connection.execute(query).first() is None
+
+
 def people_met(tx: Transaction, code: str) -> dict[str, int]:
     """Return, by target, how many people have an entry with a code in their history."""
     query = (

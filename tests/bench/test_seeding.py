@@ -14,7 +14,7 @@ from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.sandbox.benches import crowd
 from scim_bridge.sandbox.benches.crowd import Crowd
-from scim_bridge.store import directory, members, population, seals, seeding, tables
+from scim_bridge.store import directory, due, lanes, members, population, seals, seeding, tables, tallies
 from scim_bridge.store.engine import Store
 from scim_bridge.store.seeding import Seed
 from scim_bridge.store.verify import verify_ledger
@@ -115,3 +115,41 @@ def _digest(store: Store) -> str:
     with store.begin(SEEDED, write=False) as tx:
         rows = tx.connection.execute(sa.select(tables.resource).order_by(tables.resource.c.id)).all()
     return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()
+
+
+def test_what_is_owed_looks_as_if_recording_had_owed_it(store: Store) -> None:
+    documents = [{**PEOPLE.user(number), "active": True} for number in range(30)]
+    with store.across_tenants("lanes of this test", write=True) as tx:
+        lanes.sync(tx, [(tenant, target) for tenant in (SENT, SEEDED) for target in ("one", "two")])
+    with store.begin(SENT) as tx:
+        recorder = Recorder(tx, scopes={}, origin=Origin(source="idp", correlation_id="c"))
+        for document in documents:
+            recorder.create(USER, document)
+    with store.begin(SEEDED, write=False) as tx:
+        lane_ids = [lane.id for lane in lanes.configured(tx)]
+    crowd.build_owed(store, SEEDED, PEOPLE, range(30), source="idp", lane_ids=lane_ids)
+    for table in (tables.change, tables.operation):
+        seeded = rows_of(store, table, SEEDED)
+        sent = rows_of(store, table, SENT)
+        assert len(seeded) == (60 if table is tables.operation else 30)
+        assert [_without_lane(row) for row in seeded] == [_without_lane(row) for row in sent]
+    assert verify_ledger(store)["balanced"]
+    with store.begin(SEEDED, write=False) as tx:
+        assert not tallies.is_done(tx)
+        assert len(due.people_due(tx, lane_ids[0], limit=100)) == 30
+
+
+def _without_lane(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("lane_id", "change_number")}
+
+
+def test_only_the_named_lanes_are_owed(store: Store) -> None:
+    with store.across_tenants("lanes of this test", write=True) as tx:
+        lanes.sync(tx, [(SEEDED, "one"), (SEEDED, "two")])
+    with store.begin(SEEDED, write=False) as tx:
+        one, two = (lane.id for lane in lanes.configured(tx))
+        assert tallies.is_done(tx)
+    crowd.build_owed(store, SEEDED, PEOPLE, range(3), source="idp", lane_ids=[two])
+    with store.begin(SEEDED, write=False) as tx:
+        assert due.next_due(tx, one) is None
+        assert due.next_due(tx, two) is not None

@@ -1,7 +1,7 @@
 """An invented directory of any size: whoever knows the seed and a number knows the person."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,16 @@ def build(store: Store, tenant: str, crowd: Crowd, numbers: range, *, source: st
             )
             seeding.put_members(tx, memberships)
         yield len(part)
+
+
+def build_owed(
+    store: Store, tenant: str, crowd: Crowd, numbers: range, *, source: str, lane_ids: Sequence[int]
+) -> None:
+    """Add people who are active and in no group, whom each of the lanes still has to be told of."""
+    for part in _parts(numbers):
+        seeds = [_seed(crowd.scim_id(number), {**crowd.user(number), "active": True}) for number in part]
+        with store.begin(tenant) as tx:
+            seeding.put(tx, USER, seeds, source=source, lane_ids=lane_ids)
 
 
 def build_group(

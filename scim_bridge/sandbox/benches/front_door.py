@@ -92,11 +92,11 @@ def opened(store_url: str, *, folder: Path) -> Iterator[FrontDoor]:
             lanes.sync(tx, [(TENANT, TARGET)])
         with store.begin(TENANT) as tx:
             token = tokens.issue(tx, scopes=["scim"], source=SOURCE, name="bench").value
-        stack.enter_context(_queue(Path(settings.data_dir)))
+        stack.enter_context(running_queue(Path(settings.data_dir)))
         environ = commands.environment(settings, environ=worlds.environment(), config_path=str(config))
         web = worlds.running("web", commands.web(), folder=folder, patience_s=STOP_S, environ=environ)
         process = stack.enter_context(web)
-        _await_ready(address, process)
+        await_ready(address, process)
         yield FrontDoor(port=address.port, token=token, store=store, process=process)
 
 
@@ -113,7 +113,7 @@ def _configuration(store_url: str, address: Address, admin: Address) -> str:
 
 
 @contextlib.contextmanager
-def _queue(data_dir: Path) -> Iterator[None]:
+def running_queue(data_dir: Path) -> Iterator[None]:
     """Run the embedded Valkey: to tell the workers is a part of each write, though none are there."""
     data_dir.mkdir(mode=0o700, exist_ok=True)
     with valkey.held(data_dir) as server:
@@ -127,7 +127,12 @@ def _queue(data_dir: Path) -> Iterator[None]:
             child.bury()
 
 
-def _await_ready(address: Address, process: Process) -> None:
+def await_ready(address: Address, process: Process) -> None:
+    """Wait until a front door accepts.
+
+    Raises:
+        StageFailed: it ends, or takes too long.
+    """
     try:
         _wait_for(
             lambda: readiness.is_ready(address),

@@ -5,6 +5,7 @@ Prints one line of JSON with its URLs once it listens, and ends on SIGTERM or SI
 
 import argparse
 import json
+import random
 import signal
 import sys
 import threading
@@ -52,12 +53,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--company-id", default="acme", help="mindtickle: what the company's header must say")
     parser.add_argument("--limits", help="off, or REQUESTS/SECONDS[:CLASS],...; without it the documented ones")
     parser.add_argument("--options", default="{}", help="JSON object of the kind's options")
+    parser.add_argument("--seed", type=int, default=0, help="how random latency is spread")
     parser.add_argument("--control-token", help="what /_sim/ wants in the header X-Sim-Control")
     return parser
 
 
 def _build(given: argparse.Namespace, options: dict[str, Any]) -> Simulator[Any]:
-    server: dict[str, Any] = {"host": given.host, "port": given.port, "control_token": given.control_token}
+    server: dict[str, Any] = {
+        "host": given.host,
+        "port": given.port,
+        "control_token": given.control_token,
+        "randomness": random.Random(given.seed),  # noqa: S311 - only latencies come from it
+    }
     if given.limits is not None:
         server["limits"] = limits.parse_windows(given.limits)
     if given.kind == "trakstar":
