@@ -296,7 +296,7 @@ def test_the_wait_is_read_in_every_form(form: Any, is_told: bool) -> None:  # no
     with mindtickle(MindTickleOptions(retry_after=form), limits=limits) as (sim, target):
         target.probe()
         now = sim.log.calls()[0].arrived_ms
-        target._clock = lambda: now
+        target._scim._clock = lambda: now
         with pytest.raises(port.RateLimited) as caught:
             create(target, person(1))
         told = caught.value.retry_after_s

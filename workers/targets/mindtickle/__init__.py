@@ -1,1 +1,1 @@
-"""MindTickle by SCIM 2.0, in bulk where it can; client calls out, mapping writes requests, replies reads answers."""
+"""MindTickle: SCIM 2.0 as any service speaks it, with the company's header and a REST call for many new users."""

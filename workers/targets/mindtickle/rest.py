@@ -11,8 +11,8 @@ from typing import Any
 from scim_bridge.domain.replies import Reply, Verdict
 from scim_bridge.planning.calls import Item
 from workers.targets import port, wording
-from workers.targets.mindtickle.errors import ScimError, reply_for
 from workers.targets.mindtickle.options import MindTickleOptions
+from workers.targets.scim.errors import ScimError, reply_for
 
 _UNKNOWN = Reply(verdict=Verdict.UNKNOWN, code="ambiguous")
 _STATUSES = {"SCIM_CONFLICT": 409, "CONFLICT": 409}

@@ -1,4 +1,4 @@
-"""What MindTickle's answers mean: for a call as a whole, and for each person in it."""
+"""What a SCIM service's answers mean: for a call as a whole, and for each person in it."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,8 @@ from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Answer, Reply, Verdict
 from workers.http import Response
 from workers.targets import port, reading, wording
-from workers.targets.mindtickle import errors
-from workers.targets.mindtickle.mapping import Operation
+from workers.targets.scim import errors
+from workers.targets.scim.mapping import Operation
 
 
 def answer_of(told: Mapping[int, Reply]) -> Answer:
@@ -28,7 +28,7 @@ def require_success(response: Response, *, where: str, now: Millis) -> None:
     reading.require_word(response, where=where, now=now)
     status = response.status
     if status in {401, 403}:
-        raise port.CredentialRefused(f"{where} answered {status}: check the token and company_id", status=status)
+        raise port.CredentialRefused(f"{where} answered {status}: check the credential and what goes with it", status=status)
     if status in {404, 405, 410}:
         raise port.CredentialRefused(f"{where} answered {status}: check the configured address", status=status)
     if status >= 400:

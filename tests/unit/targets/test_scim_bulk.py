@@ -9,7 +9,7 @@ from scim_bridge.domain.people import Record, Step
 from scim_bridge.domain.replies import Reply, Verdict
 from scim_bridge.planning.calls import Item
 from workers.targets import port
-from workers.targets.mindtickle import bulk, mapping
+from workers.targets.scim import bulk, mapping
 
 DONE, CONFLICT, REFUSED, UNKNOWN = Verdict.DONE, Verdict.CONFLICT, Verdict.REFUSED, Verdict.UNKNOWN
 GONE, RETRY, UNSUPPORTED = Verdict.GONE, Verdict.RETRY, Verdict.UNSUPPORTED

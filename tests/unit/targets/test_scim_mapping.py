@@ -9,10 +9,10 @@ from fakes.shipped import shipped_settings
 from scim_bridge.domain.people import Record, Step
 from scim_bridge.planning.calls import Call, Item
 from workers.targets import port
-from workers.targets.mindtickle import attributes, lookups, mapping
-from workers.targets.mindtickle.capabilities import Capabilities, KnownCapabilities, read_config
-from workers.targets.mindtickle.options import MindTickleOptions, read_options
+from workers.targets.mindtickle.options import read_options
 from workers.targets.options import OptionsRefused
+from workers.targets.scim import attributes, lookups, mapping, merging
+from workers.targets.scim.capabilities import Capabilities, KnownCapabilities, read_config
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 FLAT = {
@@ -80,7 +80,11 @@ def test_leaving_and_returning_are_real_booleans(step: Step, active: bool) -> No
 def test_a_target_without_patch_gets_the_whole_user(step: Step, active: bool) -> None:  # noqa: FBT001 - a table's column
     made = operation(part(step=step), patches=False)
     assert (made.method, made.path) == ("PUT", "/Users/a1")
-    assert made.data == {"schemas": [attributes.CORE], "userName": "ann", "active": active}
+    assert merging.document_for(made, {"id": "a1", "userName": "ann", "active": True}) == {
+        "id": "a1",
+        "userName": "ann",
+        "active": active,
+    }
 
 
 def test_a_leaver_without_a_record_is_still_deactivated() -> None:
@@ -98,16 +102,15 @@ def test_a_filter_names_each_value_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("account_id", "matching", "expected"),
+    ("matching", "expected"),
     [
-        ("a1", {"userName": "u"}, 'id eq "a1"'),
-        (None, {"externalId": "E", "userName": "u"}, 'userName eq "u"'),
-        (None, {"externalId": "E"}, 'externalId eq "E"'),
-        (None, {}, ""),
+        ({"externalId": "E", "userName": "u"}, ['userName eq "u"', 'externalId eq "E"']),
+        ({"externalId": "E"}, ['externalId eq "E"']),
+        ({}, []),
     ],
 )
-def test_one_comparison_takes_the_surest_value(account_id: str | None, matching: dict[str, str], expected: str) -> None:
-    assert mapping.single_filter_for(part(account_id=account_id, matching=matching)) == expected
+def test_single_comparisons_begin_with_the_surest_value(matching: dict[str, str], expected: list[str]) -> None:
+    assert mapping.single_filters_for(part(matching=matching)) == expected
 
 
 def test_a_long_query_does_not_go_into_a_url() -> None:
@@ -126,8 +129,8 @@ def test_a_page_that_does_not_show_all_is_not_complete() -> None:
 
 
 def test_a_group_is_found_under_the_name_that_was_asked_for() -> None:
-    answer = {"totalResults": 1, "Resources": [{"id": "g1", "displayName": "SALES"}]}
-    assert lookups.read_groups(answer, ["Sales"]).group_ids == {"Sales": "g1", "SALES": "g1"}
+    shown = [{"id": "g1", "displayName": "SALES"}]
+    assert lookups.read_groups(shown, ["Sales"], complete=True).group_ids == {"Sales": "g1", "SALES": "g1"}
 
 
 def test_an_account_knows_only_mapped_attributes() -> None:
@@ -161,13 +164,11 @@ def test_administrators_are_protected(resource: dict[str, Any], is_protected: bo
     assert account.protected is is_protected
 
 
-OPTIONS = MindTickleOptions(scim_base_url="http://x", rest_base_url="", scim_token="t", api_key="k", company_headers={})
-
-
 @pytest.mark.parametrize(
     ("config", "mixed", "look_ups"),
     [
         ({"bulk": {"supported": True, "maxOperations": 100, "maxPayloadSize": 1_048_576}}, 100, 200),
+        ({"filter": {"supported": False}}, 0, 1_000_000),
         ({"bulk": {"supported": True, "maxOperations": 1000, "maxPayloadSize": 20_480}}, 10, 200),  # bytes come first
         ({"bulk": {"supported": True, "maxOperations": 1000, "maxPayloadSize": 10}}, 1, 200),
         ({"bulk": {"supported": True}, "filter": {"maxResults": 50}}, 1, 50),
@@ -178,21 +179,21 @@ OPTIONS = MindTickleOptions(scim_base_url="http://x", rest_base_url="", scim_tok
     ],
 )
 def test_sizes_are_what_the_target_says_of_itself(config: Any, mixed: int, look_ups: int) -> None:
-    known = KnownCapabilities(OPTIONS, clock=lambda: 0)
+    known = KnownCapabilities(clock=lambda: 0)
     known.learn(read_config(config))
     abilities = known.abilities()
     assert (abilities.mixed, abilities.sizes[Step.LOOK_UP]) == (mixed, look_ups)
 
 
-def test_a_target_without_patch_offers_no_memberships() -> None:
-    known = KnownCapabilities(OPTIONS, clock=lambda: 0)
-    known.learn(read_config({"patch": {"supported": False}}))
-    assert not {Step.JOIN, Step.LEAVE} & set(known.abilities().sizes)
+def test_without_patch_only_new_users_share_a_call() -> None:
+    known = KnownCapabilities(clock=lambda: 0)
+    known.learn(read_config({"patch": {"supported": False}, "bulk": {"supported": True, "maxOperations": 9}}))
+    assert known.abilities().mixable == {Step.CREATE}
 
 
 def test_what_was_learned_is_believed_for_an_hour() -> None:
     now = [0]
-    known = KnownCapabilities(OPTIONS, clock=lambda: now[0])
+    known = KnownCapabilities(clock=lambda: now[0])
     assert known.is_stale()
     known.learn(Capabilities(bulk_operations=7))
     now[0] = 3_599_999
@@ -203,7 +204,7 @@ def test_what_was_learned_is_believed_for_an_hour() -> None:
 
 
 def test_a_doubted_limit_is_asked_for_again() -> None:
-    known = KnownCapabilities(OPTIONS, clock=lambda: 5)
+    known = KnownCapabilities(clock=lambda: 5)
     known.learn(Capabilities())
     known.doubt()
     assert known.is_stale()

@@ -7,8 +7,8 @@ from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Reply, Verdict
 from scim_bridge.planning.calls import Item
 from workers.targets import port, wording
-from workers.targets.mindtickle import errors
-from workers.targets.mindtickle.mapping import Operation
+from workers.targets.scim import errors
+from workers.targets.scim.mapping import Operation
 
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 

@@ -8,7 +8,6 @@ from typing import Any
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.domain.people import Step
 from scim_bridge.planning.calls import Abilities
-from workers.targets.mindtickle.options import MindTickleOptions
 
 REMEMBERED_MS: Millis = 3_600_000
 """How long a ServiceProviderConfig is believed."""
@@ -18,6 +17,9 @@ LOOKED_UP = 200
 
 LOOKED_UP_BY_URL = 5
 """People of one look-up when it must fit into a URL."""
+
+EVERYBODY = 1_000_000
+"""People of one look-up where it can only list all accounts."""
 
 MEMBERS_A_CALL = 100
 OPERATION_BYTES = 2_048
@@ -34,10 +36,42 @@ class Capabilities:
     """0: no bulk."""
     bulk_bytes: int | None = None
     patches: bool = True
+    """False: a resource is read, changed and put back whole."""
+    filters: bool = True
+    """False: accounts and groups are found by listing all of them."""
     joins_filters: bool = True
     page: int = LOOKED_UP
     searches: bool = True
     keeps_groups: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What configuration says of the target, over its own word; None: the target's word holds."""
+
+    bulk: bool = True
+    bulk_operations: int | None = None
+    bulk_bytes: int | None = None
+    page: int = LOOKED_UP
+    patches: bool | None = None
+    filters: bool | None = None
+    joins_filters: bool | None = None
+    searches: bool | None = None
+
+    def within(self, said: Capabilities) -> Capabilities:
+        """Return capabilities inside these bounds."""
+        operations = said.bulk_operations if self.bulk else 0
+        sizes = [size for size in (said.bulk_bytes, self.bulk_bytes) if size is not None]
+        return replace(
+            said,
+            bulk_operations=operations if self.bulk_operations is None else min(operations, self.bulk_operations),
+            bulk_bytes=min(sizes, default=None) if operations else None,
+            page=min(said.page, self.page),
+            patches=said.patches if self.patches is None else self.patches,
+            filters=said.filters if self.filters is None else self.filters,
+            joins_filters=said.joins_filters if self.joins_filters is None else self.joins_filters,
+            searches=said.searches if self.searches is None else self.searches,
+        )
 
 
 def read_config(config: Any) -> Capabilities:
@@ -49,6 +83,7 @@ def read_config(config: Any) -> Capabilities:
         bulk_operations=_positive(bulk.get("maxOperations"), 1) if has_bulk else 0,
         bulk_bytes=_positive(bulk.get("maxPayloadSize"), None) if has_bulk else None,
         patches=patch.get("supported") is not False,
+        filters=filters.get("supported") is not False,
         page=min(LOOKED_UP, _positive(filters.get("maxResults"), LOOKED_UP)),
     )
 
@@ -56,16 +91,16 @@ def read_config(config: Any) -> Capabilities:
 class KnownCapabilities:
     """What is known of the target at this moment. Thread-safe; never calls out itself."""
 
-    def __init__(self, options: MindTickleOptions, *, clock: Clock) -> None:
-        self._options = options
+    def __init__(self, bounds: Bounds | None = None, *, clock: Clock) -> None:
+        self._bounds = bounds or Bounds()
         self._clock = clock
         self._lock = threading.Lock()
-        self._known = Capabilities()
+        self._known = self._bounds.within(Capabilities())
         self._believed_until: Millis = 0
 
     @property
     def current(self) -> Capabilities:
-        """Return what is known; before anything was learned, the least that any SCIM target can do."""
+        """Return what is known; before anything was learned, what RFC 7644 has by default, without bulk."""
         with self._lock:
             return self._known
 
@@ -77,7 +112,7 @@ class KnownCapabilities:
     def learn(self, capabilities: Capabilities) -> None:
         """Believe this for an hour. What failed before gets another chance: it may be there now."""
         with self._lock:
-            self._known = capabilities
+            self._known = self._bounds.within(capabilities)
             self._believed_until = self._clock() + REMEMBERED_MS
 
     def correct(self, **changes: Any) -> None:
@@ -93,15 +128,11 @@ class KnownCapabilities:
     def abilities(self) -> Abilities:
         """Return what is known in planning's words."""
         known = self.current
-        look_ups = known.page if known.searches else min(known.page, LOOKED_UP_BY_URL)
-        sizes = {Step.LOOK_UP: look_ups if known.joins_filters else 1, **dict.fromkeys(_USER_STEPS, 1)}
-        if known.keeps_groups and known.patches:
+        sizes = {Step.LOOK_UP: _look_up_size(known), **dict.fromkeys(_USER_STEPS, 1)}
+        if known.keeps_groups:
             sizes |= {Step.CREATE_GROUP: 1, Step.JOIN: MEMBERS_A_CALL, Step.LEAVE: MEMBERS_A_CALL}
-        mode = self._options.bulk_mode
-        if mode == "rest":
-            sizes[Step.CREATE] = self._options.rest_bulk_users
-        mixed = _bulk_size(known) if mode == "scim" else 0
-        mixable = frozenset(sizes) - {Step.LOOK_UP, Step.CREATE_GROUP} if mixed else frozenset()
+        mixed = _bulk_size(known)
+        mixable = _mixable(known, sizes) if mixed else frozenset()
         return Abilities(
             sizes={**sizes, **dict.fromkeys(mixable, mixed)},
             mixed=mixed,
@@ -109,6 +140,21 @@ class KnownCapabilities:
             payload_limit=known.bulk_bytes,
             keeps_groups=known.keeps_groups,
         )
+
+
+def _look_up_size(known: Capabilities) -> int:
+    if not known.filters:
+        return EVERYBODY
+    if not known.joins_filters:
+        return 1
+    return known.page if known.searches else min(known.page, LOOKED_UP_BY_URL)
+
+
+def _mixable(known: Capabilities, sizes: Mapping[Step, int]) -> frozenset[Step]:
+    if not known.patches:
+        # A resource that is put back whole must be read first, so only new users can share a call.
+        return frozenset({Step.CREATE})
+    return frozenset(sizes) - {Step.LOOK_UP, Step.CREATE_GROUP}
 
 
 def _bulk_size(known: Capabilities) -> int:

@@ -1,14 +1,15 @@
-"""From our words to MindTickle's: the record as it is held there, and the SCIM operations of each step."""
+"""From our words to SCIM's: the record as a service holds it, and the SCIM operations of each step."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from scim_bridge.domain.people import Account, Record, Step
 from scim_bridge.planning.calls import Call, Item
 from workers.policy.conflicts import fold
-from workers.targets.mindtickle import attributes
+from workers.targets.scim import attributes
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -20,6 +21,9 @@ FILTERED = {"externalId": "externalId", "email": "emails.value", "userName": "us
 
 MEMBERSHIPS = frozenset({Step.JOIN, Step.LEAVE})
 
+ACTIVE_AFTER = {Step.DEACTIVATE: False, Step.REACTIVATE: True}
+"""What `active` becomes by the steps that change it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
@@ -28,6 +32,7 @@ class Operation:
     method: str
     path: str
     data: Mapping[str, Any] = field(repr=False)
+    """Empty for a PUT: what is put back is made from what the target shows at that moment."""
     items: tuple[Item, ...]
 
 
@@ -78,15 +83,17 @@ def operations_of(
 ) -> list[Operation]:
     """Return the requests for some items: one for each person, and one for each group whose members change.
 
-    `patches` False: the target knows no PATCH, so that users are replaced whole. Groups among `unfolded` get a request
-    for each member, so that one bad member does not spoil the others.
+    `patches` False: the target knows no PATCH, so that users and groups are replaced whole. Groups among `unfolded` get
+    a request for each member, so that one bad member does not spoil the others.
     """
     operations = [_of_user(item, patches=patches) for item in items if item.step not in MEMBERSHIPS]
     by_group: dict[tuple[str, int], list[Item]] = {}
     for place, item in enumerate(items):
         if item.step in MEMBERSHIPS and item.group is not None:
             by_group.setdefault((item.group, place if item.group in unfolded else -1), []).append(item)
-    return operations + [_of_group(group_ids[name], together) for (name, _), together in by_group.items()]
+    return operations + [
+        _of_group(group_ids[name], together, patches=patches) for (name, _), together in by_group.items()
+    ]
 
 
 def filter_for(items: Sequence[Item]) -> str:
@@ -100,19 +107,20 @@ def filter_for(items: Sequence[Item]) -> str:
     return " or ".join(terms)
 
 
-def single_filter_for(item: Item) -> str:
-    """Return one comparison that finds an item's account, for a target that joins none."""
-    if item.account_id is not None:
-        return f"id eq {_quoted(item.account_id)}"
-    for attribute in ("userName", *item.matching):
-        if attribute in item.matching:
-            return f"{FILTERED[attribute]} eq {_quoted(item.matching[attribute])}"
-    return ""
+def single_filters_for(item: Item) -> list[str]:
+    """Return comparisons that find an item's account one at a time, for a target that joins none; surest first."""
+    ordered = [attribute for attribute in ("userName", *item.matching) if attribute in item.matching]
+    return [f"{FILTERED[each]} eq {_quoted(item.matching[each])}" for each in dict.fromkeys(ordered)]
 
 
 def group_filter_for(names: Iterable[str]) -> str:
     """Return a filter that finds groups by name."""
     return " or ".join(f"displayName eq {_quoted(name)}" for name in names)
+
+
+def in_path(identifier: str) -> str:
+    """Return an id as a step of a path: it is the target's own text, and may hold anything."""
+    return quote(identifier, safe="!$&'()*+,;=:@~")
 
 
 def redacted_of(call: Call) -> dict[str, object]:
@@ -137,12 +145,10 @@ def _of_user(item: Item, *, patches: bool) -> Operation:
     if item.step is Step.CREATE:
         data = {**attributes.resource_of(desired), "active": True}
         return Operation(method="POST", path="/Users", data=data, items=(item,))
-    path = f"/Users/{item.account_id}"
-    active = {Step.DEACTIVATE: False, Step.REACTIVATE: True}.get(item.step)
+    path = f"/Users/{in_path(item.account_id or '')}"
     if not patches:
-        is_active = active if active is not None else item.desired is None or item.desired.active
-        data = {**attributes.resource_of(desired), "active": is_active}
-        return Operation(method="PUT", path=path, data=data, items=(item,))
+        return Operation(method="PUT", path=path, data={}, items=(item,))
+    active = ACTIVE_AFTER.get(item.step)
     if active is not None:
         return Operation(
             method="PATCH",
@@ -162,12 +168,14 @@ def _change(name: str, value: Any) -> dict[str, Any]:
     return {"op": "replace", "path": path, "value": attributes.emails_of(value) if path == "emails" else value}
 
 
-def _of_group(group_id: str, items: Sequence[Item]) -> Operation:
+def _of_group(group_id: str, items: Sequence[Item], *, patches: bool) -> Operation:
+    if not patches:
+        return Operation(method="PUT", path=f"/Groups/{in_path(group_id)}", data={}, items=tuple(items))
     joining = [{"value": item.account_id} for item in items if item.step is Step.JOIN]
     leaving = [item.account_id for item in items if item.step is Step.LEAVE and item.account_id is not None]
     changes: list[dict[str, Any]] = [{"op": "add", "path": "members", "value": joining}] if joining else []
     changes += [{"op": "remove", "path": f"members[value eq {_quoted(account_id)}]"} for account_id in leaving]
-    return Operation(method="PATCH", path=f"/Groups/{group_id}", data=_patch(changes), items=tuple(items))
+    return Operation(method="PATCH", path=f"/Groups/{in_path(group_id)}", data=_patch(changes), items=tuple(items))
 
 
 def _patch(operations: list[dict[str, Any]]) -> dict[str, Any]:

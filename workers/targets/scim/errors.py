@@ -1,4 +1,4 @@
-"""A SCIM error in any of the three forms that are known of MindTickle, and what it means for one person."""
+"""A SCIM error in any of the forms that services give it, and what it means for one person."""
 
 import re
 from dataclasses import dataclass
@@ -76,4 +76,7 @@ def _of_membership(step: Step, error: ScimError, detail: str) -> Reply:
 
 
 def _is_duplicate(error: ScimError) -> bool:
-    return error.status == 409 or error.kind in {"uniqueness", "SCIM_CONFLICT"}
+    if error.status == 409 or error.kind in {"uniqueness", "SCIM_CONFLICT"}:
+        return True
+    # Services that leave scimType out say it in words.
+    return error.status in {400, 422} and not error.kind and wording.is_duplicate(error.text)

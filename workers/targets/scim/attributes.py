@@ -43,9 +43,47 @@ def value_in(resource: Mapping[str, Any], name: str) -> Any:
     return place
 
 
+def put_value(resource: dict[str, Any], name: str, value: Any) -> None:
+    """Set a flat name in a resource that is the caller's to change, None takes it out; everything else stays.
+
+    Of several addresses the primary one, else the first, is ours.
+    """
+    if name == EMAIL:
+        _put_email(resource, value)
+        return
+    place = resource
+    *parents, last = _steps(name)
+    for parent in parents:
+        held = place.get(parent)
+        if not isinstance(held, dict):
+            if value is None:
+                return
+            place[parent] = held = {}
+        place = held
+        if parent.startswith("urn:") and parent not in resource.setdefault("schemas", [CORE]):
+            resource["schemas"] = [*resource["schemas"], parent]
+    if value is None:
+        place.pop(last, None)
+    else:
+        place[last] = value
+
+
 def emails_of(address: Any) -> list[dict[str, Any]]:
     """Return the value of `emails` for one address."""
     return [{"value": address, "type": "work", "primary": True}]
+
+
+def _put_email(resource: dict[str, Any], value: Any) -> None:
+    listed = resource.get("emails")
+    held = [dict(each) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    ours = next((each for each in held if each.get("primary") is True), held[0] if held else None)
+    if value is None:
+        resource["emails"] = [each for each in held if each is not ours]
+    elif ours is None:
+        resource["emails"] = emails_of(value)
+    else:
+        ours["value"] = value
+        resource["emails"] = held
 
 
 def _steps(name: str) -> list[str]:
