@@ -90,7 +90,8 @@ class Gathering:
         try:
             self._serve(key, scopes, served)
         finally:
-            # Only if this thread is being ended: nobody may be left waiting, nor take up what was begun.
+            # Only if this thread is being ended: nobody may be left waiting, be led by it, nor take up what was begun.
+            served += [] if served else self._take(key, most=1)
             _refuse([each for each in served if not each.is_served], StoreUnavailable("the process is ending"))
             with self._lock:
                 queue = self._queues[key]

@@ -214,6 +214,8 @@ class DirectoryStorage(ScimStorage):
             NotFoundException: there is no such group.
         """
         assert self._gathering is not None  # noqa: S101 - the caller has asked `gathers`
+        if not is_storable(scim_id):
+            raise _unknown(GROUP, scim_id)
         asked = Asked(edits=edits, origin=self._origin)
         with _refusals_named():
             gathered = self._gathering.edit(self._tenant, scim_id, asked, scopes=self._scopes)
