@@ -111,33 +111,32 @@ def test_what_is_superseded_names_what_waits(store: Store, lane_ids: Sequence[in
     assert_balanced(store)
 
 
-@pytest.mark.parametrize(
-    ("waiting", "owed", "kept"),
-    [
-        (None, [5], 5),
-        (0, [5], 0),  # a leaver stays one
-        (0, [1, 5], 0),
-        (5, [0], 0),  # the new one is the more urgent
-        (9, [5, 1, 5], 1),  # the one between is, and does not wait
-        (5, [0, 9], 0),
-        (1, [5, 5], 1),
-        (3, [3], 3),
-    ],
-)
-def test_the_most_urgent_priority_outlives_what_had_it(
-    store: Store,
-    lane_ids: Sequence[int],
-    people: Sequence[int],
-    waiting: int | None,
-    owed: Sequence[int],
-    kept: int,
-) -> None:
-    with store.begin("acme") as tx:
-        if waiting is not None:
-            books.edit(tx, people[0], owed_to=[lane_ids[0]], priority=waiting)
-        numbers = owe(tx, *[[(lane_ids[0], people[0], priority)] for priority in owed])
-    last = of_changes(store, numbers)[-1]
-    assert (last["state"], last["priority"]) == ("waiting", kept)
+URGENCIES: list[tuple[int | None, list[int], int]] = [
+    # What waited, what was owed one after the other, and what is kept.
+    (None, [5], 5),
+    (0, [5], 0),  # a leaver stays one
+    (0, [1, 5], 0),
+    (5, [0], 0),  # the new one is the more urgent
+    (9, [5, 1, 5], 1),  # the one between is, and does not wait
+    (5, [0, 9], 0),
+    (1, [5, 5], 1),
+    (3, [3], 3),
+]
+
+
+def test_the_most_urgent_priority_outlives_what_had_it(store: Store, lane_ids: Sequence[int]) -> None:
+    found = []
+    for number, (waiting, owed, _) in enumerate(URGENCIES):
+        with store.begin("acme") as tx:
+            person = books.add_person(tx, f"person {number}")
+            books.send(tx, lane_ids[0], [person], [State.DELIVERED])
+            if waiting is not None:
+                books.edit(tx, person, owed_to=[lane_ids[0]], priority=waiting)
+            numbers = owe(tx, *[[(lane_ids[0], person, priority)] for priority in owed])
+        last = of_changes(store, numbers)[-1]
+        assert last["state"] == "waiting"
+        found.append((waiting, owed, last["priority"]))
+    assert found == URGENCIES
     assert_balanced(store)
 
 
