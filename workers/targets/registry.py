@@ -6,9 +6,14 @@ from scim_bridge.domain.instants import Clock
 from scim_bridge.settings.models import TargetSettings
 from workers.targets.mindtickle.client import MindTickleTarget
 from workers.targets.port import Target
+from workers.targets.scim.client import scim_target
 from workers.targets.trakstar.client import TrakstarTarget
 
-KINDS: dict[str, Callable[..., Target]] = {"mindtickle": MindTickleTarget, "trakstar": TrakstarTarget}
+KINDS: dict[str, Callable[..., Target]] = {
+    "mindtickle": MindTickleTarget,
+    "scim": scim_target,
+    "trakstar": TrakstarTarget,
+}
 """Every kind of target, by the word that stands for it in configuration."""
 
 

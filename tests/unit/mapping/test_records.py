@@ -159,7 +159,7 @@ def test_an_expression_that_cannot_be_read_is_named_with_its_place(expression: s
         RecordMapping({"title": expression})
 
 
-@pytest.mark.parametrize("kind", ["trakstar", "mindtickle"])
+@pytest.mark.parametrize("kind", ["trakstar", "mindtickle", "scim"])
 def test_the_shipped_mapping_maps_an_ordinary_person(kind: str) -> None:
     settings = shipped_settings(kind, {})
     assert records.check_mapping(settings.mapping) == []
@@ -178,7 +178,7 @@ def test_the_shipped_mapping_maps_an_ordinary_person(kind: str) -> None:
         ({}, None),
     ],
 )
-@pytest.mark.parametrize("kind", ["trakstar", "mindtickle"])
+@pytest.mark.parametrize("kind", ["trakstar", "mindtickle", "scim"])
 def test_the_shipped_mapping_finds_the_address(kind: str, document: dict[str, Any], email: str | None) -> None:
     settings = shipped_settings(kind, {})
     readable = RecordMapping(settings.mapping, settings.fields).readable(replace(person(1), document=document))

@@ -8,7 +8,8 @@ from scim_bridge.settings.problems import Findings
 from workers.targets import registry
 
 PLACE = files.find(None, {})
-SECRETS = {"api_key": "k", "scim_token": "t", "company_id": "c"}
+SECRETS = dict.fromkeys(("api_key", "scim_token", "company_id", "token", "username", "password"), "s")
+NO_DEFAULT = {"scim": {"base_url": "https://learn.example.com/scim"}}
 
 WORDS = [
     (kind, option, word)
@@ -20,4 +21,4 @@ WORDS = [
 
 @pytest.mark.parametrize(("kind", "option", "word"), WORDS)
 def test_every_word_of_a_kinds_file_is_understood(kind: str, option: str, word: str) -> None:
-    registry.build(shipped_settings(kind, SECRETS, **{option: word}), clock=lambda: 0)
+    registry.build(shipped_settings(kind, SECRETS, **NO_DEFAULT.get(kind, {}), **{option: word}), clock=lambda: 0)

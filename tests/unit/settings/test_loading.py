@@ -202,7 +202,7 @@ ONE_FAULT = [
         "tenants[0].targets[0].fields.frstName: is no field of [mapping]; did you mean firstName?",
     ),
     # What names refer to.
-    (TARGET.replace("trakstar", "moodle"), "tenants[0].targets[0].kind: must be one of mindtickle, trakstar"),
+    (TARGET.replace("trakstar", "moodle"), "tenants[0].targets[0].kind: must be one of mindtickle, scim, trakstar"),
     (TARGET.replace("env:KEY", "env:NONE"), "tenants[0].targets[0].api_key: the environment variable NONE is not set"),
     (TARGET.replace("env:KEY", "file:none"), "tenants[0].targets[0].api_key: the file none does not exist"),
     (TARGET.replace("env:KEY", "env:"), "tenants[0].targets[0].api_key: names no environment variable"),

@@ -28,7 +28,7 @@ def require_success(response: Response, *, where: str, now: Millis) -> None:
     reading.require_word(response, where=where, now=now)
     status = response.status
     if status in {401, 403}:
-        raise port.CredentialRefused(f"{where} answered {status}: check the credential and what goes with it", status=status)
+        raise port.CredentialRefused(f"{where} answered {status}: check the credential", status=status)
     if status in {404, 405, 410}:
         raise port.CredentialRefused(f"{where} answered {status}: check the configured address", status=status)
     if status >= 400:
