@@ -1,0 +1,223 @@
+"""Whatever senders, targets, crashes and operators do: in the end every target equals the directory, the books agree.
+
+Failure modes 1, 2, 3, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16 and 19 meet each other here, in any order.
+"""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+from fakes.stores import shared_url
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from model.moods import MOODS
+from model.options import Histories
+from model.world import BY_HAND, LANES, World
+
+from scim_bridge.store.engine import Store
+
+NAMES = ("ann", "bob", "cyd", "dee")
+WHO = st.sampled_from(NAMES)
+ANYBODY = st.integers(0, len(NAMES) - 1)
+GROUP_NAMES = st.sampled_from(["Sales", "Support"])
+TITLES = st.sampled_from(["Chief", "Clerk"])
+LANE = st.sampled_from(LANES)
+BREAKS = st.sampled_from(["killed_before", "killed_after", "cut_before", "cut_after", "stalled_after"])
+STEPS = st.integers(1, 8)
+MOMENTS_MS = st.sampled_from([300, 2_500, 6_000, 20_000, 70_000])
+
+NAMED = frozenset({"conflict_held", "conflict_skipped"})
+"""Reasons that may stand against somebody once every fault is over and everything was replayed."""
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """One tenant's life."""
+
+    make_world: ClassVar[Callable[..., World]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = type(self).make_world(on_conflict="update")
+
+    def _who(self, number: int) -> str:
+        present = sorted(self.world.people)
+        return present[number % len(present)]
+
+    @initialize(present=st.sets(WHO), worked=st.booleans())
+    def begin(self, present: set[str], *, worked: bool) -> None:
+        for who in sorted(present):
+            self.world.push(who, title="Clerk")
+        if worked:
+            for lane in LANES:
+                self.world.work(lane)
+
+    @rule(who=WHO, title=TITLES)
+    def push(self, who: str, title: str) -> None:
+        self.world.push(who, title=title)
+
+    @precondition(lambda self: self.world.people)
+    @rule(anybody=ANYBODY)
+    def deactivate(self, anybody: int) -> None:
+        who = self._who(anybody)
+        self.world.change(who, active=False)
+
+    @precondition(lambda self: self.world.people)
+    @rule(anybody=ANYBODY)
+    def reactivate(self, anybody: int) -> None:
+        who = self._who(anybody)
+        self.world.change(who, active=True)
+
+    @precondition(lambda self: self.world.people)
+    @rule(anybody=ANYBODY)
+    def delete(self, anybody: int) -> None:
+        who = self._who(anybody)
+        self.world.delete(who)
+
+    @precondition(lambda self: self.world.people)
+    @rule(anybody=ANYBODY, number=st.integers(0, 2))
+    def rename(self, anybody: int, number: int) -> None:
+        who = self._who(anybody)
+        self.world.change(who, user_name=f"{who}{number or ''}@example.com")
+
+    @rule(name=GROUP_NAMES, members=st.sets(WHO))
+    def set_group(self, name: str, members: set[str]) -> None:
+        present = members & self.world.people.keys()
+        if name in self.world.groups:
+            self.world.edit_group(name, members=present)
+        else:
+            self.world.make_group(name, present)
+
+    @precondition(lambda self: self.world.groups)
+    @rule(name=GROUP_NAMES)
+    def rename_group(self, name: str) -> None:
+        team = self.world.groups.get(name)
+        if team is not None:
+            self.world.edit_group(name, name=f"{name} EMEA" if team.name == name else name)
+
+    @precondition(lambda self: self.world.groups)
+    @rule(name=GROUP_NAMES)
+    def delete_group(self, name: str) -> None:
+        if name in self.world.groups:
+            self.world.delete_group(name)
+
+    @rule(lane=LANE, moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=6))
+    def let_calls_fail(self, lane: str, moods: list[str]) -> None:
+        self.world.targets[lane].moods.extend(moods)
+
+    @rule(lane=LANE, lag_ms=st.sampled_from([0, 3_000, 9_000]))
+    def show_late(self, lane: str, lag_ms: int) -> None:
+        self.world.targets[lane].lag_ms = lag_ms
+
+    @rule(lane=LANE, who=WHO, is_alone=st.booleans())
+    def refuse(self, lane: str, who: str, *, is_alone: bool) -> None:
+        target = self.world.targets[lane]
+        if is_alone:
+            target.refuses[f"{who}@example.com"] = "no such department"
+        else:
+            target.poison.add(f"{who}@example.com")
+
+    @rule(lane=LANE, who=WHO, active=st.booleans())
+    def let_a_stranger_be_there(self, lane: str, who: str, *, active: bool) -> None:
+        target = self.world.targets[lane]
+        if target.held(f"{who}@example.com") is None and who not in self.world.people:
+            target.seed(f"{who}@example.com", active=active, groups=(BY_HAND,), title="Before")
+
+    @rule(lane=LANE)
+    def work(self, lane: str) -> None:
+        self.world.work(lane)
+
+    @rule(lane=LANE, at_step=STEPS, how=BREAKS, seen=st.booleans(), stands_ms=MOMENTS_MS, leaver=ANYBODY)
+    def break_off(self, lane: str, at_step: int, how: str, stands_ms: int, leaver: int, *, seen: bool) -> None:
+        def meanwhile() -> None:
+            if self.world.people:
+                self.world.change(self._who(leaver), active=False)
+            self.world.clock.advance(ms=stands_ms)
+            self.world.work(lane)
+
+        self.world.work_until_broken_off(lane, at_step=at_step, how=how, meanwhile=meanwhile, seen=seen)
+
+    @rule(ms=MOMENTS_MS)
+    def wait(self, ms: int) -> None:
+        self.world.clock.advance(ms=ms)
+
+    @rule()
+    def replay(self) -> None:
+        self.world.replay()
+
+    @rule(lane=LANE)
+    def repair(self, lane: str) -> None:
+        self.world.reconcile(lane, repair=True)
+
+    @rule(lane=LANE, paused=st.booleans())
+    def pause(self, lane: str, *, paused: bool) -> None:
+        self.world.pause(lane, paused=paused)
+
+    def teardown(self) -> None:
+        world = self.world
+        world.calm_down()
+        world.settle()
+        world.replay()
+        world.settle()
+        report = world.books()
+        assert report["balanced"], report
+        assert world.faults(excused=NAMED) == []
+        for lane in LANES:
+            assert world.reconcile(lane, repair=True) is not None
+        world.settle()
+        assert world.faults(excused=frozenset()) == []
+        for lane in LANES:
+            told = world.reconcile(lane, repair=False)
+            assert told is not None
+            assert (told["missing"], told["differing"], told["unclear"]) == (0, 0, 0), told
+        assert world.books()["balanced"]
+
+
+def live(make_world: Callable[..., World], *, histories: int, seed: int, steps: int = 25, shrink: bool = True) -> None:
+    print(
+        f"{histories} histories, seed {seed}: repeat with --histories {histories} --history-seed {seed}",
+        file=sys.__stderr__,
+    )
+    AnyHistory.make_world = make_world
+    phases = [hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if shrink else [])]
+    run_state_machine_as_test(
+        hypothesis.seed(seed)(AnyHistory),
+        settings=hypothesis.settings(
+            max_examples=histories,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            print_blob=False,
+        ),
+    )
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with shared_url(request, tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture
+def make_world(url: str, clock: Any) -> Iterator[Callable[..., World]]:
+    """Make one tenant after the other on one database: tenants never meet."""
+    store = Store.open(url, clock=clock, use_database_clock=False)
+    if url.startswith("sqlite"):
+        # Nothing here outlives the run, so nothing need be safe from a power cut.
+        sa.event.listen(store.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+    numbers = itertools.count(1)
+    yield lambda **how: World(store, clock, tenant=f"t{next(numbers)}", **how)
+    store.close()
+
+
+def test_any_history_ends_with_targets_and_books_in_order(
+    make_world: Callable[..., World], histories: Histories, request: pytest.FixtureRequest
+) -> None:
+    is_postgresql = "postgresql" in request.node.name
+    number = max(5, histories.number // 6) if is_postgresql else histories.number
+    live(make_world, histories=number, seed=histories.seed)
