@@ -152,7 +152,7 @@ def bench_group(
     _finish(ctx, lambda console: group.run(order, console=console), seed=order.seed, as_json=as_json)
 
 
-PARTS = ("creates", "edits", "all")
+PARTS = ("creates", "edits", "backlog", "leavers", "choosing", "poison", "hung", "all")
 
 
 @bench.command("delivery")
@@ -186,7 +186,9 @@ def bench_delivery(
 ) -> None:
     """Have simulated targets told of many people; exit 1 when a bar is missed, and say which.
 
-    creates: new people at the real limit. edits: several changes of one person.
+    creates: new people at the real limit. edits: several changes of one person. backlog: throughput without limits, and
+    the workers' memory. leavers: deactivations while creates wait. choosing: who is next, in a short backlog and in a
+    long one. poison: one user who is refused among many. hung: a target that is silent beside one that is not.
     """
     from scim_bridge.sandbox.benches import databases, delivery  # noqa: PLC0415 - see _finish
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.people import Step
 from scim_bridge.domain.states import State
 from scim_bridge.store import ledger, outbox, quota, seals, tables
 from scim_bridge.store.engine import Transaction, compact_json
@@ -29,6 +30,19 @@ class OpenBatch:
     operation_ids: tuple[int, ...]
     slot_id: int | None
     deadline_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One call of a lane: what it was for, and when it was begun."""
+
+    step: str
+    opened_at: Millis
+
+    @property
+    def is_create(self) -> bool:
+        """Whether it was for new people."""
+        return self.step == Step.CREATE
 
 
 def open_batch(
@@ -146,6 +160,12 @@ def mark_late(tx: Transaction, batch_id: int) -> list[int]:
         .returning(batch.c["items"])
     ).scalar_one()
     return [int(item) for item in json.loads(items)]
+
+
+def sent(tx: Transaction, lane_id: int) -> list[Sent]:
+    """Return every call of a lane, in the order in which they were begun."""
+    query = sa.select(batch.c.step, batch.c.opened_at).where(batch.c.lane_id == lane_id).order_by(batch.c.number)
+    return [Sent(**row) for row in tx.connection.execute(query).mappings()]
 
 
 def open_before(tx: Transaction, lane_id: int, *, epoch: int) -> list[OpenBatch]:

@@ -4,11 +4,23 @@ from typing import Any
 
 import pytest
 
+from scim_bridge.cli import benches
+from scim_bridge.sandbox.benches import (
+    delivery,
+    delivery_backlog,
+    delivery_choosing,
+    delivery_creates,
+    delivery_edits,
+    delivery_hung,
+    delivery_leavers,
+    delivery_poison,
+)
 from scim_bridge.sandbox.benches import delivery_arrivals as arrivals
-from scim_bridge.sandbox.benches import delivery_creates, delivery_edits
 from scim_bridge.sandbox.benches.delivery_arrivals import Arrival
 from scim_bridge.sandbox.benches.delivery_finding import Finding, Line
+from scim_bridge.sandbox.benches.delivery_leavers import Left
 from scim_bridge.sandbox.benches.delivery_stage import Limit
+from scim_bridge.store.batches import Sent
 
 
 def arrival(at_s: float, path: str = "/api/v3/user", *, method: str = "POST", status: int | None = 200) -> Arrival:
@@ -84,3 +96,85 @@ def test_what_misses_its_bar_is_told_in_a_sentence() -> None:
     ]
     assert finding.to_json()["figures"] == {"calls": 51, "delivered": 2999.5, "time": 1.0}
     assert finding.rows()[0] == ["creates", "sqlite", "10", "calls", "51", "<= 50"]
+
+
+def test_the_command_offers_every_part() -> None:
+    assert set(benches.PARTS) == {*delivery.PARTS, delivery.ALL}
+    assert delivery.chosen(["all"]) == tuple(delivery.PARTS)
+    assert delivery.chosen(["hung", "creates"]) == ("creates", "hung")
+
+
+def test_the_memory_of_a_worker_is_compared_by_thirds() -> None:
+    flat = [100.0] * delivery_backlog.SAMPLES
+    growing = [100.0 + at for at in range(delivery_backlog.SAMPLES)]
+    lines = delivery_backlog.figures(
+        delivered=6_000, elapsed_s=2.0, least_per_s=3_000, rss_mb={"one": flat, "two": growing}
+    )
+    assert values(lines)["delivered"] == 3_000
+    assert missed(lines) == ["growth of two"]
+
+
+def test_of_few_samples_no_growth_is_told() -> None:
+    lines = delivery_backlog.figures(delivered=1, elapsed_s=1.0, least_per_s=2.0, rss_mb={"one": [1.0, 9.0]})
+    assert missed(lines) == ["delivered"]
+
+
+def test_choosing_may_take_twice_as_long_in_the_long_backlog() -> None:
+    assert missed(delivery_choosing.figures([1, 2, 99], [4, 4, 4], few=1, users=2)) == []
+    assert missed(delivery_choosing.figures([1, 2, 99], [5, 5, 5], few=1, users=2)) == ["ratio"]
+
+
+def test_the_poison_user_alone_may_be_missing() -> None:
+    log = [arrival(at) for at in range(18)]
+    assert missed(delivery_poison.figures(log, held=199, dead=1)) == []
+    assert missed(delivery_poison.figures([*log, arrival(18)], held=199, dead=1)) == ["extra calls"]
+    assert missed(delivery_poison.figures(log, held=198, dead=2)) == [
+        "users in the target",
+        "users told apart as refused",
+    ]
+
+
+def test_calls_are_counted_by_windows_that_are_whole() -> None:
+    limit = Limit(requests=2, per_s=10)
+    log = [arrival(at) for at in (0, 0.1, 10.6, 10.7, 21.1, 21.2, 31.7)]
+    assert delivery_hung.windows(log, limit) == [2, 2, 2]
+    assert delivery_hung.windows([arrival(0), arrival(1)], limit) == [2]
+    assert delivery_hung.windows([], limit) == [0]
+
+
+def test_a_lane_beside_a_silent_one_keeps_its_calls() -> None:
+    assert missed(delivery_hung.figures([10, 10, 10], [10, 10, 9])) == []
+    assert missed(delivery_hung.figures([10, 10, 10], [9, 9, 10])) == ["ratio"]
+
+
+LIMIT = Limit(requests=2, per_s=10)
+
+
+def archive(at_s: float, account: str) -> Arrival:
+    return arrival(at_s, f"/api/v3/user/{account}/archive")
+
+
+def test_lateness_counts_from_the_answer_where_there_is_room() -> None:
+    log = [arrival(0), archive(3, "7")]
+    assert delivery_leavers.lateness_s(log, [Left(account_id="7", told_ms=2_500)], LIMIT) == [0.5]
+
+
+def test_lateness_counts_from_when_the_window_next_has_room() -> None:
+    log = [arrival(0), arrival(1), archive(10.2, "7"), archive(11.5, "8")]
+    left = [Left(account_id="7", told_ms=2_000), Left(account_id="8", told_ms=2_000)]
+    assert delivery_leavers.lateness_s(log, left, LIMIT) == [pytest.approx(0.2), pytest.approx(0.5)]
+
+
+def test_a_create_that_was_out_already_overtakes_nobody() -> None:
+    log = [arrival(0), arrival(5), arrival(6), archive(10, "7"), arrival(11)]
+    left = [Left(account_id="7", told_ms=4_900)]
+    begun = [Sent(step="create", opened_at=at) for at in (0, 4_890, 5_950, 10_900)]
+    assert delivery_leavers.overtakings(log, left, begun) == 1
+    earlier = [Sent(step="create", opened_at=at) for at in (0, 4_890, 4_895, 10_900)]
+    assert delivery_leavers.overtakings(log, left, earlier) == 0
+
+
+def test_a_leaver_who_is_never_archived_is_told() -> None:
+    left = [Left(account_id="7", told_ms=1), Left(account_id="8", told_ms=1)]
+    lines = delivery_leavers.figures([archive(0.5, "7")], left, [], limit=LIMIT)
+    assert missed(lines) == ["leavers archived"]

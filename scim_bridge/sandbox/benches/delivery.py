@@ -8,7 +8,17 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from scim_bridge.sandbox.benches import databases, delivery_creates, delivery_edits, figures
+from scim_bridge.sandbox.benches import (
+    databases,
+    delivery_backlog,
+    delivery_choosing,
+    delivery_creates,
+    delivery_edits,
+    delivery_hung,
+    delivery_leavers,
+    delivery_poison,
+    figures,
+)
 from scim_bridge.sandbox.benches.delivery_finding import Finding
 
 ALL = "all"
@@ -24,6 +34,11 @@ class Measure(Protocol):
 PARTS: Mapping[str, tuple[int, Measure]] = {
     delivery_creates.PART: (delivery_creates.USERS, delivery_creates.measure),
     delivery_edits.PART: (delivery_edits.USERS, delivery_edits.measure),
+    delivery_backlog.PART: (delivery_backlog.USERS, delivery_backlog.measure),
+    delivery_leavers.PART: (delivery_leavers.USERS, delivery_leavers.measure),
+    delivery_choosing.PART: (delivery_choosing.USERS, delivery_choosing.measure),
+    delivery_poison.PART: (delivery_poison.USERS, delivery_poison.measure),
+    delivery_hung.PART: (delivery_hung.USERS, delivery_hung.measure),
 }
 """Each part with the number of users that its promise is about."""
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,8 @@ class Lane:
     limit: Limit | None = None
     """None: the simulator allows any number of calls, and the bridge is told so."""
     latency_s: tuple[float, float] = (0.0, 0.0)
-    simulated: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the simulator."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """Options of the target, as the configuration names them."""
+    fields: str = ""
+    """Tables of the target's configuration, as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +81,8 @@ class Stage:
     settings: Settings
     store: Store
     worlds: Mapping[str, World]
+    target_pids: Sequence[int]
+    """The processes of the simulated targets."""
     crowd: Crowd
     address: Address
 
@@ -134,8 +134,23 @@ class Stage:
         Raises:
             StageFailed: a process ended, or nothing has come to an end for so long.
         """
+        self.await_that(self.is_done, processes, patience_s=patience_s, look=look)
+
+    def await_that(
+        self,
+        holds: Callable[[], bool],
+        processes: Sequence[Process],
+        *,
+        patience_s: float,
+        look: Callable[[], object] = bool,
+    ) -> None:
+        """Wait until something holds; `look` is called all the while.
+
+        Raises:
+            StageFailed: a process ended, or it takes too long.
+        """
         deadline = time.monotonic() + patience_s
-        while not self.is_done():
+        while not holds():
             look()
             for process in processes:
                 process.check()
@@ -170,7 +185,8 @@ def set_up(store_url: str, wanted: Sequence[Lane], *, folder: Path, seed: int) -
         anywhere = Address("127.0.0.1", 0)
         address, admin = (stack.enter_context(ports.reserved(anywhere)) for _ in range(2))
         keys = {lane.name: worlds.new_secret() for lane in wanted}
-        simulated = {lane.name: _simulated(stack, lane, keys[lane.name], folder=folder, seed=seed) for lane in wanted}
+        processes = {lane.name: _simulator(stack, lane, keys[lane.name], folder=folder, seed=seed) for lane in wanted}
+        simulated = {lane.name: _world(lane, processes[lane.name]) for lane in wanted}
         text = _CONFIG.format(
             store_url=json.dumps(store_url), address=address, admin_address=admin, tenant=TENANT, source=SOURCE
         )
@@ -191,18 +207,22 @@ def set_up(store_url: str, wanted: Sequence[Lane], *, folder: Path, seed: int) -
             settings=settings,
             store=store,
             worlds=simulated,
+            target_pids=[process.popen.pid for process in processes.values()],
             crowd=Crowd(seed),
             address=address,
         )
 
 
-def _simulated(stack: contextlib.ExitStack, lane: Lane, key: str, *, folder: Path, seed: int) -> World:
+def _simulator(stack: contextlib.ExitStack, lane: Lane, key: str, *, folder: Path, seed: int) -> Process:
     limits = "off" if lane.limit is None else f"{lane.limit.requests}/{lane.limit.per_s:g}"
     command = [
         *(*worlds.PYTHON, "-m", "scim_bridge.sandbox.targets", "--kind", "trakstar", "--api-key", key),
-        *("--limits", limits, "--options", json.dumps(dict(lane.simulated)), "--seed", str(seed)),
+        *("--limits", limits, "--seed", str(seed)),
     ]
-    process = stack.enter_context(worlds.running(lane.name, command, folder=folder, patience_s=worlds.END_S))
+    return stack.enter_context(worlds.running(lane.name, command, folder=folder, patience_s=worlds.END_S))
+
+
+def _world(lane: Lane, process: Process) -> World:
     told = json.loads(process.await_line("{", patience_s=worlds.START_S))
     world = World(kind=lane.name, origin=told["origin"], urls={"base_url": told["base_url"]})
     if lane.latency_s[1]:
@@ -215,4 +235,4 @@ def _told_of(lane: Lane, world: World, key: str) -> str:
     text = _TARGET.format(
         name=json.dumps(lane.name), base_url=json.dumps(world.urls["base_url"]), api_key=json.dumps(key), limits=limit
     )
-    return text + "".join(f"{name} = {json.dumps(value)}\n" for name, value in lane.options.items())
+    return text + lane.fields

@@ -151,6 +151,14 @@ def _wait_for(holds: Callable[[], bool], *, what: str, has_ended: Callable[[], b
         time.sleep(0.05)
 
 
+def cpu_s_of(pid: int) -> float | None:
+    """Return the processor time that one process has used so far, in seconds; None where the system does not tell."""
+    try:
+        return _cpu_ms(str(pid)) / 1000
+    except OSError:
+        return None
+
+
 def _cpu_ms(pid: str) -> float:
     # The name, in brackets, may hold blanks; utime and stime are the 14th and 15th field (proc(5)).
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
