@@ -292,7 +292,7 @@ class TestControl:
 
 
 class TestProcess:
-    @pytest.mark.parametrize("kind", ["trakstar", "mindtickle"])
+    @pytest.mark.parametrize("kind", ["trakstar", "mindtickle", "scim"])
     def test_a_process_prints_its_urls_and_ends_on_sigterm(self, kind: str) -> None:
         command = [sys.executable, "-m", "scim_bridge.sandbox.targets", "--kind", kind, "--api-key", "key"]
         with subprocess.Popen([*command, "--limits", "off"], stdout=subprocess.PIPE, text=True) as process:

@@ -14,6 +14,7 @@ from typing import Any
 
 from scim_bridge.sandbox.targets import limits
 from scim_bridge.sandbox.targets.mindtickle import MindTickleOptions, simulate_mindtickle
+from scim_bridge.sandbox.targets.scim import ScimOptions, simulate_scim
 from scim_bridge.sandbox.targets.simulator import Simulator
 from scim_bridge.sandbox.targets.trakstar import TrakstarOptions, simulate_trakstar
 
@@ -45,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scim_bridge.sandbox.targets", description=__doc__)
-    parser.add_argument("--kind", choices=("trakstar", "mindtickle"), required=True)
+    parser.add_argument("--kind", choices=("trakstar", "mindtickle", "scim"), required=True)
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--api-key", required=True)
+    parser.add_argument("--api-key", required=True, help="scim: the bearer token, or NAME:PASSWORD with auth basic")
     parser.add_argument("--scim-token", help="mindtickle: the token of its SCIM side; without it the API key")
     parser.add_argument("--company-id", default="acme", help="mindtickle: what the company's header must say")
     parser.add_argument("--limits", help="off, or REQUESTS/SECONDS[:CLASS],...; without it the documented ones")
@@ -69,6 +70,8 @@ def _build(given: argparse.Namespace, options: dict[str, Any]) -> Simulator[Any]
         server["limits"] = limits.parse_windows(given.limits)
     if given.kind == "trakstar":
         return simulate_trakstar(api_key=given.api_key, options=TrakstarOptions(**options), **server)
+    if given.kind == "scim":
+        return simulate_scim(api_key=given.api_key, options=ScimOptions(**options), **server)
     return simulate_mindtickle(
         api_key=given.api_key,
         scim_token=given.scim_token,

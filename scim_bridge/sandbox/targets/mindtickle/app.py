@@ -1,26 +1,24 @@
 """The simulated MindTickle as a vendor behind the gate: credentials, company, and the two sides of its API."""
 
 import hmac
-import math
 import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
 from scim_bridge.domain.instants import Clock
 from scim_bridge.sandbox.targets import bodies
 from scim_bridge.sandbox.targets.holdings import HeldState
-from scim_bridge.sandbox.targets.mindtickle import answers, bulk, rest, schemas
-from scim_bridge.sandbox.targets.mindtickle.answers import RestError, ScimError
+from scim_bridge.sandbox.targets.mindtickle import rest
 from scim_bridge.sandbox.targets.mindtickle.options import USER_WRITE, MindTickleOptions
-from scim_bridge.sandbox.targets.mindtickle.scim import ScimSide
-from scim_bridge.sandbox.targets.mindtickle.state import Document, MindTickleState
+from scim_bridge.sandbox.targets.mindtickle.rest import RestError
+from scim_bridge.sandbox.targets.scim import answers, door
+from scim_bridge.sandbox.targets.scim.answers import ScimError
+from scim_bridge.sandbox.targets.scim.state import ScimState
 from scim_bridge.sandbox.targets.seeds import Refusals, SeedUser
 
 REST_PATH = "/v2"
-_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class MindTickleVendor:
@@ -46,7 +44,7 @@ class MindTickleVendor:
         self._randomness = randomness
         self.options = options or MindTickleOptions()
         self.refusals = refusals or Refusals()
-        self.state = MindTickleState(clock)
+        self.state = ScimState(clock, prefix="mt")
 
     @property
     def paths(self) -> Mapping[str, str]:
@@ -70,19 +68,11 @@ class MindTickleVendor:
 
     def classes(self, request: Request) -> Collection[str]:
         """Return `user_write` for what changes users or groups; a search and a read change nothing."""
-        is_write = request.method in _WRITES and not request.path.endswith("/.search")
-        return (USER_WRITE,) if is_write else ()
+        return (USER_WRITE,) if door.is_write(request) else ()
 
     def count_items(self, request: Request) -> int:
         """Return how many users or operations the call carries."""
-        if request.method not in _WRITES or request.path.endswith("/.search"):
-            return 0
-        try:
-            body = bodies.read_json(request)
-        except bodies.NotJsonError:
-            return int(request.method == "DELETE")
-        listed = body.get("Operations") if isinstance(body, dict) and request.path.endswith("/Bulk") else body
-        return len(listed) if isinstance(listed, list) else 1
+        return door.count_items(request)
 
     def answer(self, request: Request, at_most: int | None) -> Response:
         """Answer one admitted call."""
@@ -93,12 +83,17 @@ class MindTickleVendor:
             return self._refuse(request, 414, "The URL is too long")
         try:
             if self._is_scim(request):
-                return self._answer_scim(request, at_most)
+                return door.answer(
+                    request,
+                    state=self.state,
+                    options=self.options.scim,
+                    refusals=self.refusals,
+                    at_most=at_most,
+                    randomness=self._randomness,
+                )
             return self._answer_rest(request, at_most)
-        except ScimError as error:
-            return answers.scim_error(error, self.options)
         except RestError as error:
-            return answers.rest_error(error)
+            return rest.error_answer(error)
         except bodies.NotJsonError as exc:
             return self._refuse(request, 400, str(exc))
 
@@ -110,27 +105,14 @@ class MindTickleVendor:
     def over_limit(self, wait_s: float, request: Request) -> Response:
         """Return 429 with the wait in the form that the options ask for."""
         response = self.failure(429, request)
-        match self.options.retry_after:
-            case "seconds":
-                response.headers["Retry-After"] = str(math.ceil(wait_s))
-            case "date":
-                response.headers["Retry-After"] = http_date(math.ceil(self._clock() / 1000 + wait_s))
-            case "milliseconds":
-                response.headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
-            case "absent":
-                pass
+        response.headers.update(answers.wait_headers(wait_s, self.options.retry_after, now_ms=self._clock()))
         return response
 
     def seed(self, users: Sequence[SeedUser], groups: Sequence[str], courses: Sequence[str]) -> None:
         """Put groups (by name) and users in place; raises ValueError for courses, which SCIM does not know."""
         if courses:
             raise ValueError("mindtickle keeps no courses here")
-        with self.state.lock:
-            for name in groups:
-                self.state.group_named(name)
-            for user in users:
-                made = self.state.create("User", _document_of(user), is_hidden=user.is_hidden)
-                self.state.set_groups(made, user.groups)
+        self.state.seed(users, groups)
 
     def set_options(self, changes: Mapping[str, Any]) -> None:
         """Change options while running; `company_id` among them renames the company."""
@@ -148,52 +130,9 @@ class MindTickleVendor:
 
     def _refuse(self, request: Request, status: int, text: str) -> Response:
         if self._is_scim(request):
-            return answers.scim_error(ScimError(status, text), self.options)
+            return answers.scim_error(ScimError(status, text), self.options.scim)
         kinds = {400: "VALIDATION_ERROR", 401: "INVALID_API_KEY", 403: "ACCESS_DENIED", 429: "RATE_LIMITED"}
-        return answers.rest_error(RestError(status, kinds.get(status, "INTERNAL_ERROR"), text))
-
-    def _answer_scim(self, request: Request, at_most: int | None) -> Response:
-        base = request.host_url.rstrip("/") + self.options.scim_path
-        side = ScimSide(state=self.state, options=self.options, refusals=self.refusals, base=base)
-        path = request.path.removeprefix(self.options.scim_path).rstrip("/")
-        match request.method, path:
-            case "GET", "/ServiceProviderConfig":
-                return answers.resource(answers.service_provider_config(self.options, base + path))
-            case "GET", "/ResourceTypes":
-                types = answers.resource_types(self.options, base + path)
-                return answers.listing(types, total=len(types), start_index=1)
-            case "GET", "/Users" | "/Groups":
-                return _listing(side, path, request.args.to_dict())
-            case "GET", _:
-                names = [request.args.get(each, "").split(",") for each in ("attributes", "excludedAttributes")]
-                wanted, excluded = ([each for each in listed if each] for listed in names)
-                return answers.resource(answers.project(side.read(path), wanted, excluded))
-            case "POST", "/Users/.search" | "/Groups/.search":
-                return self._search(side, path.removesuffix("/.search"), request)
-            case "POST", "/Bulk":
-                return self._bulk(side, request, at_most)
-        if request.method not in _WRITES:
-            raise ScimError(405, f"{request.method} is not possible here")
-        performed = side.perform(request.method, path, _scim_json(request) if request.method != "DELETE" else None)
-        if performed.document is None:
-            return Response(status=204)
-        return answers.resource(performed.document, performed.status)
-
-    def _search(self, side: ScimSide, path: str, request: Request) -> Response:
-        query = _scim_json(request)
-        if not self.options.search:
-            raise ScimError(501, "search is not supported")
-        if not isinstance(query, dict) or schemas.SEARCH_REQUEST not in query.get("schemas", ()):
-            raise ScimError(400, "send a SearchRequest", "invalidSyntax")
-        return _listing(side, path, query)
-
-    def _bulk(self, side: ScimSide, request: Request, at_most: int | None) -> Response:
-        payload_bytes = len(request.get_data())
-        bulk.require_small(None, payload_bytes, self.options)
-        document = bulk.answer_bulk(
-            _scim_json(request), side, payload_bytes=payload_bytes, at_most=at_most, randomness=self._randomness
-        )
-        return bodies.write_json(document, 200, answers.SCIM_JSON)
+        return rest.error_answer(RestError(status, kinds.get(status, "INTERNAL_ERROR"), text))
 
     def _answer_rest(self, request: Request, at_most: int | None) -> Response:
         match request.method, request.path.removeprefix(REST_PATH).rstrip("/"):
@@ -209,31 +148,3 @@ class MindTickleVendor:
                     rest.write_users(body, self.state, self.options, self.refusals, at_most=at_most)
                 )
         raise RestError(404, "NOT_FOUND", "There is nothing at this path")
-
-
-def _listing(side: ScimSide, path: str, query: Mapping[str, Any]) -> Response:
-    page = side.find(path.removeprefix("/"), query)
-    return answers.listing(page.documents, total=page.total, start_index=page.start_index)
-
-
-def _scim_json(request: Request) -> Any:
-    if request.mimetype not in {answers.SCIM_JSON, "application/json"}:
-        raise ScimError(415, "send application/scim+json")
-    try:
-        return bodies.read_json(request)
-    except bodies.NotJsonError as exc:
-        raise ScimError(400, str(exc), "invalidSyntax") from exc
-
-
-def _document_of(user: SeedUser) -> Document:
-    user_name = user.user_name or user.email
-    roles = {"roles": [{"value": "admin"}]} if user.is_protected else {}
-    listed = {"emails": [{"value": user.email, "type": "work", "primary": True}]} if user.email else {}
-    return {
-        "schemas": [schemas.USER],
-        "userName": user_name,
-        "name": {"givenName": user.first_name, "familyName": user.last_name},
-        "active": user.active,
-        **listed,
-        **roles,
-    }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scim_bridge.sandbox.targets.limits import Window
+from scim_bridge.sandbox.targets.scim.options import ScimOptions
 
 USER_WRITE = "user_write"
 """The class of calls that change users or groups; a bulk call counts once."""
@@ -61,6 +62,24 @@ class MindTickleOptions:
     read_lag_s: float = 0.0
     """How long a new user is missing from listings and look-ups."""
     scim_path: Literal["/scim/v2", "/scim"] = "/scim/v2"
+
+    @property
+    def scim(self) -> ScimOptions:
+        """The switches of the SCIM side."""
+        return ScimOptions(
+            bulk=self.bulk == "scim",
+            max_operations=self.max_operations,
+            max_payload_bytes=self.max_payload_bytes,
+            shuffle=self.shuffle,
+            errors=self.scim_errors,
+            filters=self.filters,
+            search=self.search,
+            patch=self.patch,
+            groups=self.groups,
+            max_results=self.max_results,
+            read_lag_s=self.read_lag_s,
+            path=self.scim_path,
+        )
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scim_bridge.sandbox.targets.mindtickle import schemas
-from scim_bridge.sandbox.targets.mindtickle.answers import RestError, ScimError
+from werkzeug.wrappers import Response
+
+from scim_bridge.sandbox.targets import bodies
 from scim_bridge.sandbox.targets.mindtickle.options import MindTickleOptions
-from scim_bridge.sandbox.targets.mindtickle.state import Document, MindTickleState, Resource, primary_email
+from scim_bridge.sandbox.targets.scim import schemas
+from scim_bridge.sandbox.targets.scim.answers import ScimError
+from scim_bridge.sandbox.targets.scim.state import Document, Resource, ScimState, primary_email
 from scim_bridge.sandbox.targets.seeds import Refusals
 
 PAGE = 200
@@ -17,7 +20,22 @@ _ENTERPRISE_TEXTS = ("department", "division", "organization", "costCenter", "em
 _FIELDS = frozenset({"email", "active", "groups", "managerId", *_TEXTS, *_ENTERPRISE_TEXTS})
 
 
-def list_users(state: MindTickleState, options: MindTickleOptions, query: Mapping[str, str]) -> dict[str, Any]:
+class RestError(Exception):
+    """One REST call is refused."""
+
+    def __init__(self, status: int, kind: str, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.kind = kind
+        self.description = description
+
+
+def error_answer(error: RestError) -> Response:
+    """Return an error of the REST side: `{error: {type, description}}`."""
+    return bodies.write_json({"error": {"type": error.kind, "description": error.description}}, error.status)
+
+
+def list_users(state: ScimState, options: MindTickleOptions, query: Mapping[str, str]) -> dict[str, Any]:
     """Return a page by offset and limit; raises RestError for figures that make no sense."""
     offset, limit = _figure(query, "offset", 0), _figure(query, "limit", PAGE)
     if limit > PAGE:
@@ -28,7 +46,7 @@ def list_users(state: MindTickleState, options: MindTickleOptions, query: Mappin
 
 
 def write_users(
-    body: Any, state: MindTickleState, options: MindTickleOptions, refusals: Refusals, *, at_most: int | None
+    body: Any, state: ScimState, options: MindTickleOptions, refusals: Refusals, *, at_most: int | None
 ) -> dict[str, Any]:
     """Create or update up to 50 users, each judged alone; raises RestError when the call is refused as a whole."""
     if options.bulk != "rest":
@@ -41,7 +59,7 @@ def write_users(
         return {"results": [_write_one(each, state, options, refusals) for each in body[:at_most]]}
 
 
-def render(user: Resource, state: MindTickleState) -> dict[str, Any]:
+def render(user: Resource, state: ScimState) -> dict[str, Any]:
     """Return a user in the form of the REST side."""
     document, name = user.document, user.document.get("name", {})
     enterprise = document.get(schemas.ENTERPRISE, {})
@@ -61,7 +79,7 @@ def render(user: Resource, state: MindTickleState) -> dict[str, Any]:
 
 
 def _write_one(
-    given: Mapping[str, Any], state: MindTickleState, options: MindTickleOptions, refusals: Refusals
+    given: Mapping[str, Any], state: ScimState, options: MindTickleOptions, refusals: Refusals
 ) -> dict[str, Any]:
     email = given.get("email")
     try:
@@ -74,7 +92,7 @@ def _write_one(
 
 
 def _upsert(
-    given: Mapping[str, Any], state: MindTickleState, options: MindTickleOptions, refusals: Refusals
+    given: Mapping[str, Any], state: ScimState, options: MindTickleOptions, refusals: Refusals
 ) -> tuple[str, Resource]:
     text = refusals.of((given["email"], given.get("username")))
     if text is not None:

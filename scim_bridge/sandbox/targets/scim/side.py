@@ -1,13 +1,13 @@
-"""What one SCIM operation does to the simulated MindTickle, whether it comes alone or within a bulk request."""
+"""What one SCIM operation does to a simulated SCIM service, whether it comes alone or within a bulk request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scim_bridge.sandbox.targets.mindtickle import filters, patch, schemas
-from scim_bridge.sandbox.targets.mindtickle.answers import ScimError, project
-from scim_bridge.sandbox.targets.mindtickle.options import MindTickleOptions
-from scim_bridge.sandbox.targets.mindtickle.state import Document, MindTickleState, Resource, emails
+from scim_bridge.sandbox.targets.scim import filters, patch, schemas
+from scim_bridge.sandbox.targets.scim.answers import ScimError, project
+from scim_bridge.sandbox.targets.scim.options import ScimOptions
+from scim_bridge.sandbox.targets.scim.state import Document, Resource, ScimState, emails
 from scim_bridge.sandbox.targets.seeds import Refusals
 
 _KINDS = {"Users": "User", "Groups": "Group"}
@@ -37,8 +37,8 @@ class Page:
 class ScimSide:
     """The SCIM operations over a state; `base` is the URL that locations start with."""
 
-    state: MindTickleState
-    options: MindTickleOptions
+    state: ScimState
+    options: ScimOptions
     refusals: Refusals
     base: str
 

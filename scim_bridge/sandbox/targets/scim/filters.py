@@ -1,4 +1,4 @@
-"""The small part of RFC 7644 3.4.2.2 that the simulated MindTickle understands: `eq`, joined by `or` and `and`."""
+"""The small part of RFC 7644 3.4.2.2 that a simulated SCIM service understands: `eq`, joined by `or` and `and`."""
 
 import json
 import re

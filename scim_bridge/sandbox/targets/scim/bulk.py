@@ -4,10 +4,10 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scim_bridge.sandbox.targets.mindtickle import answers, schemas
-from scim_bridge.sandbox.targets.mindtickle.answers import ScimError
-from scim_bridge.sandbox.targets.mindtickle.options import MindTickleOptions
-from scim_bridge.sandbox.targets.mindtickle.scim import ScimSide
+from scim_bridge.sandbox.targets.scim import answers, schemas
+from scim_bridge.sandbox.targets.scim.answers import ScimError
+from scim_bridge.sandbox.targets.scim.options import ScimOptions
+from scim_bridge.sandbox.targets.scim.side import ScimSide
 
 Operation = Mapping[str, Any]
 
@@ -103,9 +103,9 @@ class BulkRun:
         return value
 
 
-def require_small(operations: Any, payload_bytes: int, options: MindTickleOptions) -> None:
+def require_small(operations: Any, payload_bytes: int, options: ScimOptions) -> None:
     """Raise ScimError 413 when a bulk request is above one of the two limits, and 501 when there is no bulk."""
-    if options.bulk != "scim":
+    if not options.bulk:
         raise ScimError(501, "bulk requests are not supported")
     if payload_bytes > options.max_payload_bytes:
         raise ScimError(413, f"the payload is above maxPayloadSize ({options.max_payload_bytes})")

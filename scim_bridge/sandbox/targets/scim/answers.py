@@ -1,15 +1,23 @@
-"""The simulated MindTickle's answers: SCIM resources, lists and errors, and the REST side's errors."""
+"""A simulated SCIM service's answers: resources, lists, errors, and what it says of itself."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
+from scim_bridge.domain.instants import Millis
 from scim_bridge.sandbox.targets import bodies
-from scim_bridge.sandbox.targets.mindtickle import schemas
-from scim_bridge.sandbox.targets.mindtickle.options import MindTickleOptions
+from scim_bridge.sandbox.targets.scim import schemas
+from scim_bridge.sandbox.targets.scim.options import ScimOptions
 
 SCIM_JSON = "application/scim+json"
+
+_SCHEMES = {
+    "bearer": {"type": "oauthbearertoken", "name": "Bearer token", "description": "A token that support hands out"},
+    "basic": {"type": "httpbasic", "name": "HTTP Basic", "description": "A name and a password"},
+}
 
 
 class ScimError(Exception):
@@ -22,39 +30,24 @@ class ScimError(Exception):
         self.scim_type = scim_type
 
 
-class RestError(Exception):
-    """One REST call is refused."""
-
-    def __init__(self, status: int, kind: str, description: str) -> None:
-        super().__init__(description)
-        self.status = status
-        self.kind = kind
-        self.description = description
-
-
-def scim_error_body(error: ScimError, options: MindTickleOptions) -> dict[str, Any] | str:
+def scim_error_body(error: ScimError, options: ScimOptions) -> dict[str, Any] | str:
     """Return the body of a SCIM error in the form that the options ask for."""
-    if options.scim_errors == "text":
+    if options.errors == "text":
         return f"SCIM request failed ({error.status}): {error.detail}"
-    if options.scim_errors == "vendor":
+    if options.errors == "vendor":
         kind = "SCIM_CONFLICT" if error.status == 409 else "SCIM_ERROR"
         return {"error": {"type": kind, "description": error.detail}}
     scim_type = {"scimType": error.scim_type} if error.scim_type else {}
     return {"schemas": [schemas.ERROR], "status": str(error.status), **scim_type, "detail": error.detail}
 
 
-def scim_error(error: ScimError, options: MindTickleOptions) -> Response:
+def scim_error(error: ScimError, options: ScimOptions) -> Response:
     """Return a SCIM error as an answer."""
     body = scim_error_body(error, options)
     if isinstance(body, str):
         return Response(body, status=error.status, content_type="text/plain; charset=utf-8")
-    content_type = SCIM_JSON if options.scim_errors == "rfc" else "application/json"
+    content_type = SCIM_JSON if options.errors == "rfc" else "application/json"
     return bodies.write_json(body, error.status, content_type)
-
-
-def rest_error(error: RestError) -> Response:
-    """Return an error of the REST side: `{error: {type, description}}`."""
-    return bodies.write_json({"error": {"type": error.kind, "description": error.description}}, error.status)
 
 
 def resource(document: Mapping[str, Any], status: int = 200) -> Response:
@@ -88,9 +81,9 @@ def project(document: Mapping[str, Any], attributes: Iterable[str], excluded: It
     }
 
 
-def service_provider_config(options: MindTickleOptions, location: str) -> dict[str, Any]:
+def service_provider_config(options: ScimOptions, location: str) -> dict[str, Any]:
     """Return what the target says of itself, by RFC 7643 5."""
-    has_bulk = options.bulk == "scim"
+    has_bulk = options.bulk
     return {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": options.patch},
@@ -103,14 +96,12 @@ def service_provider_config(options: MindTickleOptions, location: str) -> dict[s
         "changePassword": {"supported": False},
         "sort": {"supported": False},
         "etag": {"supported": False},
-        "authenticationSchemes": [
-            {"type": "oauthbearertoken", "name": "Bearer token", "description": "A token that support hands out"}
-        ],
+        "authenticationSchemes": [_SCHEMES[options.auth]],
         "meta": {"resourceType": "ServiceProviderConfig", "location": location},
     }
 
 
-def resource_types(options: MindTickleOptions, location: str) -> list[dict[str, Any]]:
+def resource_types(options: ScimOptions, location: str) -> list[dict[str, Any]]:
     """Return the types of resources that there are, by RFC 7643 6."""
     types = [
         ("User", "/Users", schemas.USER, [{"schema": schemas.ENTERPRISE, "required": False}]),
@@ -128,6 +119,18 @@ def resource_types(options: MindTickleOptions, location: str) -> list[dict[str, 
         }
         for name, endpoint, urn, extensions in types[: 2 if options.groups else 1]
     ]
+
+
+def wait_headers(wait_s: float, form: str, *, now_ms: Millis) -> dict[str, str]:
+    """Return the headers by which a 429 says when to come back, in the form that the options ask for."""
+    match form:
+        case "seconds":
+            return {"Retry-After": str(math.ceil(wait_s))}
+        case "date":
+            return {"Retry-After": http_date(math.ceil(now_ms / 1000 + wait_s))}
+        case "milliseconds":
+            return {"retry-after-ms": str(math.ceil(wait_s * 1000))}
+    return {}
 
 
 def _tops(names: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What the simulated MindTickle accepts as a User, a Group, a PATCH and a bulk request, as JSON Schema."""
+"""What a simulated SCIM service accepts as a User, a Group, a PATCH and a bulk request, as JSON Schema."""
 
 from typing import Any
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scim_bridge.sandbox.targets.mindtickle import schemas
-from scim_bridge.sandbox.targets.mindtickle.answers import ScimError
+from scim_bridge.sandbox.targets.scim import schemas
+from scim_bridge.sandbox.targets.scim.answers import ScimError
 
 _PATH = re.compile(r"(?P<attribute>[A-Za-z]\w*)(?:\[(?P<where>[^\]]+)\])?(?:\.(?P<sub>\w+))?")
 _WHERE = re.compile(r'(?P<sub>\w+)\s+eq\s+(?P<value>"(?:[^"\\]|\\.)*"|true|false)', re.IGNORECASE)

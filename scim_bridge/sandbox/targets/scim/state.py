@@ -1,4 +1,4 @@
-"""What the simulated MindTickle holds: users and groups as SCIM documents."""
+"""What a simulated SCIM service holds: users and groups as SCIM documents."""
 
 import copy
 import threading
@@ -9,8 +9,9 @@ from typing import Any
 from scim_bridge.domain import instants
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.sandbox.targets.holdings import HeldAccount, HeldState
-from scim_bridge.sandbox.targets.mindtickle import schemas
-from scim_bridge.sandbox.targets.mindtickle.answers import ScimError
+from scim_bridge.sandbox.targets.scim import schemas
+from scim_bridge.sandbox.targets.scim.answers import ScimError
+from scim_bridge.sandbox.targets.seeds import SeedUser
 
 Document = dict[str, Any]
 
@@ -29,12 +30,14 @@ class Resource:
     groups: dict[str, None] = field(default_factory=dict)
 
 
-class MindTickleState:
+class ScimState:
     """Everything held. Methods take `lock` themselves; hold it around several of them to see one moment."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, prefix: str = "s") -> None:
+        """Hold nothing yet; identifiers begin with `prefix`."""
         self.lock = threading.RLock()
         self._clock = clock
+        self._prefix = prefix
         self._resources: dict[str, dict[str, Resource]] = {"User": {}, "Group": {}}
         self._by_user_name: dict[str, str] = {}
         self._by_email: dict[str, dict[str, None]] = {}
@@ -49,7 +52,7 @@ class MindTickleState:
             self._last += 1
             now = self._clock()
             made = Resource(
-                resource_id=f"mt{kind[0].lower()}-{self._last:08d}",
+                resource_id=f"{self._prefix}{kind[0].lower()}-{self._last:08d}",
                 kind=kind,
                 document={},
                 created_ms=now,
@@ -109,6 +112,15 @@ class MindTickleState:
         with self.lock:
             found = (each for each in self._resources["Group"].values() if each.document["displayName"] == name)
             return next(found, None) or self.create("Group", {"schemas": [schemas.GROUP], "displayName": name})
+
+    def seed(self, users: Iterable[SeedUser], groups: Iterable[str]) -> None:
+        """Put groups (by name) and users in place."""
+        with self.lock:
+            for name in groups:
+                self.group_named(name)
+            for user in users:
+                made = self.create("User", document_of(user), is_hidden=user.is_hidden)
+                self.set_groups(made, user.groups)
 
     def set_groups(self, user: Resource, names: Iterable[str]) -> None:
         """Make the groups of these names, and no others, the user's own."""
@@ -206,6 +218,20 @@ class MindTickleState:
         users = self._resources["User"]
         if any(each["value"] not in users or users[each["value"]].is_hidden for each in members):
             raise ScimError(400, "A member does not exist", "invalidValue")
+
+
+def document_of(user: SeedUser) -> Document:
+    """Return a seed as a User."""
+    roles = {"roles": [{"value": "admin"}]} if user.is_protected else {}
+    listed = {"emails": [{"value": user.email, "type": "work", "primary": True}]} if user.email else {}
+    return {
+        "schemas": [schemas.USER],
+        "userName": user.user_name or user.email,
+        "name": {"givenName": user.first_name, "familyName": user.last_name},
+        "active": user.active,
+        **listed,
+        **roles,
+    }
 
 
 def emails(document: Mapping[str, Any]) -> frozenset[str]:
