@@ -47,6 +47,7 @@ CALL_SECONDS = Histogram(
 OUTCOMES = Counter(
     "scim_bridge_outcomes_total", "What calls made of operations.", ["tenant", "target", "state", "code"]
 )
+HELD = Counter("scim_bridge_held_total", "People whose deactivation the guard held.", ["tenant", "target"])
 RELAY_FAULTS = Counter("scim_bridge_relay_faults_total", "Duties of the relay that failed and were put off.", ["duty"])
 
 
@@ -83,6 +84,7 @@ ALL = (
         CALLS,
         CALL_SECONDS,
         OUTCOMES,
+        HELD,
         RELAY_FAULTS,
     ),
     TokenDaysLeft(),

@@ -51,6 +51,18 @@ _CODES = (
     Code(name="out_of_scope", trouble=None, advice="The person is not in the target's scope; nothing is owed."),
     Code(name="replayed", trouble=None, advice="Put back by an operator."),
     Code(name="discarded", trouble=None, advice="Given up by an operator."),
+    Code(name="hold_released", trouble=None, advice="An operator let the deactivation go through; it follows."),
+    Code(name="hold_ended", trouble=None, advice="The hold ended by itself: there is nothing left to decide."),
+    Code(
+        name="guard_held",
+        trouble=None,
+        advice="Too many deactivations at once: a person must decide. See scim-bridge hold list, then hold release or hold reject.",
+    ),
+    Code(
+        name="deactivation_rejected",
+        trouble=None,
+        advice="An operator decided that the account stays active. Correct the person in the source; hold release undoes the decision.",
+    ),
     Code(
         name="call_failed",
         trouble=Trouble.TRANSIENT,

@@ -43,6 +43,8 @@ class Item:
     """Name of the target's group, for a join or a leave."""
     course: str | None = None
     required: bool = False
+    keeps_status: bool = False
+    """The guard holds the person: `desired` has the last known status, not the directory's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

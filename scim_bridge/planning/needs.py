@@ -74,6 +74,21 @@ def decide(
     return Needs(person=person, items=tuple(items), groups=_groups_of(items[0], rules))
 
 
+def without_leaving(
+    person: Person, desired: Record, *, matching: Mapping[str, str], rules: Rules, now: Millis
+) -> Needs | None:
+    """Return what a person needs who is to be deactivated and may not be yet: all but the status; None: nothing.
+
+    Of somebody deleted, and of somebody of whom nothing could be mapped, no attribute is left that could flow.
+    """
+    if person.deleted or not desired.attributes:
+        return None
+    kept = decide(person, replace(desired, active=True), matching=matching, rules=rules, now=now)
+    if not isinstance(kept, Needs):
+        return None
+    return replace(kept, items=tuple(replace(item, keeps_status=True) for item in kept.items))
+
+
 def _first_contact(person: Person, desired: Record, *, matching: Mapping[str, str], rules: Rules) -> Needs:
     """Nothing is known of an account: somebody active is created; a leaver is looked up, never just believed absent."""
     if not desired.active:

@@ -10,6 +10,8 @@ from scim2_server.utils import parametrize
 
 from scim_bridge.domain.resources import MODELS, USER
 from scim_bridge.settings.models import TargetSettings, TenantSettings
+from scim_bridge.store.engine import Transaction
+from scim_bridge.store.search import pages
 
 EVERY_GROUP = "*"
 """Names all groups in `[groups]`."""
@@ -54,6 +56,13 @@ def scopes_of(settings: TenantSettings | None) -> dict[str, TargetScope]:
     if settings is None:
         return {}
     return {target.name: scope_of(target) for target in settings.targets}
+
+
+def count_active(tx: Transaction, scope: str | None) -> int:
+    """Return how many active users of the transaction's tenant are in a scope (None: all are)."""
+    text = "not (active eq false)" if scope is None else f"({scope}) and not (active eq false)"
+    request = parametrize(SearchRequest, MODELS[USER])(filter=text, count=0)
+    return pages.find(tx, [(USER, MODELS[USER])], request).total or 0
 
 
 def compile_filter(text: str) -> ScimFilter[Any]:

@@ -22,6 +22,7 @@ class Lane:
     target: str
     paused_at: Millis | None
     paused_by: str | None
+    pause_reason: str | None
     quarantined_at: Millis | None
     quarantine_reason: str | None
     quarantine_check_at: Millis | None

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_bridge.domain.people import Doubt, Link, Record
-from scim_bridge.store import sets, tables
+from scim_bridge.store import holds, sets, tables
 from scim_bridge.store.engine import Transaction, compact_json
 
 link = tables.link
@@ -126,12 +126,19 @@ def unresolved(tx: Transaction, lane_id: int, *, except_for: Sequence[int]) -> d
 
 
 def release(tx: Transaction, lane_id: int, resource_ids: Iterable[int]) -> None:
-    """Take the account from resources that no longer own it (deleted ones, when another adopts it)."""
+    """Take the account from resources that no longer own it (deleted ones, when another adopts it).
+
+    With the account goes what the guard held of them.
+    """
+    released = list(resource_ids)
+    if not released:
+        return
     tx.connection.execute(
         sa.update(link)
-        .where(link.c.lane_id == lane_id, sets.among(link.c.resource_id, sets.id_rows(tx, resource_ids)))
+        .where(link.c.lane_id == lane_id, sets.among(link.c.resource_id, sets.id_rows(tx, released)))
         .values(account_id=None, doubt=None, known_at=tx.now, **parts_of(None))
     )
+    holds.end_moved(tx, lane_id, released)
 
 
 def raise_doubt(tx: Transaction, lane_id: int, resource_ids: Iterable[int], doubt: Doubt) -> None:

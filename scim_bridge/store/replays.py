@@ -1,4 +1,4 @@
-"""Putting dead operations back: each person's newest waits again, their older ones follow it."""
+"""Putting dead and held operations back: each person's newest waits again, their older ones follow it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,32 +26,41 @@ class Replayed:
     """Targets that have work now, and whether a leaver is among it."""
 
 
-def put_back(tx: Transaction, pairs: Iterable[tuple[int, int]], *, who: str) -> Replayed:
-    """Have the dead of these (lane id, resource id) pairs tried again, in the caller's transaction.
+def put_back(
+    tx: Transaction,
+    pairs: Iterable[tuple[int, int]],
+    *,
+    who: str,
+    stuck: State = State.DEAD,
+    reason: str | None = None,
+    code: str = "replayed",
+) -> Replayed:
+    """Have what is stuck (dead, or held) of these (lane id, resource id) pairs tried again, in the caller's own commit.
 
     A person is brought to the present state of the directory whichever of their operations is sent, so only the newest
-    of a person's dead and waiting ones is kept. Attempts and age start anew.
+    of a person's stuck and waiting ones is kept. Attempts and age start anew. With `reason` only what is stuck for it
+    is meant; `code` is what the books say of what waits again.
     """
-    newest, older = _newest_and_older(tx, pairs)
+    newest, older = _newest_and_older(tx, pairs, stuck=stuck, reason=reason)
     # Those that wait give way first: a person has one waiting operation at most.
-    for state in (State.WAITING, State.DEAD):
+    for state in (State.WAITING, stuck):
         ids = [row["id"] for row in older if row["state"] == state]
         outbox.move(tx, ids, before=state, values={"state": State.SUPERSEDED.value, "reason": "newer_operation"})
-    waiting = [row["id"] for row in newest.values() if row["state"] == State.DEAD]
+    waiting = [row["id"] for row in newest.values() if row["state"] == stuck]
     outbox.move(
         tx,
         waiting,
-        before=State.DEAD,
+        before=stuck,
         values={
             "state": State.WAITING.value,
-            "reason": "replayed",
+            "reason": code,
             "attempts": 0,
             "due_at": tx.now,
             "received_at": tx.now,
             "cap": None,
         },
     )
-    ledger.append_entries(tx, _entries(newest, older, waiting=set(waiting), who=who))
+    ledger.append_entries(tx, _entries(newest, older, waiting=set(waiting), code=code, who=who))
     return Replayed(
         waiting=tuple(waiting),
         superseded=tuple(row["id"] for row in older),
@@ -74,9 +83,12 @@ def note_run(tx: Transaction, *, who: str, chosen: Mapping[str, Any], operations
 
 
 def _newest_and_older(
-    tx: Transaction, pairs: Iterable[tuple[int, int]]
+    tx: Transaction, pairs: Iterable[tuple[int, int]], *, stuck: State, reason: str | None
 ) -> tuple[dict[tuple[int, int], Mapping[str, Any]], list[Mapping[str, Any]]]:
     wanted = set(pairs)
+    is_stuck = operation.c.state == stuck.value
+    if reason is not None:
+        is_stuck = sa.and_(is_stuck, operation.c.reason == reason)
     query = (
         sa.select(
             operation.c.id,
@@ -90,7 +102,7 @@ def _newest_and_older(
         .where(
             operation.c.tenant == tx.tenant,
             sets.among(operation.c.resource_id, sets.id_rows(tx, sorted({pair[1] for pair in wanted}))),
-            operation.c.state.in_([State.DEAD.value, State.WAITING.value]),
+            sa.or_(is_stuck, operation.c.state == State.WAITING.value),
         )
         .order_by(operation.c.id.desc())
     )
@@ -112,10 +124,11 @@ def _entries(
     older: Sequence[Mapping[str, Any]],
     *,
     waiting: set[int],
+    code: str,
     who: str,
 ) -> list[dict[str, Any]]:
     put_back_entries = [
-        {"operation_id": operation_id, "outcome": State.WAITING.value, "code": "replayed", "who": who}
+        {"operation_id": operation_id, "outcome": State.WAITING.value, "code": code, "who": who}
         for operation_id in sorted(waiting)
     ]
     superseded = [

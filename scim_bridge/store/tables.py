@@ -3,12 +3,11 @@
 All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of the row's other columns (see seals).
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-metadata = MetaData()
+from scim_bridge.store import guard_tables, schema
 
-# SQLite only gives out growing keys for INTEGER PRIMARY KEY; PostgreSQL wants room for more.
-Key = BigInteger().with_variant(Integer(), "sqlite")
+metadata, Key = schema.metadata, schema.Key
 
 tenant = Table(
     "tenant",
@@ -169,6 +168,7 @@ lane = Table(
     Column("configured", Integer, nullable=False, server_default="1"),
     Column("paused_at", BigInteger),
     Column("paused_by", Text),
+    Column("pause_reason", Text),
     Column("quarantined_at", BigInteger),
     Column("quarantine_reason", Text),
     Column("quarantine_check_at", BigInteger),
@@ -333,21 +333,7 @@ slot = Table(
     Index("slot_quota", "quota", "sent_at"),
 )
 
-hold = Table(
-    "hold",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("lane_id", Key, ForeignKey("lane.id"), nullable=False),
-    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False),
-    Column("operation_id", Key, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("opened_at", BigInteger, nullable=False),
-    Column("closed_at", BigInteger),
-    Column("closed_by", Text),
-    Index("hold_open", "lane_id", "resource_id", "status"),
-)
+hold, departure, allowance = guard_tables.hold, guard_tables.departure, guard_tables.allowance
 
 replay = Table(
     "replay",

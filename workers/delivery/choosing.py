@@ -13,8 +13,9 @@ from scim_bridge.domain.states import State
 from scim_bridge.mapping import records
 from scim_bridge.planning import batching, needs
 from scim_bridge.planning.calls import Call
-from scim_bridge.store import directory_groups, due, lanes, links, outbox, settlement
+from scim_bridge.store import directory_groups, due, holds, lanes, links, outbox, settlement
 from scim_bridge.store.engine import Transaction
+from workers.delivery import guarding
 from workers.delivery.post import Post
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
     """Read who is due, decide for each, settle those who need no call, and plan the calls of the others."""
     with post.store.begin(post.tenant, write=False) as tx:
         people = due.people_due(tx, post.lane_id, limit=PEOPLE_AT_A_TIME, only_urgent=only_urgent)
+        standing = holds.standing(tx, post.lane_id, [person.resource_id for person in people]) if people else {}
         group_ids = links.group_ids(tx, post.lane_id)
         managed = managed_groups(post, tx) if people else frozenset()
     if not people:
@@ -60,6 +62,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         wanted.append(verdict)
         if verdict.items[0].step is Step.LOOK_UP:
             oldest_look_up = min(oldest_look_up, person.due_at)
+    wanted = guarding.let_through(post, wanted, people=people, standing=standing, rules=rules)
     _end(post, ended)
     blocked = [need.person for need in wanted if need.groups & post.failed_groups]
     blocked += [person for person, name in groups_wanted if name in post.failed_groups]

@@ -33,6 +33,8 @@ class Post:
     scope: TargetScope
     listed_groups: set[str] = field(default_factory=set)
     failed_groups: set[str] = field(default_factory=set)
+    active_users: tuple[Millis, int] | None = None
+    """When active users in scope were last counted for the guard, and how many there were."""
 
     @property
     def store(self) -> Store:

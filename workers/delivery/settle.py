@@ -174,6 +174,9 @@ def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
         "doubt": None,
         "matching": dict(item.matching),
     }
+    if item.keeps_status:
+        # The rest has arrived; what becomes of the status, the guard says when the person is looked at again.
+        return _outcome(person, State.WAITING, "next_step", reply.detail, link=changes)
     link = Link(account_id=account_id, known=known, matching=item.matching)
     left = remaining(post, person, item, link)
     if isinstance(left, needs.Needs):

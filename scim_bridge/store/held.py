@@ -1,0 +1,55 @@
+"""Whom the guard holds, as an operator chooses among them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.store import sets, tables
+from scim_bridge.store.engine import Transaction
+from scim_bridge.store.holds import HELD, Standing
+
+hold, resource, lane, operation = tables.hold, tables.resource, tables.lane, tables.operation
+
+
+def chosen(
+    tx: Transaction,
+    *,
+    statuses: Collection[Standing],
+    tenant: str | None = None,
+    target: str | None = None,
+    resource_ids: Collection[int] | None = None,
+) -> list[Mapping[str, Any]]:
+    """Return the standing holds that all given filters choose, the oldest first, each with its person.
+
+    An open hold whose operation was closed otherwise (somebody was deactivated by hand) holds nobody: it is left out.
+    """
+    held = sa.exists().where(
+        operation.c.lane_id == hold.c.lane_id,
+        operation.c.resource_id == hold.c.resource_id,
+        operation.c.state == sa.literal_column("'held'"),
+        operation.c.reason == HELD,
+    )
+    query = (
+        sa.select(
+            *(hold.c[name] for name in ("id", "tenant", "lane_id", "resource_id", "status", "reason", "opened_at")),
+            *(hold.c[name] for name in ("closed_at", "closed_by", "operation_id")),
+            lane.c.target,
+            resource.c.scim_id,
+            resource.c.document,
+        )
+        .select_from(hold.join(lane, lane.c.id == hold.c.lane_id).join(resource, resource.c.id == hold.c.resource_id))
+        .where(
+            hold.c.status.in_([each.value for each in statuses]),
+            sa.or_(hold.c.status != Standing.OPEN.value, held),
+        )
+        .order_by(hold.c.opened_at, hold.c.id)
+    )
+    tenant = tx.tenant if tx.tenant is not None else tenant
+    if tenant is not None:
+        query = query.where(hold.c.tenant == tenant)
+    if target is not None:
+        query = query.where(lane.c.target == target)
+    if resource_ids is not None:
+        query = query.where(sets.among(hold.c.resource_id, sets.id_rows(tx, sorted(resource_ids))))
+    return [dict(row) for row in tx.connection.execute(query).mappings()]
