@@ -5,7 +5,7 @@ What each step means is what JMESPath's own interpreter makes of it; whatever is
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from jmespath.visitor import TreeInterpreter
 
@@ -17,7 +17,7 @@ def step_of(node: Node) -> Step:
     """Return a function that finds in a value what a parsed expression finds there."""
     build = _BUILDERS.get(node["type"])
     # An interpreter of each step's own: it keeps nothing from one visit to the next.
-    return partial(TreeInterpreter().visit, node) if build is None else build(node)
+    return partial(TreeInterpreter().visit, cast("Any", node)) if build is None else build(node)
 
 
 def _field(node: Node) -> Step:
