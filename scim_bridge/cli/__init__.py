@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scim_bridge.cli import benches, operating, processes, tokens
+from scim_bridge.cli import benches, chaos, operating, processes, tokens
 from scim_bridge.errors import BridgeError
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
@@ -42,5 +42,5 @@ def main() -> None:
     """Bring users and groups from identity providers and HR systems to learning platforms."""
 
 
-for _command in (*processes.COMMANDS, *tokens.COMMANDS, *operating.COMMANDS, *benches.COMMANDS):
+for _command in (*processes.COMMANDS, *tokens.COMMANDS, *operating.COMMANDS, *benches.COMMANDS, *chaos.COMMANDS):
     main.add_command(_command)
