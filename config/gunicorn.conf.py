@@ -12,6 +12,7 @@ from typing import Any
 from scim_bridge import logs, wiring
 from scim_bridge.supervisor import leash
 from scim_bridge.web import wsgi  # noqa: F401 - read once here, shared by all processes that are forked from this one
+from scim_bridge.web.spread import Spread
 
 _settings = wiring.load_settings("web")
 
@@ -24,9 +25,10 @@ worker_class = "scim_bridge.web.front_door.FrontDoor"
 worker_connections = _settings.web.max_connections
 # Answers pass through memory; there is no socket to send a file to.
 sendfile = False
-# Each process accepts on a socket of its own: connections that are kept alive spread evenly, and a new master can
-# bind while processes of a killed one still end.
+# Each process accepts on a socket of its own, so a new master can bind while processes of a killed one still end.
+# The kernel deals connections out by chance; the processes even that out among themselves.
 reuse_port = True
+_spread = Spread(workers)
 keepalive = 75
 # A process that hangs is killed after this; a single request is limited to far less by its own deadlines.
 timeout = 60
@@ -59,6 +61,12 @@ class _WithoutRequests(logging.Filter):
             if text.startswith(opening):
                 record.msg, record.args = opening, ()
         return True
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a process a place among the others."""
+    worker.spread = _spread
+    worker.place = _spread.free_place([each.place for each in server.WORKERS.values()])
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -26,6 +26,7 @@ from scim_bridge.settings.models import WebSettings
 from scim_bridge.web.framing import Limits
 from scim_bridge.web.receiving import Connection, Exchange, Stage
 from scim_bridge.web.refusals import RequestRefused, refusal_of, render
+from scim_bridge.web.spread import Spread
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +52,10 @@ _NO_DESCRIPTOR_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errn
 class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
     """One process of the front door."""
 
+    spread: Spread | None = None
+    """Shared by all processes; gunicorn's configuration gives each a place there."""
+    place: int | None = None
+
     def init_process(self) -> None:
         """Read what bounds requests, then begin to serve."""
         self.settings: WebSettings = wiring.load_settings("web").web
@@ -70,21 +75,56 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         super().load_wsgi()
         gc.collect()
         gc.freeze()
+        if self.spread is not None and self.place is not None:
+            self.poller.register(self.spread.inbox(self.place), selectors.EVENT_READ, self._take_over)
+            self.spread.tell(self.place, 0)
 
     # --- what gunicorn's loop calls
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection and wait for its first request."""
+        """Take a connection and wait for its first request, or pass it on to a process that has fewer."""
         try:
             accepted, client = listener.accept()
         except OSError as error:
             if error.errno in _NO_DESCRIPTOR_LEFT and not self._close_least_needed():
                 time.sleep(0.01)  # threads have all: the next to end makes room
             return
+        if self._pass_on(accepted, self.sockets.index(listener)):
+            accepted.close()
+        else:
+            self._begin(accepted, client, listener)
+
+    def _pass_on(self, accepted: socket.socket, listener: int) -> bool:
+        if self.spread is None or self.place is None:
+            return False
+        lighter = self.spread.lighter(self.place)
+        return lighter is not None and self.spread.pass_on(accepted, self.place, to=lighter, listener=listener)
+
+    def _take_over(self, _inbox: socket.socket) -> None:
+        """Begin with the connections that others passed on."""
+        for accepted, listener in self.spread.take(self.place) if self.spread and self.place is not None else ():
+            try:
+                client = accepted.getpeername()
+            except OSError:
+                accepted.close()  # it has left meanwhile
+            else:
+                if self.nr_conns >= self.worker_connections:
+                    self._close_least_needed()
+                self._begin(accepted, client, self.sockets[listener])
+
+    def _begin(self, accepted: socket.socket, client: Any, listener: socket.socket) -> None:
         connection = Connection(accepted, client, listener.getsockname(), limits=self.limits)
         self.connections.add(connection)
         self.nr_conns += 1
+        self._tell()
         self._on_event(connection, self._receive, accepted)
+
+    def _tell(self) -> None:
+        if self.spread is not None and self.place is not None:
+            if self.alive:
+                self.spread.tell(self.place, self.nr_conns)
+            else:
+                self.spread.leave(self.place)
 
     def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
         """Go on with a connection whose request a thread has served."""
@@ -94,6 +134,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def murder_pending(self) -> None:
         """At each turn of the loop: keep to the bounds, and end what has taken too long."""
+        self._tell()
         self._hold_no_more_than_allowed()
         if self.nr_conns >= self.worker_connections:
             self._close_least_needed()
