@@ -15,6 +15,7 @@ from scim_bridge.domain.replies import Answer, Verdict
 from scim_bridge.planning.calls import Call, Item
 from scim_bridge.sandbox.targets.faults import Fault
 from scim_bridge.sandbox.targets.mindtickle import MindTickleOptions, simulate_mindtickle
+from scim_bridge.sandbox.targets.scim import ScimOptions, simulate_scim
 from scim_bridge.sandbox.targets.seeds import SeedUser
 from scim_bridge.sandbox.targets.trakstar import TrakstarOptions, simulate_trakstar
 from scim_bridge.settings.models import GroupSettings
@@ -129,6 +130,20 @@ def _mindtickle(options: MindTickleOptions, **changes: Any) -> Iterator[Rig]:
             target.close()
 
 
+@contextmanager
+def _scim(options: ScimOptions, *, api_key: str = "key", **changes: Any) -> Iterator[Rig]:
+    with simulate_scim(api_key=api_key, limits=(), options=options) as sim:
+        name, _, password = api_key.partition(":")
+        secrets = {"token": api_key} if options.auth == "bearer" else {"username": name, "password": password}
+        settings = shipped_settings("scim", secrets, **{**sim.urls, "groups": GROUPS, "limits": [], **changes})
+        target: Any = registry.build(settings, clock=lambda: NOW)
+        target.probe()
+        try:
+            yield _rig(sim, target)
+        finally:
+            target.close()
+
+
 VENDOR = {
     "create_semantics": "add_only",
     "edit_answer": "empty",
@@ -147,6 +162,14 @@ RIGS: dict[str, Callable[[], Any]] = {
     "mindtickle-single": lambda: _mindtickle(MindTickleOptions(bulk="none")),
     "mindtickle-rest": lambda: _mindtickle(MindTickleOptions(bulk="rest"), bulk_mode="rest"),
     "mindtickle-no-patch": lambda: _mindtickle(MindTickleOptions(patch=False)),
+    "scim-all": lambda: _scim(ScimOptions(shuffle=True)),
+    "scim-none": lambda: _scim(
+        ScimOptions(auth="basic", bulk=False, patch=False, filters="none", search=False, max_results=3),
+        api_key="bridge:p:w",
+        auth="basic",
+    ),
+    "scim-single-filters": lambda: _scim(ScimOptions(bulk=False, filters="eq"), filter="single"),
+    "scim-bulk-no-patch": lambda: _scim(ScimOptions(patch=False)),
 }
 
 
@@ -158,16 +181,17 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 LACKS: dict[Step | str, set[str]] = {
     Step.REACTIVATE: {"trakstar"},
-    Step.CREATE_GROUP: set(),
-    Step.JOIN: set(),
-    "places": {"mindtickle-bulk", "mindtickle-single", "mindtickle-rest", "mindtickle-no-patch"},
+    "places": {name for name in RIGS if name.startswith(("mindtickle", "scim"))},
 }
 """Which targets do not offer what; held to the targets' own word below."""
+
+OFFERED = (Step.CREATE_GROUP, Step.JOIN)
+"""What every target offers."""
 
 
 def offering(what: Step | str) -> pytest.MarkDecorator:
     """Run a test against the targets that offer something."""
-    return pytest.mark.parametrize("rig", [name for name in RIGS if name not in LACKS[what]], indirect=True)
+    return pytest.mark.parametrize("rig", [name for name in RIGS if name not in LACKS.get(what, ())], indirect=True)
 
 
 @pytest.mark.parametrize("name", RIGS)
@@ -176,12 +200,15 @@ def test_each_target_offers_what_the_table_says(name: str) -> None:
         abilities = made.target.abilities()
     offered: set[Step | str] = {step for step in Step if abilities.sizes.get(step)}
     offered |= {"places"} if abilities.creates_carry_groups else set()
-    assert {what for what in LACKS if what not in offered} == {what for what, who in LACKS.items() if name in who}
+    assert {what for what in (*OFFERED, *LACKS) if what not in offered} == {
+        what for what, who in LACKS.items() if name in who
+    }
 
 
 def _many(rig: Rig, step: Step, wanted: int) -> int:
     """Return how many people of a test may go in one call of this target."""
-    return min(wanted, rig.target.abilities().mixed or rig.target.abilities().sizes[step])
+    abilities = rig.target.abilities()
+    return min(wanted, abilities.mixed if step in abilities.mixable else abilities.sizes[step])
 
 
 def _shows(account: Account, desired: Record) -> None:
