@@ -34,6 +34,11 @@ ACKNOWLEDGED = Counter(
     ["how"],
 )
 HTTP_SECONDS = Histogram("scim_bridge_http_request_seconds", "Time to answer a request.", ["route"])
+WEBHOOKS = Counter(
+    "scim_bridge_webhooks_total",
+    "Webhooks of targets: read_back, folded, echo, unknown, duplicate, ignored, stale, malformed, refused.",
+    ["tenant", "target", "outcome"],
+)
 WAKES_NOT_TOLD = Counter("scim_bridge_wakes_not_told_total", "Wake-ups that the queue did not take; the relay wakes.")
 CALLS = Counter(
     "scim_bridge_calls_total", "Calls made to targets, by how they ended.", ["tenant", "target", "step", "end"]
@@ -80,6 +85,7 @@ ALL = (
         REFUSED,
         PACED,
         ACKNOWLEDGED,
+        WEBHOOKS,
         WAKES_NOT_TOLD,
         CALLS,
         CALL_SECONDS,

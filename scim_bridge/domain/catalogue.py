@@ -46,6 +46,11 @@ _CODES = (
     Code(name="adopted", trouble=None, advice="The account existed; it is linked to this person now."),
     Code(name="next_step", trouble=None, advice="One part is done; the next part follows by itself."),
     Code(name="linked", trouble=None, advice="The account's id was looked up; the work follows by itself."),
+    Code(
+        name="drift",
+        trouble=None,
+        advice="Somebody else changed the account in the target; it is brought back to what the directory says.",
+    ),
     Code(name="newer_operation", trouble=None, advice="A newer change of the same person took its place."),
     Code(name="newer_delivered", trouble=None, advice="A newer change of the same person was delivered."),
     Code(name="out_of_scope", trouble=None, advice="The person is not in the target's scope; nothing is owed."),

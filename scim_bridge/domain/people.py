@@ -34,6 +34,8 @@ class Doubt(StrEnum):
     CONFLICT = "conflict"
     AMBIGUOUS = "ambiguous"
     LATE = "late"
+    TOLD = "told"
+    """The target says that something was done to the account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,9 @@ class Role(StrEnum):
 
 
 _SOURCES_SECRETS = frozenset({Role.WEB, Role.ALL})
-_TARGETS_SECRETS = frozenset({Role.WORKER, Role.ALL})
+
+_OF_WEBHOOKS = "webhook_"
+"""What options of a target begin with that say how it calls us: the front door needs them, delivery does not."""
 
 _NO_SECRET_NEEDED = frozenset({"scim"})
 """Kinds of sources that show a token instead of signing what they send."""
@@ -141,6 +143,13 @@ def _is_timezone(name: Any) -> bool:
         return False
 
 
+def _is_given(role: Role, option: str) -> bool:
+    """Tell whether a process of a role is given what a target's option refers to."""
+    if role is Role.ALL:
+        return True
+    return role is (Role.WEB if option.startswith(_OF_WEBHOOKS) else Role.WORKER)
+
+
 class _TenantReader:
     """Reads one tenant's table after the other."""
 
@@ -150,7 +159,7 @@ class _TenantReader:
         self._findings = findings
         self._gives_secrets = role in _SOURCES_SECRETS
         self._targets = targets.Reader(
-            place=place, environ=environ, findings=findings, resolves=role in _TARGETS_SECRETS
+            place=place, environ=environ, findings=findings, resolves=lambda option: _is_given(role, option)
         )
 
     def read(self, tenant: files.TenantTable) -> TenantSettings | None:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,12 @@ _UNKNOWN = kinds.Kind(name="", defaults={}, secrets=frozenset(), required=(), ch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Reads targets' tables. `resolves` tells whether this process is given targets' secrets."""
+    """Reads targets' tables. `resolves` tells whether this process is given what an option refers to."""
 
     place: files.Place
     environ: Mapping[str, str]
     findings: Findings
-    resolves: bool
+    resolves: Callable[[str], bool]
 
     def read(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> TargetSettings | None:
         """Return a target's settings; None, with findings, when the table cannot be used.
@@ -108,11 +108,11 @@ class Reader:
         for name, value in own.items():
             key = dotted(prefix, name)
             if name in kind.secrets:
-                found = self._secret(tenant, key, value, literal_allowed=literals_allowed)
+                found = self._secret(tenant, key, value, name=name, literal_allowed=literals_allowed)
                 if found is not None:
                     secrets[name] = found
                 continue
-            options[name] = resolved = self._option(tenant, key, value)
+            options[name] = resolved = self._option(tenant, key, value, name=name)
             problem = None if references.is_reference(resolved) else kind.problem_with(name, resolved)
             if problem is None and name.endswith("url") and isinstance(resolved, str) and resolved:
                 problem = addresses.problem_with_target(resolved)
@@ -120,21 +120,23 @@ class Reader:
                 self.findings.add(tenant.file, key, problem)
         return options, secrets
 
-    def _option(self, tenant: files.TenantTable, key: str, value: Any) -> Any:
+    def _option(self, tenant: files.TenantTable, key: str, value: Any, *, name: str) -> Any:
         """Return an option's value; a reference stays one where this process has no use for it."""
-        if not self.resolves or not references.is_reference(value):
+        if not self.resolves(name) or not references.is_reference(value):
             return value
         return self._resolved(tenant, key, value) or value
 
-    def _secret(self, tenant: files.TenantTable, key: str, value: Any, *, literal_allowed: bool) -> SecretStr | None:
+    def _secret(
+        self, tenant: files.TenantTable, key: str, value: Any, *, name: str, literal_allowed: bool
+    ) -> SecretStr | None:
         if value in (None, ""):
             return None
         if not references.is_reference(value):
             if not literal_allowed or not isinstance(value, str):
                 self.findings.add(tenant.file, key, "is a secret: give it as env:NAME or file:PATH")
                 return None
-            return SecretStr(value) if self.resolves else None
-        found = self._resolved(tenant, key, value) if self.resolves else None
+            return SecretStr(value) if self.resolves(name) else None
+        found = self._resolved(tenant, key, value) if self.resolves(name) else None
         return None if found is None else SecretStr(found)
 
     def _resolved(self, tenant: files.TenantTable, key: str, reference: str) -> str | None:

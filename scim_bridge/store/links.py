@@ -146,6 +146,28 @@ def raise_doubt(tx: Transaction, lane_id: int, resource_ids: Iterable[int], doub
     save(tx, lane_id, {resource_id: {"doubt": doubt} for resource_id in resource_ids})
 
 
+def doubt_what_is_known(tx: Transaction, lane_id: int, resource_ids: Iterable[int]) -> None:
+    """Make people due for a read-back because the target tells of their accounts; another doubt stays as it is.
+
+    Nothing was written by us, so `known_at` stays too.
+    """
+    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
+    rows = [
+        {"tenant": tx.tenant, "lane_id": lane_id, "resource_id": resource_id, "doubt": Doubt.TOLD.value}
+        for resource_id in resource_ids
+    ]
+    if rows:
+        statement = insert(link)
+        tx.connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["lane_id", "resource_id"],
+                set_={"doubt": statement.excluded.doubt},
+                where=link.c.doubt.is_(None),
+            ),
+            rows,
+        )
+
+
 def group_ids(tx: Transaction, lane_id: int) -> dict[str, str]:
     """Return the target's ids of the groups that we know, by name."""
     query = sa.select(group_link.c.name, group_link.c.group_id).where(group_link.c.lane_id == lane_id)

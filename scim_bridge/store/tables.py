@@ -5,7 +5,7 @@ All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from scim_bridge.store import guard_tables, schema
+from scim_bridge.store import guard_tables, schema, webhook_tables
 
 metadata, Key = schema.metadata, schema.Key
 
@@ -334,6 +334,7 @@ slot = Table(
 )
 
 hold, departure, allowance = guard_tables.hold, guard_tables.departure, guard_tables.allowance
+webhook = webhook_tables.webhook
 
 replay = Table(
     "replay",

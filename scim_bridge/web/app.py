@@ -14,6 +14,7 @@ from scim_bridge.intake.scim import acknowledging
 from scim_bridge.intake.scim.acknowledging import WaitingRoom
 from scim_bridge.intake.scim.keeping import Keys
 from scim_bridge.intake.scim.service import BridgeService
+from scim_bridge.intake.webhooks.receiving import Receiver
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
@@ -24,6 +25,7 @@ from scim_bridge.web.description import description_endpoint
 from scim_bridge.web.health import health_endpoints
 from scim_bridge.web.pace import Pace
 from scim_bridge.web.scim import ScimEndpoints
+from scim_bridge.web.webhooks import webhook_endpoint
 
 
 def create_app(
@@ -57,6 +59,11 @@ def create_app(
     doorkeeper = Doorkeeper(store, clock, pace)
     service = BridgeService(settings.web, secret=secret)
     places = acknowledging.places_among(settings.web.threads)
+
+    def step_aside() -> None:
+        # Of two requests that were in each other's way, none comes back in step with the other.
+        sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
+
     ScimEndpoints(
         service,
         store,
@@ -67,9 +74,10 @@ def create_app(
         keys=Keys(store, service, secret=secret, new_owner=lambda: secrets.token_hex(16)),
         room=WaitingRoom(store, places=places, monotonic_s=monotonic_s, sleep=sleep),
         settings=settings.web,
-        # Of two requests that were in each other's way, none comes back in step with the other.
-        step_aside=lambda: sleep(random.uniform(0.02, 0.2)),  # noqa: S311 - no secret
+        step_aside=step_aside,
     ).init_app(app)
+    receiver = Receiver(settings.tenants, store, dispatcher, step_aside=step_aside)
+    app.register_blueprint(webhook_endpoint(receiver, most_bytes=settings.web.max_body_bytes))
     app.register_blueprint(description_endpoint(settings.web))
     app.register_blueprint(health_endpoints(store))
     return app

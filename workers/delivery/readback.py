@@ -139,6 +139,8 @@ def _absent(post: Post, person: Person, answer: Answer) -> Outcome:
         return _end(person, State.UNCHANGED, "already_gone", link=_NOTHING_KNOWN)
     if person.link.doubt is Doubt.CONFLICT and person.reason == "conflict":
         return _end(person, State.DEAD, "merge_needed", link={"doubt": None})
+    if person.link.doubt is Doubt.TOLD and person.link.known is not None:
+        return _end(person, State.WAITING, "drift", link=_NOTHING_KNOWN, detail="account")
     # What was sent (or linked once) is not there: make it.
     return _end(person, State.WAITING, "next_step", link=_NOTHING_KNOWN)
 
@@ -194,10 +196,15 @@ def _present(post: Post, person: Person, item: Item, account: Account) -> Outcom
             return _end(person, State.HELD, "conflict_held", link={"doubt": Doubt.CONFLICT})
     link = Link(account_id=account.account_id, known=known, matching=account.matching)
     left = settle.remaining(post, person, item, link)
+    is_told = is_ours and person.link.doubt is Doubt.TOLD
     if isinstance(left, needs.Needs):
-        return _end(person, State.WAITING, "adopted" if met else "linked", link=changes)
+        drifted = _drifted(post, person.link.known, known) if is_told else ""
+        code = "adopted" if met else "drift" if drifted else "linked"
+        return _end(person, State.WAITING, code, link=changes, detail=drifted)
     if left is not None and left.state is not State.UNCHANGED:
         return _end(person, left.state, left.code, link=changes)
+    if is_told:
+        return _end(person, State.UNCHANGED, "already_so", link=changes)
     doubted = person.link.doubt in (Doubt.AMBIGUOUS, Doubt.LATE)
     return _end(person, State.DELIVERED if doubted else State.UNCHANGED, "ok" if doubted else "adopted", link=changes)
 
@@ -222,16 +229,28 @@ def _agrees(shown: Record, desired: Record) -> bool:
     )
 
 
+def _drifted(post: Post, before: Record | None, shown: Record) -> str:
+    """Return which parts of an account are not as they were last known to be, without values."""
+    if before is None:
+        return ""
+    parts = [] if shown.active == before.active else ["status"]
+    parts += needs.changed_attributes(before, shown, rules=post.rules(frozenset()))
+    return ", ".join(parts if shown.groups == before.groups else [*parts, "groups"])
+
+
 def _is_active(person: Person) -> bool:
     return bool(person.document.get("active", True))
 
 
-def _end(person: Person, state: State, code: str, *, link: Mapping[str, object] | None = None) -> Outcome:
+def _end(
+    person: Person, state: State, code: str, *, link: Mapping[str, object] | None = None, detail: str = ""
+) -> Outcome:
     return Outcome(
         operation_id=person.operation_id,
         resource_id=person.resource_id,
         state=state,
         code=code,
+        detail=detail,
         attempts=person.attempts,
         cap=person.cap,
         link_changes=link,

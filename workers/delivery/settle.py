@@ -171,7 +171,8 @@ def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
     changes: dict[str, object] = {
         "known": known,
         "account_id": account_id,
-        "doubt": None,
+        # Nothing is sent for somebody in doubt: a doubt that is there now came meanwhile, and is still to be settled.
+        "doubt": person.link.doubt,
         "matching": dict(item.matching),
     }
     if item.keeps_status:

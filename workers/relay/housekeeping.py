@@ -1,8 +1,11 @@
-"""Keeps the store small: old slots, first answers, SQLite's log, and what retention lets go."""
+"""Keeps the store small: old slots, first answers, marks of webhooks, SQLite's log, and what retention lets go."""
+
+from collections.abc import Callable
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.settings.models import Settings
-from scim_bridge.store import first_answers, quota, retention
+from scim_bridge.store import first_answers, quota, retention, webhooks
+from scim_bridge.store.engine import Transaction
 from workers.runtime import Runtime
 
 EVERY_MS = 10_000
@@ -12,8 +15,8 @@ SLOT_MS = 2 * HOUR_MS
 
 WAL_BYTES = 32 * 1024 * 1024
 
-ANSWER_ROUNDS = 20
-"""First answers are removed in so many short transactions at a time, and may be large; the rest can wait."""
+ROUNDS = 20
+"""First answers, which may be large, and marks are removed in so many short transactions; the rest can wait."""
 
 _DAY_MS = 86_400_000
 
@@ -25,15 +28,17 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         retention.close_operations(tx, before=now - runtime.settings.retention_days * _DAY_MS)
         retention.close_batches(tx, before=now - runtime.settings.retention_days * _DAY_MS)
         retention.forget_evidence(tx, before=now - runtime.settings.evidence_days * _DAY_MS)
-    _forget_answers(runtime, before=now - first_answers.KEPT_MS)
+    _forget(runtime, "old first answers", lambda tx: first_answers.forget(tx, before=now - first_answers.KEPT_MS))
+    _forget(runtime, "marks of old webhooks", lambda tx: webhooks.forget(tx, before=now - webhooks.KEPT_MS))
     retention.truncate_wal(runtime.store, over_bytes=WAL_BYTES)
     return now + EVERY_MS
 
 
-def _forget_answers(runtime: Runtime, *, before: Millis) -> None:
-    for _ in range(ANSWER_ROUNDS):
-        with runtime.store.across_tenants("housekeeping: old first answers", write=True) as tx:
-            if not first_answers.forget(tx, before=before):
+def _forget(runtime: Runtime, what: str, some: Callable[[Transaction], bool]) -> None:
+    """Remove what is old, some of it in each transaction, until there is no more."""
+    for _ in range(ROUNDS):
+        with runtime.store.across_tenants(f"housekeeping: {what}", write=True) as tx:
+            if not some(tx):
                 return
 
 

@@ -136,6 +136,37 @@ def test_a_process_is_not_given_the_secrets_of_another_role(tmp_path: Path, role
     assert target.secrets == {}
 
 
+TICKLE = """
+[[tenants]]
+id = "acme"
+[[tenants.targets]]
+name = "mt"
+kind = "mindtickle"
+scim_base_url = "https://scim.example.com/scim"
+api_key = "env:KEY"
+webhook_secret = "env:HOOK"
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "given"),
+    [
+        ("web", {"webhook_secret"}),
+        ("worker", {"api_key"}),
+        ("relay", set()),
+        ("operator", set()),
+        ("all", {"api_key", "webhook_secret"}),
+    ],
+)
+def test_what_webhooks_are_signed_with_is_the_front_doors(tmp_path: Path, role: str, given: set[str]) -> None:
+    """Delivery names a quota by its credential, which a webhook's secret is no part of."""
+    needed = {"web": "HOOK", "worker": "KEY"}.get(role)
+    environ = {"KEY": "", "HOOK": "", **({needed: "s3cret-value"} if needed else {})}
+    if role == "all":
+        environ = {"KEY": "s3cret-value", "HOOK": "s3cret-value"}
+    assert only_target(load(tmp_path, TICKLE, role=role, environ=environ)).secrets.keys() == given
+
+
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key.txt").write_text("from-a-file\n")
     target = only_target(load(tmp_path, TARGET.replace("env:KEY", "file:key.txt")))
