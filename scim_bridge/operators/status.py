@@ -49,7 +49,9 @@ def _figures(backlog: Backlog, target: TargetSettings | None, *, now: Millis, cl
         "calls": calls,
         "eta_s": None if state in _NOBODY_KNOWS_WHEN else _eta_s(backlog, target, calls=calls, now=now),
         "state": state,
-        "why": lane.quarantine_reason or ("last call failed" if lane.failures else None),
+        "why": (lane.pause_reason if state == "paused" else None)
+        or lane.quarantine_reason
+        or ("last call failed" if lane.failures else None),
         "next_try_at": _next_try_at(backlog, state, now=now),
     }
 

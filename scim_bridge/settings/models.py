@@ -69,10 +69,10 @@ class SourceSettings(Checked):
 class GuardSettings(Checked):
     """The threshold on deactivations: number, share of active users, window, and from how many on it applies."""
 
-    max: int = Field(default=50, ge=0)
-    share: float = Field(default=0.1, ge=0, le=1)
-    window_s: int = Field(default=3600, ge=1)
-    min: int = Field(default=10, ge=0)
+    max: int = Field(default=50, ge=0, le=1_000_000_000)
+    share: float = Field(default=0.1, ge=0, le=1, allow_inf_nan=False)
+    window_s: int = Field(default=3600, ge=1, le=2_678_400)
+    min: int = Field(default=10, ge=0, le=1_000_000_000)
 
 
 class LimitSettings(Checked):

@@ -90,7 +90,10 @@ def leave_post(post: Post, not_before: Millis | None) -> None:
     try:
         with post.store.begin(post.tenant) as tx:
             lanes.release_lease(tx, post.lane_id, epoch=post.epoch, wake_at=not_before)
-            due_at = due.next_due(tx, post.lane_id)
+            lane = lanes.by_target(tx, post.target_name)
+            # Who is due on a paused lane waits for a person, who wakes it.
+            is_stopped = lane is None or lane.paused_at is not None
+            due_at = None if is_stopped else due.next_due(tx, post.lane_id)
             now = tx.now
     except StoreUnavailable:
         # The lease runs out by itself.

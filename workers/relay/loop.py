@@ -6,12 +6,17 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import expiry, housekeeping, wakes
+from workers.relay import expiry, housekeeping, reminding, wakes
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
-DUTIES = {"wakes": wakes.run_once, "housekeeping": housekeeping.run_once, "expiry": expiry.run_once}
+DUTIES = {
+    "wakes": wakes.run_once,
+    "housekeeping": housekeeping.run_once,
+    "expiry": expiry.run_once,
+    "reminding": reminding.run_once,
+}
 
 LONGEST_SLEEP_MS = 1_000
 """A change that was recorded while no wake got through is found this soon."""

@@ -1,0 +1,254 @@
+"""Commands by which an operator decides: about the people whom the guard holds, and whether a lane works."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+
+from scim_bridge import wiring
+from scim_bridge.cli import rows, spans
+from scim_bridge.cli.options import config_option, json_option, opened, print_json, tenant_option
+from scim_bridge.dispatch import Dispatcher
+from scim_bridge.errors import UsageError
+from scim_bridge.operators import existing, holds, pausing, replay
+from scim_bridge.settings.models import Settings
+from scim_bridge.store.engine import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LONGEST_REASON = 500
+
+_HELD = {"hold": "hold", "tenant": "tenant", "target": "target", "user": "user", "status": "status", "since": "since"}
+_LANE = {name: name for name in ("tenant", "target", "state", "pending", "since", "by", "next_try_at")}
+
+
+def _reason(text: str) -> str:
+    told = text.strip()
+    if not told or len(told) > LONGEST_REASON or not told.isprintable():
+        raise UsageError(f"say why with --reason: one line of text, {LONGEST_REASON} characters at the most")
+    return told
+
+
+def chosen_by_options(command: F) -> F:
+    """Add the options that choose among the held: a target's, one person, or everybody."""
+    for option in reversed(
+        (
+            tenant_option,
+            click.option("--target", metavar="X", help="Only this target's."),
+            click.option("--user", metavar="WHO", help="Only this person's; WHO as in user show."),
+            click.option("--all", "everybody", is_flag=True, help="Everybody whom the guard holds there."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def reason_option(command: F) -> F:
+    """Add --reason, which must be given."""
+    return click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the audit.")(command)
+
+
+def _target_option(command: F) -> F:
+    return click.option("--target", metavar="X", required=True, help="The target's name in the configuration.")(command)
+
+
+@contextlib.contextmanager
+def _desk(config: str | None, *, tenant: str, target: str | None) -> Iterator[tuple[Store, Dispatcher]]:
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=tenant, target=target)
+        with _dispatcher(settings) as dispatcher:
+            yield store, dispatcher
+
+
+@contextlib.contextmanager
+def _dispatcher(settings: Settings) -> Iterator[Dispatcher]:
+    dispatcher = wiring.open_dispatcher(settings)
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.close()
+
+
+def _check_choice(user: str | None, *, everybody: bool) -> None:
+    if (user is None) != everybody:
+        raise UsageError("say whom you mean: --user WHO for one person, or else --all")
+
+
+@click.group()
+def hold() -> None:
+    """Decide about people whose deactivation the guard holds."""
+
+
+@hold.command("list")
+@config_option
+@click.option("--tenant", metavar="T", help="Only this customer's.")
+@click.option("--target", metavar="X", help="Only this target's.")
+@click.option("--user", metavar="WHO", help="Only this person's; WHO as in user show.")
+@click.option("--rejected", is_flag=True, help="Those whose account was kept by hold reject instead.")
+@json_option
+def list_holds(
+    config: str | None, tenant: str | None, target: str | None, user: str | None, *, rejected: bool, as_json: bool
+) -> None:
+    """Show whom the guard holds."""
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=tenant, target=target)
+        found = holds.list_held(store, tenant=tenant, target=target, user=user, rejected=rejected)
+    if as_json:
+        print_json({"holds": found})
+        return
+    if found:
+        rows.print_rows(_HELD, found, below={"why": "reason"})
+    click.echo(f"{len(found)} {'rejected' if rejected else 'held'}")
+
+
+@hold.command()
+@config_option
+@chosen_by_options
+@click.option("--rejected", is_flag=True, help="Those whom hold reject has kept, after all.")
+@reason_option
+@json_option
+def release(
+    config: str | None,
+    tenant: str,
+    target: str | None,
+    user: str | None,
+    reason: str,
+    *,
+    everybody: bool,
+    rejected: bool,
+    as_json: bool,
+) -> None:
+    """Let held deactivations be sent."""
+    _check_choice(user, everybody=everybody)
+    why = _reason(reason)
+    with _desk(config, tenant=tenant, target=target) as (store, dispatcher):
+        told = holds.release(
+            store,
+            dispatcher,
+            tenant=tenant,
+            target=target,
+            user=user,
+            rejected=rejected,
+            who=replay.operator_name(),
+            reason=why,
+        )
+    _tell(told, "released", as_json=as_json)
+
+
+@hold.command()
+@config_option
+@chosen_by_options
+@reason_option
+@json_option
+def reject(
+    config: str | None,
+    tenant: str,
+    target: str | None,
+    user: str | None,
+    reason: str,
+    *,
+    everybody: bool,
+    as_json: bool,
+) -> None:
+    """Keep the accounts active: a stated drift, until the directory says active again."""
+    _check_choice(user, everybody=everybody)
+    why = _reason(reason)
+    with _desk(config, tenant=tenant, target=target) as (store, dispatcher):
+        told = holds.reject(
+            store, dispatcher, tenant=tenant, target=target, user=user, who=replay.operator_name(), reason=why
+        )
+    _tell(told, "rejected", as_json=as_json)
+
+
+@hold.command()
+@config_option
+@tenant_option
+@_target_option
+@click.option(
+    "--count", metavar="N", required=True, type=click.IntRange(1, 1_000_000), help="So many people more, once."
+)
+@click.option("--for", "span", metavar="TIME", required=True, help="For so long from now: 12h, 1d.")
+@reason_option
+@json_option
+def allow(config: str | None, tenant: str, target: str, count: int, span: str, reason: str, *, as_json: bool) -> None:
+    """Raise the threshold once, for a day on which many people leave as planned."""
+    for_ms, why = spans.parse_span(span), _reason(reason)
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=tenant, target=target)
+        told = holds.allow(
+            store, tenant=tenant, target=target, count=count, for_ms=for_ms, who=replay.operator_name(), reason=why
+        )
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{count} more may be deactivated in {tenant}/{target} until {told['until']}")
+
+
+@click.group()
+def lane() -> None:
+    """Stop a lane, or let it go on."""
+
+
+@lane.command()
+@config_option
+@tenant_option
+@_target_option
+@reason_option
+@json_option
+def pause(config: str | None, tenant: str, target: str, reason: str, *, as_json: bool) -> None:
+    """Stop a lane before its next call. Nothing is lost: everything owed waits."""
+    why = _reason(reason)
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=tenant, target=target)
+        told = pausing.pause(store, tenant=tenant, target=target, who=replay.operator_name(), reason=why)
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{tenant}/{target} is paused; calls that are out are settled, nothing more is sent")
+
+
+@lane.command()
+@config_option
+@tenant_option
+@_target_option
+@click.option("--reason", metavar="TEXT", help="Why; kept in the audit.")
+@json_option
+def resume(config: str | None, tenant: str, target: str, reason: str | None, *, as_json: bool) -> None:
+    """Let a lane go on; the credential of a quarantined one is tried again at once."""
+    why = "" if reason is None else _reason(reason)
+    with _desk(config, tenant=tenant, target=target) as (store, dispatcher):
+        told = pausing.resume(store, dispatcher, tenant=tenant, target=target, who=replay.operator_name(), reason=why)
+    if as_json:
+        print_json(told)
+    else:
+        again = "its credential is tried again at once" if told["is_quarantined"] else "it works again"
+        click.echo(f"{tenant}/{target}: {again}")
+
+
+@lane.command("status")
+@config_option
+@click.option("--tenant", metavar="T", help="Only this customer's lanes.")
+@click.option("--target", metavar="X", help="Only this target's lanes.")
+@json_option
+def lane_status(config: str | None, tenant: str | None, target: str | None, *, as_json: bool) -> None:
+    """Show what stops each lane: since when, by whom, and why."""
+    with opened(config) as (settings, store):
+        existing.check(store, settings, tenant=tenant, target=target)
+        found = pausing.report(store, settings, tenant=tenant, target=target)
+    if as_json:
+        print_json({"lanes": found})
+    elif found:
+        rows.print_rows(_LANE, found, below={"why": "why"})
+    else:
+        click.echo("no lane yet: name a target in the configuration, then scim-bridge migrate")
+
+
+def _tell(told: dict[str, Any], how: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{told['people']} {'person' if told['people'] == 1 else 'people'} {how}")
+
+
+COMMANDS = (hold, lane)
