@@ -1,7 +1,7 @@
 """Who is due on a lane, with all that deciding needs, in a handful of statements whatever the number of people."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,25 +21,40 @@ operation, resource, link = tables.operation, tables.resource, tables.link
 
 def people_due(tx: Transaction, lane_id: int, *, limit: int, only_urgent: bool = False) -> list[Person]:
     """Return whose operation waits and is due: leavers first, then the oldest; nobody who is in a call just now."""
-    sending = operation.alias("out")
     query = (
         _people()
-        .where(
-            operation.c.lane_id == lane_id,
-            operation.c.state == sa.text("'waiting'"),
-            operation.c.due_at <= tx.now,
-            ~sa.exists().where(
-                sending.c.lane_id == lane_id,
-                sending.c.resource_id == operation.c.resource_id,
-                sending.c.state == sa.text("'sending'"),
-            ),
-        )
+        .where(*_is_due(tx, lane_id))
         .order_by(operation.c.priority, operation.c.due_at, operation.c.id)
         .limit(limit)
     )
     if only_urgent:
         query = query.where(operation.c.priority == 0)
     return _with_groups(tx, tx.connection.execute(query).mappings().all())
+
+
+def has_other_leavers(tx: Transaction, lane_id: int, known: Collection[int]) -> bool:
+    """Tell whether a leaver is due who is none of those known (by their operations)."""
+    query = (
+        sa.select(operation.c.id)
+        .where(*_is_due(tx, lane_id), operation.c.priority == Priority.LEAVER)
+        .order_by(operation.c.due_at, operation.c.id)
+        .limit(len(known) + 1)
+    )
+    return any(row.id not in known for row in tx.connection.execute(query))
+
+
+def _is_due(tx: Transaction, lane_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    sending = operation.alias("out")
+    return (
+        operation.c.lane_id == lane_id,
+        operation.c.state == sa.text("'waiting'"),
+        operation.c.due_at <= tx.now,
+        ~sa.exists().where(
+            sending.c.lane_id == lane_id,
+            sending.c.resource_id == operation.c.resource_id,
+            sending.c.state == sa.text("'sending'"),
+        ),
+    )
 
 
 def people_of(tx: Transaction, operation_ids: Iterable[int]) -> list[Person]:

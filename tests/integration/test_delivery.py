@@ -1,12 +1,13 @@
 """One lane from the outbox to the target and back into the books, on both databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from fakes.target import FakeTarget
 
 from scim_bridge.domain.people import Step
+from scim_bridge.planning.calls import Call
 from scim_bridge.settings.models import FieldSettings, GroupSettings, LimitSettings
 from scim_bridge.store import batches, lanes
 from scim_bridge.store.engine import Store
@@ -48,6 +49,28 @@ def test_a_leaver_goes_before_everybody_who_waits(bench: Bench) -> None:
     bench.work()
     assert [call.step for call in bench.target.calls] == [Step.CREATE, Step.LOOK_UP, Step.DEACTIVATE, Step.CREATE]
     assert bench.target.held("ann@example.com").active is False
+    assert bench.states() == {"delivered": 7}
+
+
+def test_a_leaver_who_comes_while_calls_are_planned_goes_before_them(make_bench: Callable[..., Bench]) -> None:
+    meanwhile: list[Callable[[], None]] = []
+
+    class Slow(FakeTarget):
+        """A target for which something happens between the choice of a call's people and the call."""
+
+        def describe(self, call: Call) -> tuple[str, str, Mapping[str, object]]:
+            if meanwhile:
+                meanwhile.pop()()
+            return super().describe(call)
+
+    bench = make_bench(target=Slow())
+    bench.push("ann")
+    bench.work()
+    for number in range(5):
+        bench.push(f"p{number}")
+    meanwhile.append(lambda: bench.push("ann", active=False))
+    bench.work()
+    assert [call.step for call in bench.target.calls] == [Step.CREATE, Step.LOOK_UP, Step.DEACTIVATE, Step.CREATE]
     assert bench.states() == {"delivered": 7}
 
 

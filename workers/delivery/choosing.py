@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.domain.people import Person, Problem, Record, Step
+from scim_bridge.domain.people import Person, Priority, Problem, Record, Step
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
 from scim_bridge.mapping import records
@@ -35,6 +35,8 @@ class Plan:
     group_ids: dict[str, str]
     backlog: int
     """People who are due, counted no further than what is looked at."""
+    leavers: frozenset[int] | None = None
+    """The operations of all leavers who were due; None when there may be more."""
 
 
 def choose(post: Post, *, only_urgent: bool = False) -> Plan:
@@ -75,7 +77,13 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         look_up_first=post.now() - oldest_look_up > LOOK_UP_PATIENCE_MS,
         groups_wanted=[(person, name) for person, name in groups_wanted if name not in post.failed_groups],
     )
-    return Plan(calls=tuple(calls), group_ids=group_ids, backlog=len(people))
+    leavers = frozenset(person.operation_id for person in people if person.priority == Priority.LEAVER)
+    return Plan(
+        calls=tuple(calls),
+        group_ids=group_ids,
+        backlog=len(people),
+        leavers=leavers if len(leavers) < PEOPLE_AT_A_TIME else None,
+    )
 
 
 def desired_of(post: Post, person: Person) -> Record | Problem:

@@ -207,7 +207,7 @@ class _Shift:
     ) -> Millis | None:
         """Open a call and let it go out; return when to try again when it cannot go now."""
         try:
-            opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls)
+            opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls, leavers=plan.leavers)
         except batches.Overtaken:
             return self._post.now()
         except submitting.LeaseGone:

@@ -1,6 +1,7 @@
 """Taking a slot, writing the batch, making the call: in this order, the first two in one commit."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -10,7 +11,7 @@ from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Answer
 from scim_bridge.planning.calls import Call
-from scim_bridge.store import batches, lanes, quota
+from scim_bridge.store import batches, due, lanes, quota
 from workers.delivery.post import MARGIN_MS, Post
 from workers.targets import port
 
@@ -70,14 +71,22 @@ def klass_of(post: Post, call: Call) -> str:
     return "read" if call.step is Step.LOOK_UP else post.target.abilities().write_class
 
 
-def open_call(post: Post, call: Call, *, backlog_calls: int, holds_operations: bool = True) -> Opened | Millis:
+def open_call(
+    post: Post,
+    call: Call,
+    *,
+    backlog_calls: int,
+    holds_operations: bool = True,
+    leavers: Collection[int] | None = None,
+) -> Opened | Millis:
     """Write slot, batch and `sending` in one commit, or say when there will be room.
 
     A look-up that nobody's operation waits for (`holds_operations` False) is counted and written like every call.
+    `leavers` are the operations of those leavers that the plan knows of; None: whoever came since may wait.
 
     Raises:
         LeaseGone: the lane belongs to a successor.
-        batches.Overtaken: somebody in the call has a newer operation; plan again.
+        batches.Overtaken: somebody in the call has a newer operation, or somebody left meanwhile; plan again.
     """
     method, path, request = post.target.describe(call)
     deadline_s = post.target.deadline_s(call)
@@ -90,6 +99,8 @@ def open_call(post: Post, call: Call, *, backlog_calls: int, holds_operations: b
         at = earliest(room, call, now=tx.now, backlog_calls=backlog_calls)
         if at > tx.now:
             return at
+        if leavers is not None and not call.urgent and due.has_other_leavers(tx, post.lane_id, leavers):
+            raise batches.Overtaken
         batch = batches.open_batch(
             tx,
             lane_id=post.lane_id,
