@@ -1,0 +1,77 @@
+"""Ways in which provisioning fails that no other module has; unit/test_failure_modes.py says which test has which."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scim_bridge.operators import replay
+from scim_bridge.settings.models import GroupSettings
+from scim_bridge.store import lanes, quota
+from scim_bridge.store.engine import Store
+from scim_bridge.store.quota import Window
+from workers.delivery.post import MARGIN_MS
+from workers.policy.conflicts import fold
+
+Bench = Any
+
+WINDOWS = [Window(requests=2, width_ms=10_000, klass=None)]
+
+
+def room(store: Store, tenant: str) -> quota.Room:
+    with store.begin(tenant) as tx:
+        return quota.room(tx, quota="shared", klass="user_write", windows=WINDOWS, margin_ms=MARGIN_MS)
+
+
+def take(store: Store, clock: Any, tenant: str) -> int:
+    with store.begin(tenant) as tx:
+        return quota.take(tx, quota="shared", klass="user_write", deadline_at=clock.now + 60_000)
+
+
+def test_lanes_that_share_a_credential_share_its_count(store: Store, clock: Any) -> None:
+    """Failure mode 6: the limit belongs to the key, whoever's lane and whichever worker it is."""
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms"), ("globex", "lms")])
+    take(store, clock, "acme")
+    assert room(store, "globex").next_at <= clock.now
+    take(store, clock, "globex")
+    assert room(store, "acme").next_at > clock.now
+    assert room(store, "globex").next_at > clock.now
+
+
+def test_the_next_window_begins_a_margin_after_the_answer(store: Store, clock: Any) -> None:
+    """Failure mode 7: a call arrives at the target somewhere between its sending and its answer."""
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms")])
+    slots = [take(store, clock, "acme") for _ in range(2)]
+    sent_at = clock.now
+    clock.advance(ms=700)
+    with store.begin("acme") as tx:
+        for slot in slots:
+            quota.answered(tx, slot, tx.now)
+    assert room(store, "acme").next_at == sent_at + 700 + 10_000 + MARGIN_MS
+
+
+def test_many_bad_users_do_not_open_the_breaker(bench: Bench) -> None:
+    """Failure mode 19: what is wrong with people is no failure of the target."""
+    for number in range(12):
+        bench.target.refuses[fold("userName", f"p{number}@example.com")] = "no such department"
+        bench.push(f"p{number}")
+        bench.work()
+    assert (bench.lane().breaker_until, bench.lane().failures) == (None, 0)
+    assert bench.states() == {"dead": 12}
+
+
+def test_a_membership_waits_for_the_user_whose_create_failed(make_bench: Callable[..., Bench]) -> None:
+    """Failure mode 14: nobody else of the group is kept out, and the user comes into it with the replay."""
+    bench = make_bench(groups={"*": GroupSettings(group="{displayName}")})
+    bench.target.refuses[fold("userName", "bad@example.com")] = "no such department"
+    bench.push("ann")
+    bench.push("bad")
+    bench.work()
+    bench.group("Sales", ("ann", "bad"))
+    bench.work(shifts=4)
+    assert bench.target.held("ann@example.com").groups == {"Sales"}
+    assert bench.target.held("bad@example.com") is None
+    bench.target.refuses.clear()
+    replay.run(bench.store, bench.runtime.dispatcher, who="operator")
+    bench.work(shifts=4)
+    assert bench.target.held("bad@example.com").groups == {"Sales"}
