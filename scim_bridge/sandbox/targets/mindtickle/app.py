@@ -11,6 +11,7 @@ from scim_bridge.domain.instants import Clock
 from scim_bridge.sandbox.targets import bodies
 from scim_bridge.sandbox.targets.holdings import HeldState
 from scim_bridge.sandbox.targets.mindtickle import rest
+from scim_bridge.sandbox.targets.mindtickle.announcing import Announcer
 from scim_bridge.sandbox.targets.mindtickle.options import USER_WRITE, MindTickleOptions
 from scim_bridge.sandbox.targets.mindtickle.rest import RestError
 from scim_bridge.sandbox.targets.scim import answers, door
@@ -44,7 +45,8 @@ class MindTickleVendor:
         self._randomness = randomness
         self.options = options or MindTickleOptions()
         self.refusals = refusals or Refusals()
-        self.state = ScimState(clock, prefix="mt")
+        self.webhooks = Announcer(lambda: self.options, lambda: self.company_id, clock)
+        self.state = ScimState(clock, prefix="mt", on_status=self.webhooks.tell)
 
     @property
     def paths(self) -> Mapping[str, str]:

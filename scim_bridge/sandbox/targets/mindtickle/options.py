@@ -1,10 +1,11 @@
 """What the simulated MindTickle may do one way or the other: its documents contradict each other or say nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from scim_bridge.sandbox.targets.limits import Window
 from scim_bridge.sandbox.targets.scim.options import ScimOptions
+from scim_bridge.settings import addresses
 
 USER_WRITE = "user_write"
 """The class of calls that change users or groups; a bulk call counts once."""
@@ -24,6 +25,7 @@ _ALLOWED: dict[str, tuple[object, ...]] = {
     "filters": ("or", "eq", "none"),
     "rest_existing": ("update", "conflict"),
     "scim_path": ("/scim/v2", "/scim"),
+    "webhook_scheme": ("A", "B"),
 }
 
 
@@ -62,6 +64,11 @@ class MindTickleOptions:
     read_lag_s: float = 0.0
     """How long a new user is missing from listings and look-ups."""
     scim_path: Literal["/scim/v2", "/scim"] = "/scim/v2"
+    webhook_url: str | None = None
+    """Where it is told whose account came or went: an http URL on this machine; None: nowhere."""
+    webhook_secret: str = field(default="", repr=False)
+    webhook_scheme: Literal["A", "B"] = "A"
+    """How that is signed: over `time.body` or `time:body`."""
 
     @property
     def scim(self) -> ScimOptions:
@@ -88,3 +95,8 @@ class MindTickleOptions:
         least = min(self.max_operations, self.max_payload_bytes, self.rest_bulk_users, self.max_results, self.max_url)
         if least < 1 or self.read_lag_s < 0:
             raise ValueError("sizes are at least 1 and read_lag_s is not negative")
+        url = self.webhook_url
+        if url is not None and not (url.startswith("http://") and addresses.is_loopback_url(url)):
+            raise ValueError("webhook_url must be an http URL on this machine")
+        if url is not None and not self.webhook_secret:
+            raise ValueError("a webhook_url needs a webhook_secret")

@@ -4,7 +4,7 @@ import copy
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from scim_bridge.domain import instants
 from scim_bridge.domain.instants import Clock, Millis
@@ -30,11 +30,18 @@ class Resource:
     groups: dict[str, None] = field(default_factory=dict)
 
 
+class OnStatus(Protocol):
+    """Hears of a user who came or went."""
+
+    def __call__(self, account_id: str, *, active: bool) -> None:
+        """Take it, without waiting for anything."""
+
+
 class ScimState:
     """Everything held. Methods take `lock` themselves; hold it around several of them to see one moment."""
 
-    def __init__(self, clock: Clock, *, prefix: str = "s") -> None:
-        """Hold nothing yet; identifiers begin with `prefix`."""
+    def __init__(self, clock: Clock, *, prefix: str = "s", on_status: OnStatus | None = None) -> None:
+        """Hold nothing yet; identifiers begin with `prefix`. `on_status` hears of users who come or go."""
         self.lock = threading.RLock()
         self._clock = clock
         self._prefix = prefix
@@ -43,6 +50,7 @@ class ScimState:
         self._by_email: dict[str, dict[str, None]] = {}
         self._hidden_emails: set[str] = set()
         self._last = 0
+        self._on_status = on_status
 
     def create(self, kind: str, document: Document, *, is_hidden: bool = False) -> Resource:
         """Add a resource; raises ScimError 409 for a userName that is taken, 400 for members who do not exist."""
@@ -79,6 +87,7 @@ class ScimState:
         with self.lock:
             del self._resources[resource.kind][resource.resource_id]
             self._unindex(resource)
+            self._hear(resource, active=False)
             for group_id in resource.groups:
                 self._resources["Group"][group_id].members.pop(resource.resource_id, None)
             for user_id in resource.members:
@@ -187,7 +196,14 @@ class ScimState:
             "location": f"{base}/{resource.kind}s/{resource.resource_id}",
         }
 
+    def _hear(self, resource: Resource, *, active: bool) -> None:
+        """Tell of a user who was not active and will be, or the other way about; new ones were not."""
+        was_active = bool(resource.document) and resource.document.get("active", True)
+        if self._on_status is not None and resource.kind == "User" and not resource.is_hidden and active != was_active:
+            self._on_status(resource.resource_id, active=active)
+
     def _write(self, resource: Resource, document: Document) -> None:
+        self._hear(resource, active=document.get("active", True))
         resource.document = {name: value for name, value in document.items() if name != "members"}
         if resource.kind == "User":
             self._by_user_name[document["userName"].casefold()] = resource.resource_id
