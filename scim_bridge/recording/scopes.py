@@ -10,6 +10,7 @@ from scim2_server.utils import parametrize
 
 from scim_bridge.domain.resources import MODELS, USER
 from scim_bridge.settings.models import TargetSettings, TenantSettings
+from scim_bridge.store import population
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.search import pages
 
@@ -59,10 +60,18 @@ def scopes_of(settings: TenantSettings | None) -> dict[str, TargetScope]:
 
 
 def count_active(tx: Transaction, scope: str | None) -> int:
-    """Return how many active users of the transaction's tenant are in a scope (None: all are)."""
-    text = "not (active eq false)" if scope is None else f"({scope}) and not (active eq false)"
-    request = parametrize(SearchRequest, MODELS[USER])(filter=text, count=0)
-    return pages.find(tx, [(USER, MODELS[USER])], request).total or 0
+    """Return how many active users of the transaction's tenant are in a scope (None: all are).
+
+    Raises:
+        ValueError: the scope cannot be counted by the database, though it can be matched.
+    """
+    if scope is None:
+        return population.active_users(tx)
+    try:
+        request = parametrize(SearchRequest, MODELS[USER])(filter=f"({scope}) and not (active eq false)", count=0)
+        return pages.find(tx, [(USER, MODELS[USER])], request).total or 0
+    except SCIMException as error:
+        raise ValueError(type(error).__name__) from None
 
 
 def compile_filter(text: str) -> ScimFilter[Any]:

@@ -9,6 +9,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
+from scim_bridge.domain.resources import USER
 from scim_bridge.store import prepared, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
@@ -39,6 +40,18 @@ def note(tx: Transaction, counts: Mapping[str, int]) -> None:
 def living(tx: Transaction, kinds: Collection[str]) -> int:
     """Return how many living resources of these kinds the transaction's tenant has."""
     return int(_sum(tuple(sorted(kinds))).rows(tx, tenant=tx.tenant)[0].living or 0)
+
+
+def active_users(tx: Transaction) -> int:
+    """Return how many living users of the transaction's tenant are active. Counted: reads the index of them all."""
+    resource = tables.resource
+    query = sa.select(sa.func.count()).where(
+        resource.c.tenant == tx.tenant,
+        resource.c.kind == USER,
+        resource.c.deleted_at.is_(None),
+        resource.c.active == 1,
+    )
+    return int(tx.connection.execute(query).scalar_one())
 
 
 @cache

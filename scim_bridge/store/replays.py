@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.people import Priority
 from scim_bridge.domain.states import State
-from scim_bridge.store import lanes, ledger, outbox, sets, tables
+from scim_bridge.store import lanes, ledger, outbox, sets, tables, versions
 from scim_bridge.store.engine import Transaction, compact_json
 
 operation = tables.operation
@@ -41,6 +41,9 @@ def put_back(
     of a person's stuck and waiting ones is kept. Attempts and age start anew. With `reason` only what is stuck for it
     is meant; `code` is what the books say of what waits again.
     """
+    pairs = set(pairs)
+    # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
+    versions.of(tx, {resource_id for _, resource_id in pairs})
     newest, older = _newest_and_older(tx, pairs, stuck=stuck, reason=reason)
     # Those that wait give way first: a person has one waiting operation at most.
     for state in (State.WAITING, stuck):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Person, Record, Step
 from scim_bridge.domain.replies import Outcome
@@ -13,6 +15,11 @@ from scim_bridge.store.engine import Transaction
 from scim_bridge.store.holds import Standing
 from workers import notices
 from workers.delivery.post import Post
+
+ACTIVE_FOR_MS = 5_000
+"""So long the number of active users is believed: counting them takes longer the more there are."""
+
+_log = structlog.get_logger(__name__)
 
 REASON = "more deactivations at once than the guard lets through"
 
@@ -109,12 +116,14 @@ def _most(post: Post, new: int) -> int:
 
 def _active(tx: Transaction, post: Post, now: Millis) -> int:
     if post.active_users is None or post.active_users[0] <= now - ACTIVE_FOR_MS:
-        post.active_users = (now, scopes.count_active(tx, post.settings.scope))
+        try:
+            active = scopes.count_active(tx, post.settings.scope)
+        except ValueError as error:
+            # Then only those count who are leaving: rather one question too many.
+            _log.warning("scope_not_counted", tenant=post.tenant, target=post.target_name, reason=str(error))
+            active = 0
+        post.active_users = (now, active)
     return post.active_users[1]
-
-
-ACTIVE_FOR_MS = 5_000
-"""So long the number of active users is believed: counting them takes longer the more there are."""
 
 
 def _kept(post: Post, need: needs.Needs, rules: needs.Rules) -> needs.Needs | None:
