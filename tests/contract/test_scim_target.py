@@ -280,6 +280,15 @@ class TestFinding:
             with pytest.raises(port.AnswerLost):
                 look_up(target, person(1))
 
+    @pytest.mark.parametrize(
+        ("filters", "people_s", "groups_s"), [("joined", 10, 10), ("single", 10, 300), ("off", 300, 300)]
+    )
+    def test_a_listing_has_a_deadline_of_its_own(self, filters: str, people_s: int, groups_s: int) -> None:
+        with service(filter=filters) as (_, target):
+            by_person = Call(step=Step.LOOK_UP, items=(item(target, Step.LOOK_UP, person(1)),))
+            by_name = Call(step=Step.LOOK_UP, items=(), groups=("Sales",))
+            assert (target.deadline_s(by_person), target.deadline_s(by_name)) == (people_s, groups_s)
+
     def test_many_groups_are_found_page_by_page(self) -> None:
         names = tuple(f"Group {n:02}" for n in range(11))
         with service(ScimOptions(filters="none", max_results=4)) as (sim, target):

@@ -70,8 +70,9 @@ class ScimService:
     def deadline_s(self, call: Call) -> float:
         """Return the deadline for listings, for calls that write for many, or for reads and single calls."""
         if call.step is Step.LOOK_UP:
-            filters = self._known.current.filters
-            return self._connection.timeout_s if filters else self._connection.timeout_listing_s
+            known = self._known.current
+            lists = not known.filters or not (call.items or known.joins_filters)
+            return self._connection.timeout_listing_s if lists else self._connection.timeout_s
         return self._connection.timeout_bulk_s if len(call.items) > 1 else self._connection.timeout_s
 
     def submit(self, call: Call, *, group_ids: Mapping[str, str], batch_number: int, deadline_s: float) -> Answer:
