@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from model.breaking import BreakingStore
+
 from scim_bridge.operators import replay
 from scim_bridge.settings.models import GroupSettings
 from scim_bridge.store import lanes, quota
@@ -75,3 +77,13 @@ def test_a_membership_waits_for_the_user_whose_create_failed(make_bench: Callabl
     replay.run(bench.store, bench.runtime.dispatcher, who="operator")
     bench.work(shifts=4)
     assert bench.target.held("bad@example.com").groups == {"Sales"}
+
+
+def test_a_settling_whose_confirmation_was_lost_is_settled_once(bench: Bench) -> None:
+    """Failure mode 16: the database committed, and the connection was cut before it could say so."""
+    bench.push("ann")
+    settling = 3
+    bench.runtime.store = BreakingStore(store=bench.store, at_step=settling, how="cut_after")
+    bench.work()
+    assert bench.runtime.store.steps > settling
+    assert bench.states() == {"delivered": 1}

@@ -10,6 +10,7 @@ from scim_bridge.domain.people import Step
 from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes
 from scim_bridge.store.engine import Contended, StoreUnavailable
+from scim_bridge.store.settlement import NotAsExpected
 from workers.delivery import choosing, gate, probing, readback, settle, submitting
 from workers.delivery.lease import LeaseKeeper
 from workers.delivery.post import LEASE_MS, Post
@@ -235,6 +236,11 @@ class _Shift:
             except StoreUnavailable as error:
                 log.warning("settle_put_off", batch=ended.opened.batch.id, attempt=attempt, reason=str(error))
                 self._post.runtime.pause(min(2.0, 0.1 * 2**attempt))
+            except NotAsExpected:
+                if not attempt:
+                    raise
+                # The attempt before was committed; only the word that it was is lost.
+                return True
         # The batch stays open: once its deadline has passed, its people are read back.
         return False
 
