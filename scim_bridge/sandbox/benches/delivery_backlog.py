@@ -56,10 +56,13 @@ def measure(store_url: str, *, store: str, users: int, folder: Path, seed: int) 
     with stage.set_up(store_url, wanted, folder=folder, seed=seed) as played:
         played.owe(range(users))
         with played.working(WORKERS) as workers:
+            # What a process takes to start is no part of the work.
+            played.await_that(lambda: any(map(played.calls, ("left", "right"))), workers, patience_s=PATIENCE_S)
+            started_s = sum(cpu_s_of(worker.popen.pid) or 0.0 for worker in workers)
             watch = Watch(workers)
             played.await_done(workers, patience_s=PATIENCE_S + 2 * users / SLOWEST_PER_S, look=watch.look)
             done_ms = time.time() * 1000
-            cpu_s = {"workers": sum(cpu_s_of(worker.popen.pid) or 0.0 for worker in workers)}
+            cpu_s = {"workers": sum(cpu_s_of(worker.popen.pid) or 0.0 for worker in workers) - started_s}
             logs = [arrivals.read(played.calls(lane.name)) for lane in wanted]
         cpu_s["targets"] = sum(cpu_s_of(pid) or 0.0 for pid in played.target_pids)
     began_ms = min(log[0].at_ms for log in logs)
