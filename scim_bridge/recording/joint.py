@@ -1,7 +1,8 @@
 """Edits of one group's members that came at the same time, recorded together: one statement for all of them.
 
 What is recorded is what would be, were one edit recorded after the other: each has its change, its operations, its
-correlation id and its version of the group. The statements, the locks and the commit are shared.
+correlation id and its version of the group. The statements, the locks and the commit are shared. Only of somebody who
+moves more than once, the superseded operations all name the last one, instead of each the next.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -47,7 +47,10 @@ class Prepared:
             return ready.rows_of(cursor)
 
     def ask(self, tx: Transaction, **values: Any) -> Callable[[], list[Row]]:
-        """Execute the statement and return what gives its rows, once. In a pipeline only that call waits for them."""
+        """Execute the statement and return what gives its rows, once. In a pipeline only that call waits for them.
+
+        Call it before anything is written that its rows would show: SQLite reads them only then.
+        """
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
         with drivers.cursor_of(tx.connection, ready.text, stays_open=True) as cursor:
             cursor.execute(ready.text, ready.arguments(values), **ready.options(values))

@@ -39,6 +39,7 @@ name = "entra"
 [[tenants.targets]]
 name = "trakstar"
 kind = "trakstar"
+guard = {{max = 1000000, share = 1.0}}  # many leave at once here, and nobody is there to let them
 base_url = "{trakstar}"
 api_key = "env:TRAKSTAR_API_KEY"
 timeout_bulk_s = 5
@@ -53,6 +54,7 @@ per_s = 1
 [[tenants.targets]]
 name = "mindtickle"
 kind = "mindtickle"
+guard = {{max = 1000000, share = 1.0}}
 scim_base_url = "{scim}"
 rest_base_url = "{rest}"
 api_key = "env:MINDTICKLE_API_KEY"

@@ -24,6 +24,9 @@ SHIFT_S = 20.0
 LONGEST_WAIT_MS = 1_000
 """A wait longer than this is the relay's, not a worker's."""
 
+MOST_AHEAD_MS = 500
+"""So long before a call may go it is planned at the earliest: then it need not wait for its plan."""
+
 SETTLE_ATTEMPTS = 6
 CONTENDED_MS = 50
 
@@ -111,6 +114,7 @@ class _Shift:
         self._keeper = keeper
         self._out: dict[Future, submitting.Opened] = {}
         self._ends_at = time.monotonic() + SHIFT_S
+        self._ahead_ms = 0
 
     def work(self) -> Millis | None:
         """Work until the shift is over and return when the lane has work again."""
@@ -128,7 +132,7 @@ class _Shift:
             finally:
                 # Whatever ends the shift, the answers of the calls that are out are settled.
                 self._drain()
-        return wake_at
+        return None if wake_at is None else wake_at - self._ahead_ms
 
     def _round_or_again(self, pool: concurrent.futures.Executor) -> Millis | None:
         """Do one round; one that the database broke off in favour of another writer is begun again."""
@@ -171,7 +175,7 @@ class _Shift:
 
     def _send_what_is_due(self, pool: concurrent.futures.Executor) -> Millis | None:
         post = self._post
-        plan = choosing.choose(post)
+        plan = self._choose()
         again_at: Millis | None = None
         for call in plan.calls:
             if self._is_about_groups_that_are_out(call):
@@ -194,6 +198,13 @@ class _Shift:
             return post.now()
         return post.now() if plan.calls else None
 
+    def _choose(self) -> choosing.Plan:
+        """Plan the next calls, and note how long that takes: the next plan is to be there in time."""
+        began_at = time.monotonic()
+        plan = choosing.choose(self._post)
+        self._ahead_ms = min(MOST_AHEAD_MS, round((time.monotonic() - began_at) * 1000 * 1.5))
+        return plan
+
     def _is_about_groups_that_are_out(self, call: Call) -> bool:
         """Tell whether a listing or making of groups is out already: a group is made once, however many want it."""
         if not _is_about_groups(call):
@@ -209,6 +220,10 @@ class _Shift:
         """Open a call and let it go out; return when to try again when it cannot go now."""
         try:
             opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls, leavers=plan.leavers)
+            if isinstance(opened, int) and (call.full or call.urgent) and self._is_ahead_of(opened):
+                # Whoever must go before it by then is found out when it is opened.
+                self._post.runtime.pause((opened - self._post.now()) / 1000)
+                opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls, leavers=plan.leavers)
         except batches.Overtaken:
             return self._post.now()
         except submitting.LeaseGone:
@@ -218,6 +233,9 @@ class _Shift:
             return opened
         self._out[pool.submit(submitting.make_call, self._post, opened, plan.group_ids)] = opened
         return None
+
+    def _is_ahead_of(self, instant: Millis) -> bool:
+        return 0 < instant - self._post.now() <= self._ahead_ms
 
     def _settle_finished(self, *, wait_s: float) -> None:
         if not self._out:
@@ -247,6 +265,8 @@ class _Shift:
     def _wait(self, until: Millis) -> bool:
         """Wait for an instant, or for an answer; False when it is further off than a worker waits."""
         left_ms = until - self._post.now()
+        if left_ms > self._ahead_ms:
+            left_ms -= self._ahead_ms
         if self._out:
             self._settle_finished(wait_s=max(0.0, min(left_ms, LONGEST_WAIT_MS)) / 1000)
             return True
