@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-WIDE = 160
-"""Columns where the output is no terminal: a table that folds its cells cannot be pasted anywhere."""
+WIDE = 1_000
+"""Columns; more than any table has. One that folds its cells cannot be pasted anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,10 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
     for row in rows:
         # Text, for in a plain string brackets are rich's markup.
         table.add_row(*map(Text, row))
-    width = None if console.is_terminal else WIDE
     console.print(f"\n{title}", highlight=False, markup=False, soft_wrap=True)
-    console.print(table, width=width)
+    # A narrow terminal breaks the lines; the library would cut figures off.
+    console.width = max(console.width, WIDE)
+    console.print(table)
 
 
 def shown_cpu(cpu_ms: float | None) -> str:
