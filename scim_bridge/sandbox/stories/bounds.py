@@ -1,7 +1,7 @@
 """The fewest calls with which a target can be brought to what the story asks, by what its API can carry in a call.
 
-They are reckoned as if everything had been known beforehand; a bridge that delivers while people come in needs a few
-more.
+They are reckoned as if calls were full and nothing was merged: a bridge that delivers while people come in needs more
+for calls that are not full, and fewer for whoever is renamed, moved or gone before their turn came.
 """
 
 from collections import Counter

@@ -92,7 +92,7 @@ def _target_json(each: TargetVerdict) -> dict[str, Any]:
 
 def _target_lines(each: TargetVerdict) -> list[str]:
     parts = ", ".join(f"{calls} {name}" for name, calls in each.fewest.parts.items())
-    known = f"the fewest possible, had all been known beforehand: {each.fewest.calls} ({parts})"
+    known = f"the fewest for the whole story, were nothing merged on the way: {each.fewest.calls} ({parts})"
     leavers = (
         "" if each.slowest_leaver_s is None else f"; the slowest leaver was out after {each.slowest_leaver_s:.1f} s"
     )
