@@ -10,7 +10,7 @@ from scim_bridge import wiring
 from scim_bridge.cli import rows, spans
 from scim_bridge.cli.options import config_option, json_option, opened, print_json, tenant_option
 from scim_bridge.dispatch import Dispatcher
-from scim_bridge.errors import UsageError
+from scim_bridge.errors import BridgeError, UsageError
 from scim_bridge.operators import existing, holds, pausing, replay
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
@@ -99,7 +99,8 @@ def list_holds(
         return
     if found:
         rows.print_rows(_HELD, found, below={"why": "reason"})
-    click.echo(f"{len(found)} {'rejected' if rejected else 'held'}")
+    advice = "; decide with hold release or hold reject" if found and not rejected else ""
+    click.echo(f"{len(found)} {'rejected' if rejected else 'held'}{advice}")
 
 
 @hold.command()
@@ -133,7 +134,7 @@ def release(
             who=replay.operator_name(),
             reason=why,
         )
-    _tell(told, "released", as_json=as_json)
+    _tell(told, "released", user=user, as_json=as_json)
 
 
 @hold.command()
@@ -158,7 +159,7 @@ def reject(
         told = holds.reject(
             store, dispatcher, tenant=tenant, target=target, user=user, who=replay.operator_name(), reason=why
         )
-    _tell(told, "rejected", as_json=as_json)
+    _tell(told, "rejected", user=user, as_json=as_json)
 
 
 @hold.command()
@@ -244,11 +245,15 @@ def lane_status(config: str | None, tenant: str | None, target: str | None, *, a
         click.echo("no lane yet: name a target in the configuration, then scim-bridge migrate")
 
 
-def _tell(told: dict[str, Any], how: str, *, as_json: bool) -> None:
+def _tell(told: dict[str, Any], how: str, *, user: str | None, as_json: bool) -> None:
+    is_nobody = user is not None and not told["people"]
     if as_json:
         print_json(told)
-    else:
+    elif not is_nobody:
         click.echo(f"{told['people']} {'person' if told['people'] == 1 else 'people'} {how}")
+    if is_nobody:
+        # Whoever mistypes a name must not believe that a leaver is out.
+        raise BridgeError("nobody is held by this name; scim-bridge hold list shows who is")
 
 
 COMMANDS = (hold, lane)

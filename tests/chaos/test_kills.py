@@ -16,10 +16,10 @@ from running.bridge import Bridge, children_of, command_line, descendants
 
 from scim_bridge import wiring
 from scim_bridge.sandbox import compare
+from scim_bridge.sandbox.chaos.rounds import insist
 from scim_bridge.sandbox.senders.entra import EntraSender
 from scim_bridge.sandbox.senders.okta import OktaSender
 from scim_bridge.sandbox.senders.people import generate_people
-from scim_bridge.sandbox.senders.wire import SenderError
 from scim_bridge.sandbox.targets.mindtickle import simulate_mindtickle
 from scim_bridge.sandbox.targets.trakstar import simulate_trakstar
 
@@ -115,20 +115,6 @@ def flush(bridge: Bridge) -> bool:
         client.close()
         return True
     return False
-
-
-def insist(action: Callable[[], Any]) -> None:
-    """Do as an IdP does: try again until there is a 2xx."""
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            action()
-        except SenderError as error:
-            if time.monotonic() > deadline or (error.status is not None and error.status < 500):
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 def push_everything(sender: Any, people: list[Any], *, pause_s: float, failed: list[BaseException]) -> None:

@@ -124,7 +124,7 @@ def _play(laid: Ground, one: Round, fresh: list[Person]) -> Played:
 
 def insist(action: Callable[[], object]) -> None:
     """Do as an IdP does: try again until there is a 2xx."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         try:
             action()

@@ -103,7 +103,7 @@ def test_the_held_are_listed_for_machines(config: str, run: Run) -> None:
 def test_the_held_are_listed_for_people(config: str, run: Run) -> None:
     lines = run("hold", "list", "--config", config).stdout.splitlines()
     assert "user ann@example.com  status open" in lines[0]
-    assert (lines[1], lines[-1]) == ("  why: too many", "2 held")
+    assert (lines[1], lines[-1]) == ("  why: too many", "2 held; decide with hold release or hold reject")
 
 
 def test_one_is_released_while_the_other_is_rejected(config: str, run: Run) -> None:
@@ -119,8 +119,19 @@ def test_one_is_released_while_the_other_is_rejected(config: str, run: Run) -> N
     assert (lane["pending"], lane["held"]) == (2, 0)
 
 
-def test_nobody_is_released_when_nobody_matches(config: str, run: Run) -> None:
-    result = run("hold", "release", *LANE, "--user", "nobody", *WHY, "--config", config)
+@pytest.mark.parametrize("decision", ["release", "reject"])
+def test_a_decision_about_somebody_who_is_not_held_is_no_success(config: str, run: Run, decision: str) -> None:
+    result = run("hold", decision, *LANE, "--user", "nobody", *WHY, "--config", config)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].endswith("nobody is held by this name; scim-bridge hold list shows who is")
+    for_machines = run("hold", decision, *LANE, "--user", "nobody", *WHY, "--config", config, "--json")
+    assert (for_machines.exit_code, json.loads(for_machines.stdout)) == (1, {"people": 0})
+
+
+def test_where_nobody_is_held_all_are_none(config: str, run: Run) -> None:
+    decide = ("hold", "release", *LANE, "--all", *WHY, "--config", config)
+    assert run(*decide).stdout == "2 people released\n"
+    result = run(*decide)
     assert (result.exit_code, result.stdout) == (0, "0 people released\n")
 
 
