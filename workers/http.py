@@ -29,6 +29,9 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 CHUNK_BYTES = 65_536
 
+GRACE_S = 1.0
+"""A read's own timeout comes so much after the call's deadline: the watch ends calls, and says so."""
+
 # The library's own records hold whole URLs, so also filters with addresses in them: none is made.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 
@@ -228,7 +231,7 @@ class HttpClient:
             headers=dict(headers),
             allow_redirects=False,
             stream=True,
-            timeout=(min(self._connect_timeout_s, deadline_s), deadline_s),
+            timeout=(min(self._connect_timeout_s, deadline_s), deadline_s + GRACE_S),
         ) as answer:
             content = bytearray()
             for chunk in answer.iter_content(CHUNK_BYTES):
