@@ -5,7 +5,7 @@ All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from scim_bridge.store import guard_tables, schema, webhook_tables
+from scim_bridge.store import guard_tables, hr_tables, schema, webhook_tables
 
 metadata, Key = schema.metadata, schema.Key
 
@@ -90,28 +90,8 @@ lookup = Table(
     Index("lookup_value", "tenant", "path", "value"),
 )
 
-identity = Table(
-    "identity",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("external_id", Text, nullable=False),
-    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False, index=True),
-    UniqueConstraint("tenant", "source", "external_id", name="identity_external_id"),
-)
-
-contribution = Table(
-    "contribution",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("resource_id", Key, ForeignKey("resource.id"), nullable=False, index=True),
-    Column("document", Text, nullable=False),
-    Column("said_at", BigInteger, nullable=False),
-    UniqueConstraint("tenant", "source", "resource_id", name="contribution_resource"),
-)
+identity, contribution = hr_tables.identity, hr_tables.contribution
+import_, import_row = hr_tables.import_, hr_tables.import_row
 
 member = Table(
     "member",
@@ -345,17 +325,6 @@ replay = Table(
     Column("filter", Text, nullable=False),
     Column("operations", Integer, nullable=False),
     Column("status", Text, nullable=False),
-    Column("at", BigInteger, nullable=False),
-)
-
-import_ = Table(
-    "import",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("report", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
 

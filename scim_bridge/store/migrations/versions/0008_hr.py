@@ -1,8 +1,98 @@
 """Make the tables of HR imports, and of what every source said of a person."""
 
+import sqlalchemy as sa
+from alembic import op
+
+from scim_bridge.store import tenancy
+
 revision = "0008"
 down_revision = "0007"
 
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+DUE = sa.text("due_at IS NOT NULL")
+MANAGED = sa.text("manager_id IS NOT NULL")
+OPEN = sa.text("status IN ('receiving', 'waiting')")
+PENDING = sa.text("outcome IS NULL")
+
 
 def upgrade() -> None:
-    """Make nothing yet."""
+    """Widen what is known of people, and make imports anew: no version has ever written one."""
+    op.add_column("identity", sa.Column("row_digest", sa.Text(), nullable=True))
+    _widen_contribution()
+    op.drop_table("import")
+    _make_import()
+    _make_import_row()
+    if op.get_bind().dialect.name == "postgresql":
+        tenancy.hold_apart(op.execute, ("import", "import_row"))
+
+
+def _widen_contribution() -> None:
+    for name, kind in (
+        ("external_id", sa.Text()),
+        ("active", sa.Integer()),
+        ("starts_at", sa.BigInteger()),
+        ("ends_at", sa.BigInteger()),
+        ("due_at", sa.BigInteger()),
+        ("manager_id", sa.Text()),
+    ):
+        op.add_column("contribution", sa.Column(name, kind, nullable=True))
+    op.create_index("contribution_due", "contribution", ["due_at"], sqlite_where=DUE, postgresql_where=DUE)
+    op.create_index(
+        "contribution_manager",
+        "contribution",
+        ["tenant", "source", "manager_id"],
+        sqlite_where=MANAGED,
+        postgresql_where=MANAGED,
+    )
+
+
+def _make_import() -> None:
+    op.create_table(
+        "import",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("is_snapshot", sa.Integer(), nullable=False),
+        sa.Column("is_dry_run", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("reached", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rows", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("spared", sa.Text(), server_default="", nullable=False),
+        sa.Column("token_id", sa.Text(), nullable=True),
+        sa.Column("correlation_id", sa.Text(), nullable=False),
+        sa.Column("said_at", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("worked_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_index("import_tenant", "import", ["tenant", "source", "id"])
+    op.create_index("import_open", "import", ["worked_at"], sqlite_where=OPEN, postgresql_where=OPEN)
+
+
+def _make_import_row() -> None:
+    op.create_table(
+        "import_row",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("import_id", KEY, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=True),
+        sa.Column("fields", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("field", sa.Text(), nullable=True),
+        sa.Column("advice", sa.Text(), nullable=True),
+        sa.Column("change_number", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["import_id"], ["import.id"]),
+        sa.PrimaryKeyConstraint("import_id", "position"),
+    )
+    op.create_index("import_row_person", "import_row", ["import_id", "external_id", "position"])
+    op.create_index(
+        "import_row_pending", "import_row", ["import_id", "position"], sqlite_where=PENDING, postgresql_where=PENDING
+    )
