@@ -5,7 +5,7 @@ All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from scim_bridge.store import guard_tables, hr_tables, schema, webhook_tables
+from scim_bridge.store import guard_tables, hr_tables, notice_tables, schema, webhook_tables
 
 metadata, Key = schema.metadata, schema.Key
 
@@ -315,6 +315,7 @@ slot = Table(
 
 hold, departure, allowance = guard_tables.hold, guard_tables.departure, guard_tables.allowance
 webhook = webhook_tables.webhook
+notice, posting = notice_tables.notice, notice_tables.posting
 
 replay = Table(
     "replay",
