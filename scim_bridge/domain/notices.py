@@ -110,10 +110,11 @@ def _told(notice: Notice) -> tuple[str, str]:
             what = f"{'1 change' if count == 1 else f'{count} changes'} could not be brought to {where}: {code}."
             advice = f"{known.advice if known else ''} See scim-bridge failed list {lane} --code {code}.".strip()
         case Kind.TOKEN_EXPIRY:
+            rotate = f"scim-bridge token rotate --tenant {notice.tenant} {token_id}"
             what = (
                 f"The token {token_id} of {notice.tenant} expires within {'a day' if days == '1' else f'{days} days'}."
             )
-            advice = f"Make its successor with scim-bridge token rotate --tenant {notice.tenant} {token_id}, and give it to whoever sends with it."
+            advice = f"Make its successor with {rotate}, and give it to whoever sends with it."
     return what, advice
 
 
