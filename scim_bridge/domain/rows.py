@@ -43,6 +43,10 @@ class Person:
     """Not active before: midnight of the first day in the source's time zone."""
     ends_at: Millis | None = None
     """Not active from then on: the midnight that ends the last day in the source's time zone."""
+    says_start: bool = True
+    """Whether the row says when they start; then None means that no day is known."""
+    says_end: bool = True
+    """Whether it says when they end; then None means that no end is known, and one that was known is cancelled."""
     manager_id: str | None = field(default=None, repr=False)
     """The source's id of the manager; empty: there is none; None: the row does not say."""
 

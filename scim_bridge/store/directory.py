@@ -161,7 +161,7 @@ def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, A
     """
     folded = folding.fold(kind, document)
     text = compact_json(document)
-    with _names_guarded(kind):
+    with names_guarded(kind):
         number = _INSERT.rows(
             tx,
             **_searchable(folded, active=folded.active is not False),
@@ -171,7 +171,7 @@ def insert(tx: Transaction, *, kind: str, scim_id: str, document: Mapping[str, A
             document=text,
             now=tx.now,
         )[0].id
-    _count(tx, kind, 1)
+    count(tx, kind, 1)
     _insert_lookups(tx, number, folded)
     return Stored(
         id=number,
@@ -195,7 +195,7 @@ def update(tx: Transaction, stored: Stored, *, document: Mapping[str, Any], vers
     folded = folding.fold(stored.kind, document)
     active = stored.active if folded.active is None else folded.active
     text, modified_at = compact_json(document), max(tx.now, stored.modified_at)
-    with _names_guarded(stored.kind):
+    with names_guarded(stored.kind):
         _UPDATE.run(
             tx,
             **_searchable(folded, active=active),
@@ -225,7 +225,7 @@ def bury(tx: Transaction, stored: Stored, *, version: int) -> Stored:
     before = stored.document
     document = {name: before[name] for name in _TOMBSTONE_KEEPS if name in before}
     folded = folding.fold(stored.kind, document)
-    _count(tx, stored.kind, -1)
+    count(tx, stored.kind, -1)
     tx.connection.execute(
         sa.update(resource)
         .where(resource.c.id == stored.id)
@@ -286,7 +286,8 @@ def _searchable(folded: folding.Folded, *, active: bool) -> dict[str, Any]:
     }
 
 
-def _count(tx: Transaction, kind: str, change: int) -> None:
+def count(tx: Transaction, kind: str, change: int) -> None:
+    """Note how many more, or fewer, resources of a kind live at the end of the transaction."""
     tx.population[kind] += change
     tx.endings["population"] = _note_population
 
@@ -296,7 +297,8 @@ def _note_population(tx: Transaction) -> None:
 
 
 @contextmanager
-def _names_guarded(kind: str) -> Iterator[None]:
+def names_guarded(kind: str) -> Iterator[None]:
+    """Raise NameTaken where the database finds that a resource of this kind is to have what another has."""
     try:
         yield
     except sa.exc.IntegrityError as error:

@@ -40,8 +40,19 @@ contribution = Table(
     Column("due_at", BigInteger),
     # The source's id of the manager, who may come later.
     Column("manager_id", Text),
+    # When the source last spoke, by its own clock where it has one, and when it first did.
     Column("said_at", BigInteger, nullable=False),
+    Column("began_at", BigInteger),
+    # When it said something else of an attribute than in its first words, by the attribute's name: JSON.
+    Column("changed", Text, nullable=False, server_default="{}"),
+    # When it deleted the person.
+    Column("ended_at", BigInteger),
+    # The userName that the source knows the person by, as comparisons see it.
+    Column("user_key", Text),
+    # When this row was last written, by our clock: what the directory was told later, it was told past this table.
+    Column("written_at", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("tenant", "source", "resource_id", name="contribution_resource"),
+    Index("contribution_user_key", "tenant", "source", "user_key"),
     Index("contribution_due", "due_at", sqlite_where=_IS_DUE, postgresql_where=_IS_DUE),
     Index(
         "contribution_manager",

@@ -35,8 +35,14 @@ def _widen_contribution() -> None:
         ("ends_at", sa.BigInteger()),
         ("due_at", sa.BigInteger()),
         ("manager_id", sa.Text()),
+        ("began_at", sa.BigInteger()),
+        ("ended_at", sa.BigInteger()),
+        ("user_key", sa.Text()),
     ):
         op.add_column("contribution", sa.Column(name, kind, nullable=True))
+    op.add_column("contribution", sa.Column("changed", sa.Text(), server_default="{}", nullable=False))
+    op.add_column("contribution", sa.Column("written_at", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_index("contribution_user_key", "contribution", ["tenant", "source", "user_key"])
     op.create_index("contribution_due", "contribution", ["due_at"], sqlite_where=DUE, postgresql_where=DUE)
     op.create_index(
         "contribution_manager",
