@@ -103,6 +103,33 @@ _CODES = (
         owner="source",
         advice="The target refused this person. Read the target's answer in the timeline, correct the person in the source, then replay.",
     ),
+    # Rows of HR systems
+    Code(
+        name="row_without_id",
+        trouble=Trouble.DATA,
+        owner="source",
+        field="externalId",
+        advice="The row has no id of the person. Give it one in the source, or name the field that holds it in [mapping].",
+    ),
+    Code(
+        name="row_without_name",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="The row has no name of the person. Fill it in the source, or name the field that holds it in [mapping].",
+    ),
+    Code(
+        name="impossible_date",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="The row has a date that cannot be. Correct it in the source, or set date_format to how the source writes dates.",
+    ),
+    Code(
+        name="unknown_status",
+        trouble=Trouble.DATA,
+        owner="source",
+        field="active",
+        advice="The row's status is neither in active_values nor in inactive_values. Add it to one of the two.",
+    ),
     # Conflicts
     Code(
         name="conflict",

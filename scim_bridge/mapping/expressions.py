@@ -7,7 +7,7 @@ import jmespath
 import jmespath.exceptions
 from jmespath.functions import Functions
 
-from scim_bridge.mapping import steps
+from scim_bridge.mapping import reading, steps
 
 
 class ExpressionRefused(Exception):  # noqa: N818 - it says what happened to the expression
@@ -27,7 +27,9 @@ class Expression:
         Raises:
             ExpressionRefused: when the text is no JMESPath, or calls a function that does not exist.
         """
-        self._find = steps.step_of(_parsed(text))
+        parsed = _parsed(text)
+        self._find = steps.step_of(parsed)
+        self.reads: reading.Reading = reading.reading_of(parsed)
 
     def value_in(self, document: Mapping[str, Any]) -> Any:
         """Return what the expression finds in a document, None when nothing.

@@ -1,18 +1,18 @@
 """Makes the settings of a process from files and the environment, or refuses them with every problem at once."""
 
 import os
-import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from scim_bridge.settings import addresses, files, references, targets
-from scim_bridge.settings.models import Settings, SourceSettings, TargetSettings, TenantSettings
+from scim_bridge.settings import addresses, files, references, source_tables, targets
+from scim_bridge.settings.models import Settings, TargetSettings, TenantSettings
 from scim_bridge.settings.problems import Findings, dotted, without_faults
+from scim_bridge.settings.sources import SourceSettings
 
 
 class Role(StrEnum):
@@ -30,9 +30,6 @@ _SOURCES_SECRETS = frozenset({Role.WEB, Role.ALL})
 
 _OF_WEBHOOKS = "webhook_"
 """What options of a target begin with that say how it calls us: the front door needs them, delivery does not."""
-
-_NO_SECRET_NEEDED = frozenset({"scim"})
-"""Kinds of sources that show a token instead of signing what they send."""
 
 
 def load(
@@ -135,14 +132,6 @@ def _is_plain(name: Any) -> bool:
     return not isinstance(name, str) or (name != "" and set(name) <= _PLAIN)
 
 
-def _is_timezone(name: Any) -> bool:
-    """Tell whether a name is a time zone's; that it must be text at all is said elsewhere."""
-    try:
-        return not isinstance(name, str) or zoneinfo.ZoneInfo(name) is not None
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        return False
-
-
 def _is_given(role: Role, option: str) -> bool:
     """Tell whether a process of a role is given what a target's option refers to."""
     if role is Role.ALL:
@@ -154,10 +143,10 @@ class _TenantReader:
     """Reads one tenant's table after the other."""
 
     def __init__(self, place: files.Place, environ: Mapping[str, str], findings: Findings, role: Role) -> None:
-        self._place = place
-        self._environ = environ
         self._findings = findings
-        self._gives_secrets = role in _SOURCES_SECRETS
+        self._sources = source_tables.Reader(
+            place=place, environ=environ, findings=findings, gives_secrets=role in _SOURCES_SECRETS
+        )
         self._targets = targets.Reader(
             place=place, environ=environ, findings=findings, resolves=lambda option: _is_given(role, option)
         )
@@ -166,7 +155,7 @@ class _TenantReader:
         """Return a tenant's settings; None, with findings, when its table cannot be used."""
         plain = {key: value for key, value in tenant.table.items() if key not in {"sources", "targets"}}
         if "sources" in tenant.table:
-            plain["sources"] = self._sources(tenant)
+            plain["sources"] = self._all_sources(tenant)
         plain["targets"] = self._all_targets(tenant)
         if not _is_plain(tenant.table.get("id")):
             self._findings.add(tenant.file, dotted(tenant.key, "id"), "must be letters, digits, - or _")
@@ -190,35 +179,13 @@ class _TenantReader:
                 self._findings.add(tenant.file, dotted(prefix, "name"), "must be letters, digits, - or _")
         return found
 
-    def _sources(self, tenant: files.TenantTable) -> list[SourceSettings]:
+    def _all_sources(self, tenant: files.TenantTable) -> list[SourceSettings]:
         found = []
         for number, table in self._tables(tenant, "sources"):
-            prefix = dotted(tenant.key, "sources", number)
-            secret = self._source_secret(tenant, prefix, table)
-            if not _is_timezone(table.get("timezone", "UTC")):
-                self._findings.add(tenant.file, dotted(prefix, "timezone"), "is no time zone like Europe/Berlin")
-            try:
-                found.append(SourceSettings(**{**table, "secret": secret}))
-            except ValidationError as error:
-                self._findings.add_invalid(tenant.file, prefix, error, SourceSettings.model_fields)
+            source = self._sources.read(tenant, dotted(tenant.key, "sources", number), table)
+            if source is not None:
+                found.append(source)
         return found
-
-    def _source_secret(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> SecretStr | None:
-        value, key = table.get("secret"), dotted(prefix, "secret")
-        if value is None:
-            if table.get("kind", "scim") not in _NO_SECRET_NEEDED:
-                self._findings.add(tenant.file, key, "is missing; without it nobody could tell who sends")
-            return None
-        if not references.is_reference(value):
-            self._findings.add(tenant.file, key, "is a secret: give it as env:NAME or file:PATH")
-            return None
-        if not self._gives_secrets:
-            return None
-        try:
-            return SecretStr(references.resolve(str(value), self._place, self._environ))
-        except references.Unresolved as error:
-            self._findings.add(tenant.file, key, str(error))
-            return None
 
     def _tables(self, tenant: files.TenantTable, part: str) -> list[tuple[int, Mapping[str, Any]]]:
         tables = tenant.table.get(part, [])

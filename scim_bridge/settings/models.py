@@ -2,16 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from scim_bridge.settings.checked import Checked
+from scim_bridge.settings.sources import SourceSettings
 
 Recogniser = Literal["externalId", "email", "userName"]
 """What an account that is met for the first time can be recognised by."""
-
-
-class Checked(BaseModel):
-    """A frozen part of the settings that knows all its keys; an unknown one is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StoreSettings(Checked):
@@ -54,16 +51,6 @@ class WorkerSettings(Checked):
     """How many delivering processes `up` starts."""
 
     processes: int = Field(default=2, ge=0)
-
-
-class SourceSettings(Checked):
-    """One system that sends us people."""
-
-    name: str
-    kind: str = "scim"
-    secret: SecretStr | None = None
-    timezone: str = "UTC"
-    owns: list[str] = Field(default_factory=list)
 
 
 class GuardSettings(Checked):

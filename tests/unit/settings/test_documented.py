@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from scim_bridge.settings import kinds, loading, models
+from scim_bridge.settings import kinds, loading, models, sources
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 ROW = re.compile(r"^\| `([\w.]+)` \| (.+?) \|", re.MULTILINE)
@@ -22,7 +22,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "web": models.WebSettings,
     "worker": models.WorkerSettings,
     "tenants": models.TenantSettings,
-    "sources": models.SourceSettings,
+    "sources": sources.SourceSettings,
     "targets": models.TargetSettings,
     "guard": models.GuardSettings,
     "limits": models.LimitSettings,
