@@ -19,6 +19,7 @@ identity = Table(
 
 _IS_DUE = text("due_at IS NOT NULL")
 _IS_MANAGED = text("manager_id IS NOT NULL")
+_IS_ENDED = text("ended_at IS NOT NULL")
 
 contribution = Table(
     "contribution",
@@ -53,6 +54,7 @@ contribution = Table(
     Column("written_at", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("tenant", "source", "resource_id", name="contribution_resource"),
     Index("contribution_user_key", "tenant", "source", "user_key"),
+    Index("contribution_ended", "tenant", "source", sqlite_where=_IS_ENDED, postgresql_where=_IS_ENDED),
     Index("contribution_due", "due_at", sqlite_where=_IS_DUE, postgresql_where=_IS_DUE),
     Index(
         "contribution_manager",

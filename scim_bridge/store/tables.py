@@ -5,7 +5,7 @@ All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from scim_bridge.store import guard_tables, hr_tables, notice_tables, schema, webhook_tables
+from scim_bridge.store import guard_tables, hr_event_tables, hr_tables, notice_tables, schema, webhook_tables
 
 metadata, Key = schema.metadata, schema.Key
 
@@ -92,6 +92,7 @@ lookup = Table(
 
 identity, contribution = hr_tables.identity, hr_tables.contribution
 import_, import_row = hr_tables.import_, hr_tables.import_row
+hr_mark, hr_event = hr_event_tables.hr_mark, hr_event_tables.hr_event
 
 member = Table(
     "member",

@@ -11,9 +11,12 @@ down_revision = "0007"
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 DUE = sa.text("due_at IS NOT NULL")
+ENDED = sa.text("ended_at IS NOT NULL")
 MANAGED = sa.text("manager_id IS NOT NULL")
 OPEN = sa.text("status IN ('receiving', 'waiting')")
 PENDING = sa.text("outcome IS NULL")
+FETCH = sa.text("state = 'fetch'")
+REFUSED = sa.text("state = 'refused'")
 
 
 def upgrade() -> None:
@@ -23,8 +26,10 @@ def upgrade() -> None:
     op.drop_table("import")
     _make_import()
     _make_import_row()
+    _make_marks()
+    _make_events()
     if op.get_bind().dialect.name == "postgresql":
-        tenancy.hold_apart(op.execute, ("import", "import_row"))
+        tenancy.hold_apart(op.execute, ("import", "import_row", "hr_mark", "hr_event"))
 
 
 def _widen_contribution() -> None:
@@ -43,6 +48,9 @@ def _widen_contribution() -> None:
     op.add_column("contribution", sa.Column("changed", sa.Text(), server_default="{}", nullable=False))
     op.add_column("contribution", sa.Column("written_at", sa.BigInteger(), server_default="0", nullable=False))
     op.create_index("contribution_user_key", "contribution", ["tenant", "source", "user_key"])
+    op.create_index(
+        "contribution_ended", "contribution", ["tenant", "source"], sqlite_where=ENDED, postgresql_where=ENDED
+    )
     op.create_index("contribution_due", "contribution", ["due_at"], sqlite_where=DUE, postgresql_where=DUE)
     op.create_index(
         "contribution_manager",
@@ -102,3 +110,48 @@ def _make_import_row() -> None:
     op.create_index(
         "import_row_pending", "import_row", ["import_id", "position"], sqlite_where=PENDING, postgresql_where=PENDING
     )
+
+
+def _make_marks() -> None:
+    op.create_table(
+        "hr_mark",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "source", "mark"),
+    )
+    op.create_index("hr_mark_taken", "hr_mark", ["taken_at"])
+
+
+def _make_events() -> None:
+    op.create_table(
+        "hr_event",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("is_whole", sa.Integer(), nullable=False),
+        sa.Column("is_gone", sa.Integer(), nullable=False),
+        sa.Column("said_at", sa.BigInteger(), nullable=True),
+        sa.Column("code", sa.Text(), server_default="", nullable=False),
+        sa.Column("field", sa.Text(), server_default="", nullable=False),
+        sa.Column("advice", sa.Text(), server_default="", nullable=False),
+        sa.Column("correlation_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hr_event_state", "hr_event", ["tenant", "source", "state", "id"])
+    op.create_index(
+        "hr_event_one_fetch",
+        "hr_event",
+        ["tenant", "source", "external_id"],
+        unique=True,
+        sqlite_where=FETCH,
+        postgresql_where=FETCH,
+    )
+    op.create_index("hr_event_refused", "hr_event", ["at"], sqlite_where=REFUSED, postgresql_where=REFUSED)
