@@ -181,16 +181,17 @@ class RowMapping:
         return _Rule(attribute, expression, taken, attributes.PLACES.get(attribute, ()))
 
     def _status(self, found: Any) -> bool | None:
-        if isinstance(found, bool):
-            return found
-        text = _text(found)
+        text = str(found) if isinstance(found, bool) else _text(found)
         if text is None:
             return None
+        # Also of a truth: where a field tells who has left, true is among the inactive values.
         folded = text.strip().casefold()
         if folded in self._active:
             return True
         if folded in self._inactive:
             return False
+        if isinstance(found, bool):
+            return found
         if _EVERY_OTHER in self._active:
             return True
         if _EVERY_OTHER in self._inactive:

@@ -76,7 +76,12 @@ class Reader:
         for key, problem in (
             ("timezone", None if _is_timezone(source.timezone) else "is no time zone like Europe/Berlin"),
             ("date_format", source.date_format and dates.problem_with_format(source.date_format)),
-            ("encoding", None if source.encoding is None or _is_encoding(source.encoding) else "is no encoding"),
+            (
+                "encoding",
+                None
+                if source.encoding is None or _is_encoding(source.encoding)
+                else "is no encoding of text, like cp1252",
+            ),
         ):
             if problem:
                 self.findings.add(tenant.file, dotted(prefix, key), problem)
