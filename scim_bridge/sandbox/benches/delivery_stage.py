@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from scim_bridge import wiring
+from scim_bridge.sandbox import configuration
 from scim_bridge.sandbox.benches import crowd, front_door
 from scim_bridge.sandbox.benches.connection import Connection
 from scim_bridge.sandbox.benches.crowd import Crowd
 from scim_bridge.sandbox.benches.front_door import SOURCE, TENANT
 from scim_bridge.sandbox.stories import worlds
 from scim_bridge.sandbox.stories.worlds import Process, StageFailed, World
+from scim_bridge.sandbox.targets.limits import Window
 from scim_bridge.settings import loading
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import lanes, seeding, tallies, tokens
@@ -25,31 +27,7 @@ from scim_bridge.supervisor.ports import Address
 STOP_S = 25.0
 LOOK_EVERY_S = 0.05
 
-_CONFIG = """\
-data_dir = "var"
-[store]
-url = {store_url}
-[queue]
-url = "embedded:"
-[web]
-bind = "{address}"
-admin_bind = "{admin_address}"
-requests_per_s = 0
-[[tenants]]
-id = "{tenant}"
-[[tenants.sources]]
-name = "{source}"
-"""
-
-_TARGET = """\
-[[tenants.targets]]
-name = {name}
-kind = "trakstar"
-base_url = {base_url}
-api_key = {api_key}
-limits = [{limits}]
-guard = {{max = 1000000, share = 1.0}}
-"""
+_UNGUARDED = "guard = {max = 1000000, share = 1.0}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +165,13 @@ def set_up(store_url: str, wanted: Sequence[Lane], *, folder: Path, seed: int) -
         keys = {lane.name: worlds.new_secret() for lane in wanted}
         processes = {lane.name: _simulator(stack, lane, keys[lane.name], folder=folder, seed=seed) for lane in wanted}
         simulated = {lane.name: _world(lane, processes[lane.name]) for lane in wanted}
-        text = _CONFIG.format(
-            store_url=json.dumps(store_url), address=address, admin_address=admin, tenant=TENANT, source=SOURCE
+        text = configuration.opening(
+            store_url=store_url,
+            bind=address,
+            admin_bind=admin,
+            tenant=TENANT,
+            sources=[SOURCE],
+            web=front_door.NO_PACE,
         )
         text += "".join(_told_of(lane, simulated[lane.name], keys[lane.name]) for lane in wanted)
         config = folder / "bridge.toml"
@@ -224,15 +207,17 @@ def _simulator(stack: contextlib.ExitStack, lane: Lane, key: str, *, folder: Pat
 
 def _world(lane: Lane, process: Process) -> World:
     told = json.loads(process.await_line("{", patience_s=worlds.START_S))
-    world = World(kind=lane.name, origin=told["origin"], urls={"base_url": told["base_url"]})
+    world = World(name=lane.name, origin=told["origin"], urls={"base_url": told["base_url"]})
     if lane.latency_s[1]:
         world.control("POST", "faults", {"latency_s": list(lane.latency_s)})
     return world
 
 
 def _told_of(lane: Lane, world: World, key: str) -> str:
-    limit = "" if lane.limit is None else f"{{requests = {lane.limit.requests}, per_s = {lane.limit.per_s:g}}}"
-    text = _TARGET.format(
-        name=json.dumps(lane.name), base_url=json.dumps(world.urls["base_url"]), api_key=json.dumps(key), limits=limit
+    return configuration.target(
+        name=lane.name,
+        kind="trakstar",
+        values={"base_url": world.urls["base_url"], "api_key": key},
+        limits=[] if lane.limit is None else [Window(requests=lane.limit.requests, per_s=lane.limit.per_s)],
+        more=_UNGUARDED + lane.fields,
     )
-    return text + lane.fields

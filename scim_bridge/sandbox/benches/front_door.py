@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scim_bridge import wiring
+from scim_bridge.sandbox import configuration
 from scim_bridge.sandbox.stories import worlds
 from scim_bridge.sandbox.stories.worlds import Process, StageFailed
 from scim_bridge.settings import loading
@@ -28,28 +28,8 @@ GROUP = "Everybody"
 READY_S = 40.0
 STOP_S = 20.0
 
-_CONFIG = """\
-data_dir = "var"
-[store]
-url = {store_url}
-[queue]
-url = "embedded:"
-[web]
-bind = "{address}"
-admin_bind = "{admin_address}"
-requests_per_s = 0
-[[tenants]]
-id = "{tenant}"
-[[tenants.sources]]
-name = "{source}"
-[[tenants.targets]]
-name = "{target}"
-kind = "trakstar"
-base_url = "http://127.0.0.1:1/api/v3"
-api_key = "nobody delivers here"
-[tenants.targets.groups."{group}"]
-group = "{group}"
-"""
+NO_PACE = "requests_per_s = 0\n"
+"""A bench sends as fast as it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +81,13 @@ def opened(store_url: str, *, folder: Path) -> Iterator[FrontDoor]:
 
 
 def _configuration(store_url: str, address: Address, admin: Address) -> str:
-    return _CONFIG.format(
-        store_url=json.dumps(store_url),
-        address=address,
-        admin_address=admin,
-        tenant=TENANT,
-        source=SOURCE,
-        target=TARGET,
-        group=GROUP,
+    return configuration.opening(
+        store_url=store_url, bind=address, admin_bind=admin, tenant=TENANT, sources=[SOURCE], web=NO_PACE
+    ) + configuration.target(
+        name=TARGET,
+        kind="trakstar",
+        values={"base_url": "http://127.0.0.1:1/api/v3", "api_key": "nobody delivers here"},
+        groups=[GROUP],
     )
 
 

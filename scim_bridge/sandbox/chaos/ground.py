@@ -149,7 +149,8 @@ def laid_out(store: str) -> Iterator[Ground]:
         url = stack.enter_context(databases.made(store, folder=folder, postgres_url=None))
         key = worlds.new_secret()
         known = ["--api-key", key, "--limits", "off"]
-        simulated = stack.enter_context(worlds.simulated(dict.fromkeys(TARGETS, known), folder=folder))
+        commands = {kind: ["--kind", kind, *known] for kind in TARGETS}
+        simulated = stack.enter_context(worlds.simulated(commands, folder=folder))
         for world in simulated.values():
             world.control("POST", "faults", {"latency_s": [0.02, 0.15]})
         urls = {name: value for world in simulated.values() for name, value in world.urls.items()}

@@ -11,7 +11,7 @@ from scim_bridge.sandbox.chaos import ground, points
 from scim_bridge.sandbox.chaos.ground import Ground
 from scim_bridge.sandbox.senders.people import Person, generate_people
 from scim_bridge.sandbox.senders.wire import SenderError
-from scim_bridge.sandbox.stories.cast import TRAKSTAR_NAME_LIMIT
+from scim_bridge.sandbox.stories.setting import TRAKSTAR_NAME_LIMIT
 from scim_bridge.store.verify import verify_ledger
 
 PEOPLE_A_ROUND = 6

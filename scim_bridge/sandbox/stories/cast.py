@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from scim_bridge.sandbox.senders.people import Person, generate_people
+from scim_bridge.sandbox.stories.setting import TRAKSTAR_NAME_LIMIT
 
-TRAKSTAR_NAME_LIMIT = 35
 OUTDATED_NAME = "Formerly-Known-As"
 
 REFUSALS = (
-    "The address is on this account's suppression list",
-    "The email domain is not allowed in this account",
-    "This person opted out of training",
+    ("The address is on this account's suppression list", "refused"),
+    ("The email domain is not allowed in this account", "invalid_value"),
+    ("This person opted out of training", "refused"),
 )
+"""What Trakstar says, and what the bridge should make of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class Cast:
     # Already in both targets when the story begins; of these, some under an outdated name.
     present: Sequence[Person]
     outdated: Sequence[Person]
-    # By Trakstar.
-    refused: Mapping[str, str]
+    # By Trakstar, each with REFUSALS' sentence of the same place.
+    refused: Sequence[Person]
     renamed: Sequence[Person]
     leavers: Sequence[Person]
     # From Sales to Engineering.
@@ -50,16 +51,20 @@ class Cast:
         """Return the accounts that both targets hold beforehand, as a simulator takes them."""
         outdated = {person.user_name for person in self.outdated}
         return [
-            {
-                "first_name": person.given_name[:TRAKSTAR_NAME_LIMIT],
-                "last_name": OUTDATED_NAME
-                if person.user_name in outdated
-                else person.family_name[:TRAKSTAR_NAME_LIMIT],
-                "email": person.email,
-                "user_name": person.user_name,
-            }
+            seed_of(person, family_name=OUTDATED_NAME if person.user_name in outdated else None)
             for person in self.present
         ]
+
+
+def seed_of(person: Person, *, family_name: str | None = None, **more: Any) -> dict[str, Any]:
+    """Return somebody's account as any simulator takes it beforehand, under another family name when given."""
+    return {
+        "first_name": person.given_name[:TRAKSTAR_NAME_LIMIT],
+        "last_name": family_name or person.family_name[:TRAKSTAR_NAME_LIMIT],
+        "email": person.email,
+        "user_name": person.user_name,
+        **more,
+    }
 
 
 def gather() -> Cast:
@@ -70,7 +75,6 @@ def gather() -> Cast:
         person if place % 4 == 0 else person.evolve(manager=None)
         for place, person in enumerate(generate_people(260, seed=23, domain="south.example"))
     ]
-    refused = (okta[186], okta[187], entra[10])
     return Cast(
         okta=okta,
         entra=entra,
@@ -79,7 +83,7 @@ def gather() -> Cast:
         passing=okta[188:193],
         present=[*okta[180:186], *entra[:4]],
         outdated=[*okta[180:184], *entra[:2]],
-        refused={person.user_name: text for person, text in zip(refused, REFUSALS, strict=True)},
+        refused=[okta[186], okta[187], entra[10]],
         renamed=okta[200:206],
         leavers=[okta[90], *okta[210:215]],
         mover=okta[50],

@@ -1,9 +1,12 @@
-"""`scim-bridge demo`: the whole product with no account, playing a story against simulated targets."""
+"""`scim-bridge demo`: the whole product with no account, playing a scenario against simulated targets."""
 
 import contextlib
+import functools
+import itertools
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from rich.console import Console
@@ -11,34 +14,42 @@ from rich.console import Console
 from scim_bridge.errors import BridgeError
 from scim_bridge.sandbox.interrupts import signals_as_interrupts
 from scim_bridge.sandbox.senders.wire import SenderError
-from scim_bridge.sandbox.stories import cast, stage, summary, verdict
+from scim_bridge.sandbox.stories import scenarios, stage, summary, verdict
+from scim_bridge.sandbox.stories.play import NeverSo, Play, Stopped
 from scim_bridge.sandbox.stories.progress import Progress, glance
-from scim_bridge.sandbox.stories.story import Stopped, Story
+from scim_bridge.sandbox.stories.scenarios import Scenario
+from scim_bridge.sandbox.stories.setting import Simulated
+from scim_bridge.sandbox.targets.limits import ALL
 
-SCENARIOS = ("story",)
-
-DEADLINE_S = 85.0
-"""The story is judged after this time at the latest, done or not."""
+HELP = "help"
+"""The name that asks for the names."""
 
 LOOK_EVERY_S = 0.5
 SMALL_EDIT_EVERY_S = 5.0
+EDITED = 6
+"""People who take turns at being edited while a demo stays up."""
 
 INTERRUPTED = 130
 
 
 def run(*, once: bool, scenario: str | None = None, as_json: bool = False, port: int | None = None) -> int:
-    """Play the story and return the exit code: 0 when it ended as it should, 1 when not, 2 for a wrong scenario.
+    """Play a scenario and return the exit code: 0 when it ended as it should, 1 when not, 2 for an unknown one.
 
     Without `once` the product then stays up until Ctrl-C. Nothing is read from or written to the current folder, and
     everything that was started is stopped. To be called in the main thread.
     """
-    if scenario is not None and scenario not in SCENARIOS:
-        sys.stderr.write(f"scim-bridge demo: there is no scenario {scenario!r}; there is {', '.join(SCENARIOS)}\n")
+    if scenario == HELP:
+        sys.stdout.writelines(f"{line}\n" for line in scenarios.listed())
+        return 0
+    chosen = scenarios.SCENARIOS.get(scenario or scenarios.DEFAULT)
+    if chosen is None:
+        sys.stderr.write(f"scim-bridge demo: there is no scenario {scenario!r}; there are:\n")
+        sys.stderr.writelines(f"  {line}\n" for line in scenarios.listed())
         return 2
     console = Console(stderr=as_json)
     try:
         with signals_as_interrupts():
-            return _Demo(console, as_json=as_json, port=port or 0).run(once=once)
+            return _Demo(chosen, console, as_json=as_json, port=port or 0).run(once=once)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BridgeError as error:
@@ -49,85 +60,105 @@ def run(*, once: bool, scenario: str | None = None, as_json: bool = False, port:
 class _Demo:
     """One run."""
 
-    def __init__(self, console: Console, *, as_json: bool, port: int) -> None:
+    def __init__(self, scenario: Scenario, console: Console, *, as_json: bool, port: int) -> None:
+        self._scenario = scenario
         self._console = console
         self._as_json = as_json
         self._port = port
         self._began = time.monotonic()
-        self._cast = cast.gather()
 
     def run(self, *, once: bool) -> int:
-        self._console.print(
-            "SCIM Bridge with a simulated Trakstar (10 calls in 10 s) and MindTickle (60 in 60 s, 30 of them writes)",
-            highlight=False,
-            soft_wrap=True,
-        )
-        with stage.set_up(port=self._port) as ready:
-            story = Story(ready, self._cast)
+        self._print(f"{self._scenario.name}: {self._scenario.shows}")
+        self._print(f"SCIM Bridge with {', '.join(map(_described, self._scenario.setting.targets))}")
+        with stage.set_up(self._scenario.setting, port=self._port) as ready, Progress(self._console) as progress:
+            played = Play(ready, once=once, say=progress.say)
             with contextlib.ExitStack() as playing:
-                pool = playing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="story"))
-                playing.callback(story.stop)
-                faults = self._watch(ready, story, pool.submit(story.play))
+                pool = playing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="script"))
+                playing.callback(played.stop)
+                faults = self._watch(played, progress, pool.submit(self._scenario.script, played))
+            progress.end()
             judged = verdict.judge(
                 ready.store,
                 ready.worlds,
-                self._cast,
-                story.desired(),
+                self._scenario.setting.targets,
+                played.desired(),
+                played.expected,
                 elapsed_s=time.monotonic() - self._began,
                 faults=faults,
             )
             if self._as_json:
-                print(json.dumps(summary.to_json(judged), ensure_ascii=False))  # noqa: T201 - what --json is for
+                print(json.dumps(summary.to_json(judged, scenario=self._scenario.name), ensure_ascii=False))  # noqa: T201 - what --json is for
             else:
                 summary.show(judged, self._console)
             if faults:
-                self._console.print(ready.bridge.last_words(), markup=False, highlight=False)
+                self._print(ready.bridge.last_words())
             if not once:
-                self._stay(ready, story)
+                self._stay(played)
             return 0 if judged.is_good else 1
 
-    def _watch(self, ready: stage.Stage, story: Story, playing: "Future[None]") -> list[str]:
-        """Show progress until all is pushed and nothing is open; return what went wrong on the way."""
-        with Progress(self._console) as progress:
-            while True:
-                ready.bridge.check()
-                is_pushed = playing.done()
-                seen = glance(ready, act=story.act, pushed=len(story.okta.sent) + len(story.entra.sent))
-                progress.show(seen)
-                if is_pushed and (error := playing.exception()) is not None:
-                    return [_told(error)]
-                if is_pushed and not seen.tally.open:
-                    return []
-                if time.monotonic() - self._began > DEADLINE_S:
-                    story.stop()
-                    return [] if is_pushed else [f"the story was not over after {DEADLINE_S:g} s"]
-                time.sleep(LOOK_EVERY_S)
+    def _watch(self, played: Play, progress: Progress, script: "Future[None]") -> list[str]:
+        """Show progress until the script is over; return what went wrong on the way."""
+        deadline = time.monotonic() + self._scenario.deadline_s
+        while True:
+            played.stage.bridge.check()
+            is_over = script.done()
+            progress.show(glance(played.stage, act=played.act, pushed=played.pushed()))
+            if is_over:
+                error = script.exception()
+                return [] if error is None else [_told(error)]
+            if time.monotonic() > deadline:
+                played.stop()
+                return [f"it was not over after {self._scenario.deadline_s:g} s"]
+            time.sleep(LOOK_EVERY_S)
 
-    def _stay(self, ready: stage.Stage, story: Story) -> None:
+    def _stay(self, played: Play) -> None:
         """Keep the product up, with a small edit now and then, until Ctrl-C."""
-        worlds = ready.worlds
+        ready = played.stage
         for line in (
             "",
             f"SCIM            {ready.scim_url}",
             *(f"token of {source:<6} {token}" for source, token in ready.tokens.items()),
             *(
                 f"{name:<15} {world.origin}/_sim/state (what it holds), /_sim/log (calls)"
-                for name, world in worlds.items()
+                for name, world in ready.worlds.items()
             ),
             f"look            scim-bridge status --config {ready.config}",
             f"                scim-bridge failed list --config {ready.config}",
             "",
             f"Okta edits somebody every {SMALL_EDIT_EVERY_S:g} s. Ctrl-C stops and removes everything.",
         ):
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._print(line)
         with contextlib.suppress(KeyboardInterrupt):
-            for edit in story.small_edits():
+            for edit in _small_edits(played):
                 ready.bridge.check()
                 try:
                     edit()
                 except SenderError as error:
-                    self._console.print(_told(error), highlight=False, markup=False)
+                    self._print(_told(error))
                 time.sleep(SMALL_EDIT_EVERY_S)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _small_edits(played: Play) -> Iterator[Callable[[], object]]:
+    """Give one little change after the other, without end: for a demo that stays up."""
+    sent = played.okta.sent if "okta" in played.stage.tokens else {}
+    active = [each.person for each in sent.values() if each.active]
+    if not active:
+        return itertools.repeat(bool)
+    return (
+        functools.partial(played.okta.update_user, each.evolve(family_name=f"{each.family_name[:20]} No. {number}"))
+        for number, each in enumerate(itertools.cycle(active[-EDITED:]), start=1)
+    )
+
+
+def _described(target: Simulated) -> str:
+    limits = " and ".join(
+        f"{window.requests} {'calls' if window.applies_to == ALL else 'writes'} in {window.per_s:g} s"
+        for window in target.windows
+    )
+    return f"a simulated {target.name} ({limits or 'no limit'})"
 
 
 def _told(error: BaseException) -> str:
@@ -135,6 +166,6 @@ def _told(error: BaseException) -> str:
         return f"a push was not accepted: {error}. {error.detail}".strip()
     if isinstance(error, Stopped):
         return "the story was stopped"
-    if isinstance(error, BridgeError):
+    if isinstance(error, (BridgeError, NeverSo)):
         return str(error)
     raise error

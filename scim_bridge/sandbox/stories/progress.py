@@ -11,15 +11,14 @@ from rich.live import Live
 from rich.table import Table
 
 from scim_bridge.domain.states import State
-from scim_bridge.sandbox.stories.stage import TARGETS, Stage
+from scim_bridge.sandbox.stories.setting import Simulated
+from scim_bridge.sandbox.stories.stage import Stage
+from scim_bridge.sandbox.stories.worlds import World
 from scim_bridge.store.tallies import Tally
 
 PLAIN_LINE_EVERY_S = 5.0
 
 DONE = (State.DELIVERED, State.UNCHANGED, State.SKIPPED, State.SUPERSEDED, State.DISCARDED)
-
-WINDOWS: Mapping[str, tuple[int, float]] = {"trakstar": (10, 10.0), "mindtickle": (60, 60.0)}
-"""The simulated targets' real limits over all calls: so many in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,8 @@ class Glance:
     pushed: int
     tally: Tally
     calls: Mapping[str, int]
-    in_window: Mapping[str, int]
+    in_window: Mapping[str, str]
+    """How full each target's window is, in words; empty for a target without a limit."""
 
 
 def glance(stage: Stage, *, act: str, pushed: int) -> Glance:
@@ -42,8 +42,15 @@ def glance(stage: Stage, *, act: str, pushed: int) -> Glance:
         pushed=pushed,
         tally=stage.tally(),
         calls={name: len(world.calls) for name, world in stage.worlds.items()},
-        in_window={name: world.calls_within(WINDOWS[name][1]) for name, world in stage.worlds.items()},
+        in_window={each.name: _in_window(stage.worlds[each.name], each) for each in stage.setting.targets},
     )
+
+
+def _in_window(world: World, target: Simulated) -> str:
+    if not target.windows:
+        return ""
+    window = target.windows[0]
+    return f"{world.calls_within(window.per_s)} of {window.requests} in {window.per_s:g} s"
 
 
 class Progress:
@@ -64,6 +71,10 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Show nothing further; twice changes nothing."""
         if self._live is not None:
             self._live.stop()
 
@@ -92,8 +103,7 @@ def _table(seen: Glance, elapsed_s: float) -> Table:
     table.add_column("target")
     for heading in ("waiting", "sending", "done", "dead", "calls", "in the window"):
         table.add_column(heading, justify="right")
-    for target in TARGETS:
-        requests, per_s = WINDOWS[target]
+    for target in seen.calls:
         table.add_row(
             target,
             str(seen.tally.of(target, State.WAITING)),
@@ -101,7 +111,7 @@ def _table(seen: Glance, elapsed_s: float) -> Table:
             str(seen.tally.of(target, *DONE)),
             str(seen.tally.of(target, State.DEAD)),
             str(seen.calls[target]),
-            f"{seen.in_window[target]} of {requests} / {per_s:g} s",
+            seen.in_window[target],
         )
     return table
 
@@ -111,7 +121,7 @@ def _line(seen: Glance) -> str:
     parts += [
         f"{target}: {seen.tally.of(target, State.WAITING, State.SENDING)} open, "
         f"{seen.tally.of(target, *DONE)} done, {seen.tally.of(target, State.DEAD)} dead, "
-        f"{seen.calls[target]} calls ({seen.in_window[target]} of {WINDOWS[target][0]} in the window)"
-        for target in TARGETS
+        f"{seen.calls[target]} calls{f' ({seen.in_window[target]})' if seen.in_window[target] else ''}"
+        for target in seen.calls
     ]
     return "  " + " | ".join(parts)

@@ -1,16 +1,21 @@
-"""The stage of a story: a private folder, two simulated targets, the whole bridge as `up` runs it, and tokens."""
+"""The stage of a story: a private folder, simulated targets, the whole bridge as `up` runs it, and tokens."""
 
 import contextlib
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scim_bridge import wiring
+from scim_bridge.operators import status
+from scim_bridge.sandbox import configuration
 from scim_bridge.sandbox.stories import worlds
-from scim_bridge.sandbox.stories.worlds import Process, World
+from scim_bridge.sandbox.stories.setting import Setting, Simulated
+from scim_bridge.sandbox.stories.worlds import Process, StageFailed, World
 from scim_bridge.settings import loading
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import lanes, tallies, tokens
@@ -18,66 +23,67 @@ from scim_bridge.store.engine import Store
 from scim_bridge.supervisor import sockets
 
 TENANT = "demo"
-SOURCES = ("okta", "entra")
-TARGETS = ("trakstar", "mindtickle")
-GROUPS = ("Sales", "Engineering", "Customer Success")
 COMPANY = "acme"
 
 READY_S = 40.0
 STOP_S = 30.0
-
-_CONFIG = """\
-data_dir = "var"
-[store]
-url = "sqlite:///var/bridge.db"
-[queue]
-url = "embedded:"
-[web]
-bind = "127.0.0.1:{port}"
-admin_bind = "127.0.0.1:0"
-[[tenants]]
-id = "{tenant}"
-[[tenants.sources]]
-name = "okta"
-[[tenants.sources]]
-name = "entra"
-[[tenants.targets]]
-name = "trakstar"
-kind = "trakstar"
-base_url = {base_url}
-api_key = "file:trakstar.key"
-[tenants.targets.fields.firstName]
-on_too_long = "shorten"
-[tenants.targets.fields.lastName]
-on_too_long = "shorten"
-{trakstar_groups}
-[[tenants.targets]]
-name = "mindtickle"
-kind = "mindtickle"
-scim_base_url = {scim_base_url}
-rest_base_url = {rest_base_url}
-api_key = "file:mindtickle.key"
-company_id = "file:mindtickle.company"
-{mindtickle_groups}
-"""
+COMMAND_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Everything that a story plays with."""
 
+    setting: Setting
     config: Path
-    scim_url: str
-    tokens: Mapping[str, str]
+    origin: str
+    """Scheme, host and port of the front door."""
+    tokens: Mapping[str, str] = field(repr=False)
     worlds: Mapping[str, World]
     settings: Settings
     store: Store
     bridge: Process
 
+    @property
+    def scim_url(self) -> str:
+        """Where senders push."""
+        return f"{self.origin}/scim/v2"
+
     def tally(self) -> tallies.Tally:
         """Count what was recorded, and how far it has come."""
         with self.store.begin(TENANT, write=False) as tx:
             return tallies.tally(tx)
+
+    def conflicts(self) -> dict[str, int]:
+        """Return, by target, for how many people an account was there already."""
+        with self.store.begin(TENANT, write=False) as tx:
+            return tallies.people_met(tx, "conflict")
+
+    def lane(self, target: str) -> dict[str, Any]:
+        """Return where a lane stands, as `scim-bridge status --json` tells it."""
+        [figures] = status.report(self.store, self.settings, tenant=TENANT, target=target)["lanes"]
+        told: dict[str, Any] = figures
+        return told
+
+    def command(self, *words: str) -> str:
+        """Run a command of scim-bridge for this configuration, as an operator would, and return what it printed.
+
+        Raises:
+            StageFailed: its exit code is not 0.
+        """
+        ended = subprocess.run(  # noqa: S603 - our own command
+            [*worlds.PYTHON, "-m", "scim_bridge", *words, "--config", str(self.config)],
+            cwd=self.config.parent,
+            env=worlds.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        if ended.returncode:
+            raise StageFailed(f"scim-bridge {' '.join(words[:2])} ended with {ended.returncode}: {ended.stderr[-500:]}")
+        return ended.stdout
 
     def pause_lanes(self) -> None:
         """Pause delivery to every target; nothing is lost, changes wait."""
@@ -92,14 +98,14 @@ class Stage:
                 lanes.note(tx, lane.id, paused_at=None, paused_by=None, wake_at=tx.now)
         dispatcher = wiring.open_dispatcher(self.settings)
         try:
-            for target in TARGETS:
+            for target in self.worlds:
                 dispatcher.wake(TENANT, target, urgent=False)
         finally:
             dispatcher.close()
 
 
 @contextlib.contextmanager
-def set_up(*, port: int) -> Iterator[Stage]:
+def set_up(setting: Setting, *, port: int) -> Iterator[Stage]:
     """Set everything up in a private temporary folder, and take it down again, whatever happens meanwhile.
 
     Raises:
@@ -108,37 +114,30 @@ def set_up(*, port: int) -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="scim-bridge-demo-"))  # 0700 by itself
         stack.callback(_remove, folder)
-        trakstar_key, mindtickle_key = worlds.new_secret(), worlds.new_secret()
-        simulated = stack.enter_context(
-            worlds.simulated(
-                {
-                    "trakstar": ["--api-key", trakstar_key],
-                    "mindtickle": ["--api-key", mindtickle_key, "--company-id", COMPANY],
-                },
-                folder=folder,
-            )
-        )
-        for name, secret in (
-            ("trakstar.key", trakstar_key),
-            ("mindtickle.key", mindtickle_key),
-            ("mindtickle.company", COMPANY),
-        ):
-            _write(folder / name, secret)
+        keys = {each.name: worlds.new_secret() for each in setting.targets}
+        commands = {each.name: _simulator(each, keys[each.name]) for each in setting.targets}
+        simulated = stack.enter_context(worlds.simulated(commands, folder=folder))
+        for name, key in keys.items():
+            _write(folder / f"{name}.key", key)
+        _write(folder / "company", COMPANY)
         config = folder / "bridge.toml"
-        _write(config, _configuration(simulated, port))
+        _write(config, _configuration(setting, simulated, port))
         up = [*worlds.PYTHON, "-m", "scim_bridge", "up", "--config", str(config)]
         bridge = stack.enter_context(worlds.running("bridge", up, folder=folder, patience_s=STOP_S))
         ready = bridge.await_line("ready", patience_s=READY_S)
-        url = next(word for word in ready.split() if word.startswith("http://"))
         # The folder's own settings only: nothing of the caller's environment.
         settings = loading.load(config, environ={})
         store = wiring.open_store(settings)
         stack.callback(store.close)
         with store.begin(TENANT) as tx:
-            issued = {source: tokens.issue(tx, scopes=["scim"], source=source, name="demo").value for source in SOURCES}
+            issued = {
+                source: tokens.issue(tx, scopes=["scim"], source=source, name="demo").value
+                for source in setting.sources
+            }
         yield Stage(
+            setting=setting,
             config=config,
-            scim_url=f"{url}/scim/v2",
+            origin=next(word for word in ready.split() if word.startswith("http://")),
             tokens=issued,
             worlds=simulated,
             settings=settings,
@@ -147,16 +146,39 @@ def set_up(*, port: int) -> Iterator[Stage]:
         )
 
 
+def _simulator(each: Simulated, key: str) -> list[str]:
+    command = ["--kind", each.kind, "--api-key", key, "--options", json.dumps(dict(each.options))]
+    if each.limits is not None:
+        command += ["--limits", each.limits]
+    return command + (["--company-id", COMPANY] if each.kind == "mindtickle" else [])
+
+
 def _remove(folder: Path) -> None:
     """Remove the folder, and the one beside it where the queue's socket lies when this one's path is too long."""
     shutil.rmtree(sockets.find(folder / "var").parent, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configuration(simulated: Mapping[str, World], port: int) -> str:
-    groups = "\n".join(f'[tenants.targets.groups.{json.dumps(name)}]\ngroup = "{name}"' for name in GROUPS)
-    urls = {name: json.dumps(url) for world in simulated.values() for name, url in world.urls.items()}
-    return _CONFIG.format(port=port, tenant=TENANT, trakstar_groups=groups, mindtickle_groups=groups, **urls)
+def _configuration(setting: Setting, simulated: Mapping[str, World], port: int) -> str:
+    text = configuration.opening(
+        store_url="sqlite:///var/bridge.db",
+        bind=f"127.0.0.1:{port}",
+        admin_bind="127.0.0.1:0",
+        tenant=TENANT,
+        sources=setting.sources,
+    )
+    for each in setting.targets:
+        secret = {"token" if each.kind == "scim" else "api_key": f"file:{each.name}.key"}
+        company = {"company_id": "file:company"} if each.kind == "mindtickle" else {}
+        text += configuration.target(
+            name=each.name,
+            kind=each.kind,
+            values={**simulated[each.name].urls, **secret, **company},
+            limits=None if each.limits is None else each.windows,
+            groups=setting.groups,
+            more=each.keys + each.tables,
+        )
+    return text + setting.more
 
 
 def _write(file: Path, text: str) -> None:

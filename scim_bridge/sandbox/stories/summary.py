@@ -1,16 +1,21 @@
 """The end of a story in words that anybody understands, and the same as JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 
-from scim_bridge.sandbox.stories.verdict import MOST_SINGLES, TargetVerdict, Verdict
+from scim_bridge.sandbox.stories.verdict import Failure, TargetVerdict, Verdict
+
+_MOST_FAILURES = 5
+"""People of one target and code that are named; of more, their number is told."""
 
 
-def to_json(verdict: Verdict) -> dict[str, Any]:
+def to_json(verdict: Verdict, *, scenario: str) -> dict[str, Any]:
     """Return the summary as JSON members."""
     tenant = verdict.ledger["tenants"][0]
     return {
+        "scenario": scenario,
         "ok": verdict.is_good,
         "faults": list(verdict.faults),
         "elapsed_s": round(verdict.elapsed_s, 1),
@@ -18,11 +23,9 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "pushed": {"changes": sum(verdict.changes.values()), "by_source": dict(verdict.changes)},
         "merged": _merged(verdict),
         "targets": {each.target: _target_json(each) for each in verdict.targets},
-        "single_trakstar_calls": {
-            "total": sum(verdict.singles.values()),
-            "at_most": MOST_SINGLES,
-            **verdict.singles,
-        },
+        "shown": [
+            {"text": claim.text, "holds": claim.holds, "figures": dict(claim.figures)} for claim in verdict.claims
+        ],
         "failed": [
             {
                 "target": each.target,
@@ -58,8 +61,8 @@ def lines(verdict: Verdict) -> list[str]:
     ]
     for each in verdict.targets:
         told += _target_lines(each)
-    told += _singles_lines(verdict)
-    told += _failure_lines(verdict)
+    told += [f"{'' if place else 'shown':<11} {claim.text}" for place, claim in enumerate(verdict.claims)]
+    told += _failure_lines(verdict.failures)
     tenant = verdict.ledger["tenants"][0]
     balance = "balanced" if verdict.ledger["balanced"] else "NOT BALANCED"
     operations = sum(tenant["operations"].values())
@@ -67,18 +70,19 @@ def lines(verdict: Verdict) -> list[str]:
     told.append(f"time        {verdict.elapsed_s:.0f} s, start of all processes included")
     told.append("")
     if verdict.is_good:
-        told.append("Nothing is open, and both targets hold what was pushed, save the people named above.")
+        whom = ", save the people named above" if verdict.failures else ""
+        told.append(f"Nothing is open, and every target holds what was pushed{whom}.")
     else:
         told += ["This did not end as it should:", *(f"  - {fault}" for fault in verdict.faults)]
     return told
 
 
 def _target_json(each: TargetVerdict) -> dict[str, Any]:
+    fewest = {} if each.fewest is None else {"fewest_calls": each.fewest.calls, "fewest_calls_for": each.fewest.parts}
     return {
         "accounts": each.accounts,
         "calls": each.calls,
-        "fewest_calls": each.fewest.calls,
-        "fewest_calls_for": each.fewest.parts,
+        **fewest,
         "most_calls_in_a_window": each.most_in_window,
         "answered_429": each.refused_by_limit,
         "delivered": each.delivered,
@@ -91,34 +95,35 @@ def _target_json(each: TargetVerdict) -> dict[str, Any]:
 
 
 def _target_lines(each: TargetVerdict) -> list[str]:
-    parts = ", ".join(f"{calls} {name}" for name, calls in each.fewest.parts.items())
-    known = f"the fewest for the whole story, were nothing merged on the way: {each.fewest.calls} ({parts})"
+    known = ""
+    if each.fewest is not None:
+        parts = ", ".join(f"{calls} {name}" for name, calls in each.fewest.parts.items())
+        known = f"; the fewest for the whole story, were nothing merged on the way: {each.fewest.calls} ({parts})"
     leavers = (
         "" if each.slowest_leaver_s is None else f"; the slowest leaver was out after {each.slowest_leaver_s:.1f} s"
     )
     settled = f"{each.delivered} delivered, {each.unchanged} needed no call, {each.conflicts} conflicts resolved"
     return [
-        f"{each.target:<11} {each.calls} calls; {known}",
+        f"{each.target:<11} {each.calls} calls{known}",
         f"            {each.refused_by_limit} refused by its limit; at most {each.most_in_window} calls in any window",
         f"            {settled}{leavers}",
     ]
 
 
-def _singles_lines(verdict: Verdict) -> list[str]:
-    parts = ", ".join(f"{count} {name}" for name, count in verdict.singles.items())
-    total = sum(verdict.singles.values())
-    return [
-        f"singles     {total} of Trakstar's calls were about one person ({parts}; at most {MOST_SINGLES} by plan):",
-        "            its API edits, archives and groups one person a call, and takes 10 calls in 10 s. Groups that are",
-        "            known when a person is created ride in the create.",
-    ]
-
-
-def _failure_lines(verdict: Verdict) -> list[str]:
-    told = [f"failed      {len(verdict.failures)} people, each alone, nobody else was held up:"]
-    for each in verdict.failures:
-        told.append(f'            {each.target}: {each.user_name}: {each.code}; it said "{each.said}"')
-        told.append(f"            -> {each.advice}")
+def _failure_lines(failures: Sequence[Failure]) -> list[str]:
+    if not failures:
+        return ["failed      nobody"]
+    told = [f"failed      {len(failures)} people, each alone, nobody else was held up:"]
+    alike: dict[tuple[str, str], list[Failure]] = {}
+    for each in failures:
+        alike.setdefault((each.target, each.code), []).append(each)
+    for (target, code), people in alike.items():
+        for each in people[:_MOST_FAILURES]:
+            said = f'; it said "{each.said}"' if each.said else ""
+            told.append(f"            {target}: {each.user_name}: {code}{said}")
+        if len(people) > _MOST_FAILURES:
+            told.append(f"            {target}: {len(people) - _MOST_FAILURES} more: {code}")
+        told.append(f"            -> {people[0].advice}")
     return told
 
 

@@ -35,10 +35,13 @@ class StageFailed(BridgeError):  # noqa: N818 - it says what happened
 class World:
     """One simulated target: where it is, and every call that reached it so far."""
 
-    kind: str
+    name: str
     origin: str
     urls: Mapping[str, str]
     calls: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+    """Those that are over, in order of arrival."""
+    _all_over_until: int = 0
+    """The number up to which no call is under way any more."""
 
     def control(self, method: str, name: str, document: object = None) -> Any:
         """Make one call of the control surface and return its JSON.
@@ -54,22 +57,21 @@ class World:
             response = connection.getresponse()
             answer = response.read()
             if response.status != 200:
-                raise StageFailed(f"the simulated {self.kind} refused {name}: {answer[:200]!r}")
+                raise StageFailed(f"the simulated {self.name} refused {name}: {answer[:200]!r}")
             return json.loads(answer)
         except (OSError, http.client.HTTPException, ValueError) as exc:
-            raise StageFailed(f"the simulated {self.kind} does not answer ({type(exc).__name__})") from exc
+            raise StageFailed(f"the simulated {self.name} does not answer ({type(exc).__name__})") from exc
         finally:
             connection.close()
 
     def look(self) -> None:
-        """Read the calls that came since the last look."""
-        last = max((call["number"] for call in self.calls), default=0)
-        # A call that is still under way is read again, so that its status is known in the end.
-        done = self.control("GET", f"log?after={last}")["calls"]
-        for call in done:
-            if call["status"] is None:
-                break
-            self.calls.append(call)
+        """Read the calls that came, and those that ended, since the last look."""
+        listed = self.control("GET", f"log?after={self._all_over_until}")["calls"]
+        before = [call for call in self.calls if call["number"] <= self._all_over_until]
+        self.calls = before + [call for call in listed if is_over(call)]
+        under_way = (call["number"] for call in listed if not is_over(call))
+        last = max((call["number"] for call in listed), default=self._all_over_until)
+        self._all_over_until = min(under_way, default=last + 1) - 1
 
     def state(self) -> HeldState:
         """Return what the target holds now."""
@@ -81,20 +83,25 @@ class World:
         return sum(call["arrived_ms"] > since_ms for call in self.calls)
 
 
+def is_over(call: Mapping[str, Any]) -> bool:
+    """Tell whether a call of a simulator's log is over: answered, or left without an answer by a scripted fault."""
+    return call["status"] is not None or call["fault"] is not None
+
+
 @contextlib.contextmanager
 def simulated(commands: Mapping[str, Sequence[str]], *, folder: Path) -> Iterator[dict[str, World]]:
-    """Run a simulator of each kind at its real limits until the block ends; the values are further arguments.
+    """Run simulators until the block ends: by name, the arguments of each, its kind among them.
 
     Raises:
         StageFailed: one does not start.
     """
     with contextlib.ExitStack() as stack:
-        module = [*PYTHON, "-m", "scim_bridge.sandbox.targets", "--kind"]
+        module = [*PYTHON, "-m", "scim_bridge.sandbox.targets"]
         processes = {
-            kind: stack.enter_context(running(kind, [*module, kind, *arguments], folder=folder, patience_s=END_S))
-            for kind, arguments in commands.items()
+            name: stack.enter_context(running(name, [*module, *arguments], folder=folder, patience_s=END_S))
+            for name, arguments in commands.items()
         }
-        yield {kind: _world(kind, process) for kind, process in processes.items()}
+        yield {name: _world(name, process) for name, process in processes.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +170,10 @@ def environment() -> dict[str, str]:
     return {**ours, "PYTHONUNBUFFERED": "1"}
 
 
-def _world(kind: str, process: Process) -> World:
+def _world(name: str, process: Process) -> World:
     told = json.loads(process.await_line("{", patience_s=START_S))
     urls = {name: url for name, url in told.items() if name not in {"kind", "origin"}}
-    return World(kind=kind, origin=told["origin"], urls=urls)
+    return World(name=name, origin=told["origin"], urls=urls)
 
 
 def _end(popen: "subprocess.Popen[bytes]", patience_s: float) -> None:

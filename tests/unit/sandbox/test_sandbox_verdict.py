@@ -1,12 +1,15 @@
 """How a story is judged: against real simulators, with people who are and who are not as they should be."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from scim_bridge.sandbox.compare import Desired
-from scim_bridge.sandbox.stories import bounds, cast, summary, verdict
+from scim_bridge.sandbox.stories import bounds, cast, singles, story, summary, verdict
+from scim_bridge.sandbox.stories.expected import Claim, Expected
+from scim_bridge.sandbox.stories.setting import MINDTICKLE, TRAKSTAR
 from scim_bridge.sandbox.stories.stage import TENANT
 from scim_bridge.sandbox.stories.worlds import World
 from scim_bridge.sandbox.targets.mindtickle import simulate_mindtickle
@@ -32,7 +35,7 @@ def books(sqlite_url: str, clock: Any) -> Iterator[Store]:
 
 
 def world_of(simulator: Simulator[Any]) -> World:
-    return World(kind=simulator.vendor.kind, origin=simulator.origin, urls=simulator.urls)
+    return World(name=simulator.vendor.kind, origin=simulator.origin, urls=simulator.urls)
 
 
 @pytest.fixture
@@ -41,9 +44,12 @@ def simulators() -> Iterator[dict[str, Simulator[Any]]]:
         yield {"trakstar": trakstar, "mindtickle": mindtickle}
 
 
-def judged(books: Store, simulators: dict[str, Simulator[Any]], *desired: Desired) -> verdict.Verdict:
+def judged(
+    books: Store, simulators: dict[str, Simulator[Any]], *desired: Desired, expected: Expected | None = None, **how: Any
+) -> verdict.Verdict:
     worlds = {name: world_of(each) for name, each in simulators.items()}
-    return verdict.judge(books, worlds, PLAYERS, list(desired), elapsed_s=1.0)
+    expected = expected or Expected()
+    return verdict.judge(books, worlds, [TRAKSTAR, MINDTICKLE], list(desired), expected, elapsed_s=1.0, **how)
 
 
 def differing(found: verdict.Verdict) -> dict[str, tuple[str, ...]]:
@@ -73,17 +79,36 @@ def test_an_account_that_nobody_asked_for_is_a_fault(books: Store, simulators: d
 
 
 def test_a_story_in_which_nothing_happened_is_not_good(books: Store, simulators: dict[str, Simulator[Any]]) -> None:
-    faults = judged(books, simulators).faults
-    assert "0 people failed; the story has Trakstar refuse 3" in faults
-    assert "trakstar: 0 conflicts were met, 10 are in the story" in faults
+    expected = Expected(exceptions={("trakstar", "ann@example.com"): "refused"})
+    faults = judged(books, simulators, expected=expected).faults
+    assert faults == ("trakstar: ann@example.com should be refused, is in place",)
+
+
+def test_an_exception_may_be_missing_where_it_was_named(books: Store, simulators: dict[str, Simulator[Any]]) -> None:
+    expected = Expected(exceptions={("trakstar", "ann@example.com"): None})
+    found = differing(judged(books, simulators, WISH, expected=expected))
+    assert found == {"trakstar": (), "mindtickle": ("ann@example.com is missing",)}
+
+
+def test_an_exception_may_not_be_there_twice(books: Store, simulators: dict[str, Simulator[Any]]) -> None:
+    for changes in ({"user_name": "ann2"}, {"email": "ann@elsewhere.example"}):
+        simulators["mindtickle"].vendor.seed([replace(ANN, **changes)], [], [])
+    expected = Expected(exceptions={("mindtickle", "ann@example.com"): None})
+    assert differing(judged(books, simulators, WISH, expected=expected))["mindtickle"] == (
+        "ann@example.com is duplicate",
+    )
+
+
+def test_a_claim_that_does_not_hold_is_a_fault(books: Store, simulators: dict[str, Simulator[Any]]) -> None:
+    claims = [Claim(text="nobody came", holds=False), Claim(text="it rained", holds=True)]
+    assert judged(books, simulators, expected=Expected(claims=claims)).faults == ("not so: nobody came",)
 
 
 def test_faults_known_beforehand_stand_first(books: Store, simulators: dict[str, Simulator[Any]]) -> None:
-    worlds = {name: world_of(each) for name, each in simulators.items()}
-    found = verdict.judge(books, worlds, PLAYERS, [], elapsed_s=1.0, faults=["a push was not accepted"])
+    found = judged(books, simulators, faults=["a push was not accepted"])
     assert found.faults[0] == "a push was not accepted"
     assert "  - a push was not accepted" in summary.lines(found)
-    assert summary.to_json(found)["ok"] is False
+    assert summary.to_json(found, scenario="none")["ok"] is False
 
 
 def call(method: str, path: str, *, arrived_s: float = 0.0) -> dict[str, Any]:
@@ -100,7 +125,7 @@ def test_calls_about_one_person_are_counted_by_what_they_do() -> None:
         call("POST", "/api/v3/group/3/user/8"),
         call("DELETE", "/api/v3/group/3/user/7"),
     ]
-    assert verdict.singles_of(calls) == {"updates": 1, "archives": 1, "joins": 2, "leaves": 1}
+    assert singles.count(calls) == {"updates": 1, "archives": 1, "joins": 2, "leaves": 1}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +152,7 @@ def test_the_bound_for_trakstar_counts_sets_of_groups_and_single_calls() -> None
 
 def test_the_story_stays_below_its_number_of_single_calls() -> None:
     parts = bounds.of_trakstar(PLAYERS).parts
-    assert parts["updates"] + parts["archives"] + parts["memberships"] <= verdict.MOST_SINGLES
+    assert parts["updates"] + parts["archives"] + parts["memberships"] <= story.MOST_SINGLES
 
 
 def test_nobody_plays_two_parts() -> None:
@@ -141,8 +166,9 @@ def test_nobody_plays_two_parts() -> None:
             PLAYERS.leavers,
             [PLAYERS.mover],
             PLAYERS.late_members,
+            PLAYERS.refused,
         )
-    ] + [list(PLAYERS.refused)]
+    ]
     together = [name for names in parts for name in names]
     assert len(together) == len(set(together))
 
