@@ -53,6 +53,11 @@ OUTCOMES = Counter(
     "scim_bridge_outcomes_total", "What calls made of operations.", ["tenant", "target", "state", "code"]
 )
 HELD = Counter("scim_bridge_held_total", "People whose deactivation the guard held.", ["tenant", "target"])
+NOTICES = Counter(
+    "scim_bridge_notices_total",
+    "Notices by what became of them: sent, failed, given_up.",
+    ["receiver", "kind", "outcome"],
+)
 RELAY_FAULTS = Counter("scim_bridge_relay_faults_total", "Duties of the relay that failed and were put off.", ["duty"])
 
 
@@ -91,6 +96,7 @@ ALL = (
         CALL_SECONDS,
         OUTCOMES,
         HELD,
+        NOTICES,
         RELAY_FAULTS,
     ),
     TokenDaysLeft(),

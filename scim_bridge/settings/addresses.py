@@ -59,6 +59,16 @@ def problem_with_public_url(url: str) -> str | None:
     return None
 
 
+def problem_with_link(url: str) -> str | None:
+    """Return why a URL cannot be one that a person follows, None when it can."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    return None if usable and not parts.username else "must be an address like https://bridge.example.com/page"
+
+
 def problem_with_queue(url: str) -> str | None:
     """Return why a URL cannot be the queue's, None when it can.
 

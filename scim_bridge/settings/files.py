@@ -16,6 +16,9 @@ from scim_bridge.settings.problems import Findings
 FILE_VARIABLE = "SCIM_BRIDGE_CONFIG"
 PREFIX = "SCIM_BRIDGE__"
 
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+"""What names are made of: they stand in URLs, keys and file names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -106,11 +109,16 @@ def _tables_of(file: Path, tables: Any, findings: Findings) -> Iterator[TenantTa
         yield TenantTable(file=file, key=f"tenants[{number}]", table=table)
 
 
+def is_plain(name: Any) -> bool:
+    """Tell whether a name can be one; that it must be text at all is said elsewhere."""
+    return not isinstance(name, str) or (name != "" and set(name) <= _PLAIN)
+
+
 def overrides(environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     """Return what SCIM_BRIDGE__SECTION__KEY variables say, nested like the file."""
     source = EnvSettingsSource(_Overridable, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False)
     source.env_vars = parse_env_vars(environ, case_sensitive=False)
-    known = set(Settings.model_fields) - {"tenants"}
+    known = set(Settings.model_fields) - {"tenants", "notices"}
     for name in environ:
         if name.upper().startswith(PREFIX) and name[len(PREFIX) :].split("__")[0].lower() not in known:
             findings.add_unknown("environment", name, [f"{PREFIX}{key.upper()}" for key in known])

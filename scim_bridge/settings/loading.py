@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scim_bridge.settings import addresses, files, references, source_tables, targets
+from scim_bridge.settings import addresses, files, notice_tables, references, source_tables, targets
 from scim_bridge.settings.models import Settings, TargetSettings, TenantSettings
 from scim_bridge.settings.problems import Findings, dotted, without_faults
 from scim_bridge.settings.sources import SourceSettings
@@ -27,6 +27,7 @@ class Role(StrEnum):
 
 
 _SOURCES_SECRETS = frozenset({Role.WEB, Role.ALL})
+_NOTICES_SECRETS = frozenset({Role.RELAY, Role.ALL})
 
 _OF_WEBHOOKS = "webhook_"
 """What options of a target begin with that say how it calls us: the front door needs them, delivery does not."""
@@ -53,10 +54,20 @@ def load(
     tenants = [reader.read(table) for table in tables]
     for name in _twice(table.table.get("id") for table in tables):
         findings.add(place.file, "tenants", f"the tenant {name} is there twice")
-    common = files.merged({key: value for key, value in document.items() if key != "tenants"}, overrides)
+    receivers = notice_tables.Reader(
+        place=place,
+        environ=environ,
+        findings=findings,
+        gives_secrets=Role(role) in _NOTICES_SECRETS,
+        tenants=[str(table.table.get("id")) for table in tables],
+    )
+    notices = receivers.read_all(document.get(notice_tables.PART, []))
+    plain = {key: value for key, value in document.items() if key not in {"tenants", notice_tables.PART}}
+    common = files.merged(plain, overrides)
     settings = _common(place, common, overrides, environ, findings)
     findings.refuse()
-    return settings.model_copy(update={"tenants": [tenant for tenant in tenants if tenant is not None]})
+    found = [tenant for tenant in tenants if tenant is not None]
+    return settings.model_copy(update={"tenants": found, "notices": notices})
 
 
 def _common(
@@ -127,11 +138,6 @@ def _twice(names: Iterable[Any]) -> list[str]:
     return [name for name, count in Counter(name for name in names if isinstance(name, str)).items() if count > 1]
 
 
-def _is_plain(name: Any) -> bool:
-    """Tell whether a name can be one; that it must be text at all is said elsewhere."""
-    return not isinstance(name, str) or (name != "" and set(name) <= _PLAIN)
-
-
 def _is_given(role: Role, option: str) -> bool:
     """Tell whether a process of a role is given what a target's option refers to."""
     if role is Role.ALL:
@@ -157,7 +163,7 @@ class _TenantReader:
         if "sources" in tenant.table:
             plain["sources"] = self._all_sources(tenant)
         plain["targets"] = self._all_targets(tenant)
-        if not _is_plain(tenant.table.get("id")):
+        if not files.is_plain(tenant.table.get("id")):
             self._findings.add(tenant.file, dotted(tenant.key, "id"), "must be letters, digits, - or _")
         for part in ("sources", "targets"):
             for name in _twice(table.get("name") for _, table in self._tables(tenant, part)):
@@ -175,7 +181,7 @@ class _TenantReader:
             target = self._targets.read(tenant, prefix, table)
             if target is not None:
                 found.append(target)
-            if not _is_plain(table.get("name")):
+            if not files.is_plain(table.get("name")):
                 self._findings.add(tenant.file, dotted(prefix, "name"), "must be letters, digits, - or _")
         return found
 
@@ -193,7 +199,3 @@ class _TenantReader:
             return list(enumerate(tables))
         self._findings.add(tenant.file, dotted(tenant.key, part), f"must be [[tenants.{part}]] tables")
         return []
-
-
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-"""What names are made of: they stand in URLs, keys and file names."""

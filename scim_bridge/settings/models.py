@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 
 from scim_bridge.settings.checked import Checked
+from scim_bridge.settings.notices import NoticeSettings
 from scim_bridge.settings.sources import SourceSettings
 
 Recogniser = Literal["externalId", "email", "userName"]
@@ -135,6 +136,7 @@ class Settings(Checked):
     retention_days: int = Field(default=365, ge=1)
     evidence_days: int = Field(default=30, ge=1)
     tenants: list[TenantSettings] = Field(default_factory=list)
+    notices: list[NoticeSettings] = Field(default_factory=list)
 
     def tenant(self, tenant_id: str) -> TenantSettings | None:
         """Return a tenant's settings, None for a tenant that the configuration does not name."""

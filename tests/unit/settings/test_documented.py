@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from scim_bridge.settings import kinds, loading, models, sources
+from scim_bridge.settings import kinds, loading, models, notices, sources
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 ROW = re.compile(r"^\| `([\w.]+)` \| (.+?) \|", re.MULTILINE)
@@ -28,8 +28,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "limits": models.LimitSettings,
     "fields": models.FieldSettings,
     "groups": models.GroupSettings,
+    "notices": notices.NoticeSettings,
 }
-TABLES_OF_THEIR_OWN = {"store", "queue", "web", "worker", "tenants"}
+TABLES_OF_THEIR_OWN = {"store", "queue", "web", "worker", "tenants", "notices"}
 MADE_BY_LOADING = {"targets.options", "targets.secrets"}
 
 
