@@ -130,6 +130,68 @@ _CODES = (
         field="active",
         advice="The row's status is neither in active_values nor in inactive_values. Add it to one of the two.",
     ),
+    Code(
+        name="row_not_read",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="The row cannot be read: it has more or fewer fields than the heading, or is no JSON object. Correct it in the source.",
+    ),
+    Code(
+        name="row_repeated",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="Another row before it in the same file has this id, and says something else. Leave one of the two in the source.",
+    ),
+    Code(
+        name="row_too_long",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="The value is longer than people can be looked up by. Shorten it in the source.",
+    ),
+    Code(
+        name="row_not_storable",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="The value holds a character that cannot be kept. Correct it in the source.",
+    ),
+    Code(
+        name="two_records",
+        trouble=Trouble.CONFLICT,
+        owner="source",
+        advice="Another open record has this e-mail address or userName. Close or correct one of the two in the source.",
+    ),
+    Code(
+        name="several_people",
+        trouble=Trouble.CONFLICT,
+        owner="source",
+        advice="Several people have an e-mail address of this row. Correct them, so that it is known who is meant.",
+    ),
+    Code(
+        name="name_taken",
+        trouble=Trouble.CONFLICT,
+        owner="source",
+        advice="Another person has this userName. Correct one of the two in the source.",
+    ),
+    Code(
+        name="older_news",
+        trouble=None,
+        advice="The source said something newer of this person before; nothing was changed.",
+    ),
+    Code(
+        name="other_record",
+        trouble=None,
+        advice="The person has another record, which speaks for them; this one is closed.",
+    ),
+    Code(
+        name="not_here",
+        trouble=None,
+        advice="Nobody is known by this id, and the row says that nobody works there; nothing was changed.",
+    ),
+    Code(
+        name="not_in_snapshot",
+        trouble=None,
+        advice="The snapshot does not name the person any more; the source says no more that they are active.",
+    ),
     # Conflicts
     Code(
         name="conflict",

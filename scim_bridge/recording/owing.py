@@ -1,6 +1,6 @@
 """Which lanes a change makes us owe something, and how urgent it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,11 @@ class OwedLane:
     id: int
     target: str
     priority: int
+
+    @property
+    def is_urgent(self) -> bool:
+        """Tell whether it is for a leaver."""
+        return self.priority == Priority.LEAVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,23 @@ class Owing:
         `before` None: a new user. `after` None: a deleted one. Who ceases to be active, or leaves the scope of a target
         that then deactivates, is a leaver.
         """
+        return self._for_user(before, after, lambda number: holding.lanes_holding(self._tx, number))
+
+    def for_users(self, edited: Sequence[tuple[Stored | None, Document]]) -> list[Owed]:
+        """Return for each of many users what `for_user` does, by one statement at most."""
+        held: dict[int, Collection[int]] = {}
+
+        def held_in(number: int) -> Collection[int]:
+            if not held:
+                numbers = [before.id for before, _ in edited if before is not None]
+                held.update(holding.lanes_holding_each(self._tx, numbers))
+            return held.get(number, ())
+
+        return [self._for_user(before, after, held_in) for before, after in edited]
+
+    def _for_user(
+        self, before: Stored | None, after: Document | None, held_in: Callable[[int], Collection[int]]
+    ) -> Owed:
         is_leaver = before is not None and before.active and (after is None or after.get("active") is False)
         owed: list[OwedLane] = []
         out_of_scope: list[tuple[int, TargetScope]] = []
@@ -66,7 +88,7 @@ class Owing:
             else:
                 out_of_scope.append((lane_id, scope))
         if out_of_scope and before is not None:
-            held = holding.lanes_holding(self._tx, before.id)
+            held = held_in(before.id)
             for lane_id, scope in out_of_scope:
                 if lane_id in held:
                     unscoped = scope.deactivates_on_unscope and scope.takes(before.document)

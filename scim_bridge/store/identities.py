@@ -1,0 +1,116 @@
+"""Whom the ids of an HR source name, with the digest of the row that was applied last; and whose dates fall due."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
+
+identity, contribution, resource = tables.identity, tables.contribution, tables.resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom one id of a source names."""
+
+    external_id: str = field(repr=False)
+    resource_id: int
+    scim_id: str = ""
+    row_digest: str | None = field(default=None, repr=False)
+    """The keyed digest of the whole row that was applied last; None when something else was said since."""
+
+
+def of_source(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict[str, Identity]:
+    """Return which living people ids of a source name, by id; unknown ids are left out."""
+    rows = _OF_SOURCE.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(external_ids))
+    return {
+        row.external_id: Identity(
+            external_id=row.external_id, resource_id=row.resource_id, scim_id=row.scim_id, row_digest=row.row_digest
+        )
+        for row in rows
+    }
+
+
+def put(tx: Transaction, source: str, identities: Sequence[Identity]) -> None:
+    """Keep whom ids of a source name, and the digests of their rows. An id that named somebody else does so no more."""
+    if identities:
+        rows = [[tx.tenant, source, each.external_id, each.resource_id, each.row_digest] for each in identities]
+        _PUT.run(tx, rows=sets.packed(rows))
+
+
+def led_by(tx: Transaction, source: str, manager_ids: Iterable[str]) -> list[int]:
+    """Return the numbers of the living people of whom a source says that one of these ids is their manager."""
+    rows = _LED_BY.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(manager_ids))
+    return [row.resource_id for row in rows]
+
+
+def due(tx: Transaction, *, limit: int) -> list[tuple[str, str, int]]:
+    """Return tenant, source and person of contributions of which a date has come, oldest first."""
+    query = (
+        sa.select(contribution.c.tenant, contribution.c.source, contribution.c.resource_id)
+        .where(contribution.c.due_at.is_not(None), contribution.c.due_at <= tx.now)
+        .order_by(contribution.c.due_at)
+        .limit(limit)
+    )
+    return [(row.tenant, row.source, row.resource_id) for row in tx.connection.execute(query)]
+
+
+def next_due(tx: Transaction) -> Millis | None:
+    """Return when the next date of a contribution comes, None when none does."""
+    query = sa.select(sa.func.min(contribution.c.due_at)).where(contribution.c.due_at.is_not(None))
+    found: Millis | None = tx.connection.execute(query).scalar()
+    return found
+
+
+def _of_source(dialect: str) -> sa.Executable:
+    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
+    return (
+        sa.select(identity.c.external_id, identity.c.resource_id, identity.c.row_digest, resource.c.scim_id)
+        .join(resource, resource.c.id == identity.c.resource_id)
+        .where(
+            identity.c.tenant == prepared.text("tenant"),
+            identity.c.source == prepared.text("source"),
+            sets.among(identity.c.external_id, ids),
+            resource.c.deleted_at.is_(None),
+        )
+    )
+
+
+def _led_by(dialect: str) -> sa.Executable:
+    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
+    return (
+        sa.select(contribution.c.resource_id)
+        .join(resource, resource.c.id == contribution.c.resource_id)
+        .where(
+            contribution.c.tenant == prepared.text("tenant"),
+            contribution.c.source == prepared.text("source"),
+            contribution.c.manager_id.is_not(None),
+            sets.among(contribution.c.manager_id, ids),
+            resource.c.deleted_at.is_(None),
+        )
+    )
+
+
+_KEY = ("tenant", "source", "external_id")
+_COLUMNS = (*_KEY, "resource_id", "row_digest")
+
+
+def _put(dialect: str) -> sa.Executable:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    columns = {name: identity.c[name].type for name in _COLUMNS}
+    rows = sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="given")
+    # SQLite's grammar needs a WHERE between a SELECT and ON CONFLICT.
+    statement = insert(identity).from_select(list(_COLUMNS), sa.select(rows).where(sa.true()))
+    return statement.on_conflict_do_update(
+        index_elements=list(_KEY), set_={name: statement.excluded[name] for name in _COLUMNS[len(_KEY) :]}
+    )
+
+
+_OF_SOURCE = Prepared(_of_source)
+_LED_BY = Prepared(_led_by)
+_PUT = Prepared(_put)
