@@ -36,19 +36,24 @@ class Room:
     requests: int
 
 
-def room(tx: Transaction, *, quota: str, klass: str, windows: Sequence[Window], margin_ms: int) -> Room:
-    """Tell when the next call of a class may go.
+READ = "read"
+"""The class of calls that change nothing."""
+
+
+def room(tx: Transaction, *, quota: str, klass: str, windows: Sequence[Window], margin_ms: int, reads: int = 0) -> Room:
+    """Tell when the next call of a class may go, with so many reads beside it; no window is asked for more than it has.
 
     A call reaches the target somewhere between sent and answered, so a slot is taken until its answer (or, unanswered,
     its total deadline) plus the window plus a small margin.
     """
     tightest: Room | None = None
     for window in windows:
-        if window.klass is not None and window.klass != klass:
+        asked = min(_asked(window, klass=klass, reads=reads), window.requests)
+        if not asked:
             continue
         ends = _ends(tx, quota=quota, window=window, margin_ms=margin_ms)
         free = max(0, window.requests - len(ends))
-        next_at = tx.now if free else ends[window.requests - 1]
+        next_at = tx.now if free >= asked else ends[window.requests - asked]
         candidate = Room(
             next_at=next_at,
             free=free,
@@ -70,6 +75,30 @@ def room(tx: Transaction, *, quota: str, klass: str, windows: Sequence[Window], 
         width_ms=tightest.width_ms,
         requests=tightest.requests,
     )
+
+
+def reads_that_fit(windows: Sequence[Window], *, klass: str, reads: int) -> int:
+    """Return how many of the reads beside a call of a class every window can hold together with it."""
+    return min(
+        [
+            reads,
+            *(max(0, window.requests - _asked(window, klass=klass, reads=0)) for window in windows if _counts(window)),
+        ]
+    )
+
+
+def kept(windows: Sequence[Window]) -> int:
+    """Return how many slots are left to others by whoever takes one read after another."""
+    return min([2, *(window.requests // 5 for window in windows if _counts(window))])
+
+
+def _asked(window: Window, *, klass: str, reads: int) -> int:
+    return int(window.klass in (None, klass)) + (reads if _counts(window) else 0)
+
+
+def _counts(window: Window) -> bool:
+    """Tell whether a window counts reads."""
+    return window.klass in (None, READ)
 
 
 def _ends(tx: Transaction, *, quota: str, window: Window, margin_ms: int) -> list[Millis]:
@@ -101,6 +130,14 @@ def take(tx: Transaction, *, quota: str, klass: str, deadline_at: Millis) -> int
 def answered(tx: Transaction, slot_id: int, at: Millis) -> None:
     """Note when a call was answered (or is known to be over)."""
     tx.connection.execute(sa.update(slot).where(slot.c.id == slot_id).values(answered_at=at))
+
+
+def settle_reads(tx: Transaction, *, used: Sequence[int], unused: Sequence[int], at: Millis | None) -> None:
+    """Note when reads beside a call were over (None: nobody knows), and give back the slots that none was made with."""
+    if used and at is not None:
+        tx.connection.execute(sa.update(slot).where(slot.c.id.in_(list(used))).values(answered_at=at))
+    if unused:
+        tx.connection.execute(sa.delete(slot).where(slot.c.id.in_(list(unused))))
 
 
 def forget(tx: Transaction, *, before: Millis) -> int:

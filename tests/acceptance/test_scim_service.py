@@ -36,7 +36,7 @@ BARE = ScimOptions(auth="basic", bulk=False, patch=False, filters="none", search
 def test_twenty_people_with_a_leaver_reach_services_of_every_ability(make_bridge: Callable[..., Any]) -> None:
     with (
         simulate_scim(api_key="able-token", options=ScimOptions(shuffle=True)) as able,
-        simulate_scim(api_key="bridge:secret", options=BARE, limits=(Window(requests=40, per_s=1.0),)) as bare,
+        simulate_scim(api_key="bridge:secret", options=BARE, limits=(Window(requests=20, per_s=1.0),)) as bare,
     ):
         bridge = make_bridge(
             CONFIGURATION.format(able=able.base_url, bare=bare.base_url),

@@ -24,19 +24,17 @@ from workers.targets.scim.service import ScimService
 
 GROUPS = {"*": GroupSettings(group="{displayName}")}
 BARE = ScimOptions(bulk=False, patch=False, filters="none", search=False)
-PACE = [LimitSettings(requests=5, per_s=0.5)]
+NARROW = [LimitSettings(requests=1, per_s=10.0)]
 
 
 @contextmanager
 def service(
-    options: ScimOptions | None = None, *, paced: bool = False, token: str = "key", **changes: Any
+    options: ScimOptions | None = None, *, token: str = "key", **changes: Any
 ) -> Iterator[tuple[Simulator[Any], ScimService]]:
     with simulate_scim(api_key="key", limits=(), options=options or ScimOptions()) as sim:
         secrets = {"token": token, "username": "bridge", "password": token}
         target = scim_target(
-            shipped_settings(
-                "scim", secrets, **{**sim.urls, "groups": GROUPS, "limits": PACE if paced else [], **changes}
-            ),
+            shipped_settings("scim", secrets, **{**sim.urls, "groups": GROUPS, "limits": [], **changes}),
             clock=lambda: 1_770_076_800_000,
         )
         try:
@@ -90,7 +88,28 @@ def document(sim: Simulator[Any], account_id: str) -> dict[str, Any]:
     return dict(sim.vendor.state.get("User", account_id).document)
 
 
+def counted(sim: Simulator[Any], target: ScimService, made: Call) -> list[int]:
+    """Make a call; returns how many requests had arrived each time that one more was counted."""
+    sim.log.clear()
+    arrived: list[int] = []
+    target.submit(made, group_ids={}, batch_number=1, deadline_s=5, count=lambda: arrived.append(len(sim.log.calls())))
+    return arrived
+
+
 class TestAServiceWithoutPatch:
+    def test_the_read_before_a_put_is_told_before(self) -> None:
+        with service(BARE) as (sim, target):
+            target.probe()
+            leaving = call(target, item(target, Step.DEACTIVATE, person(1), account_id=new_id(target, person(1))))
+            assert target.reads_beside(leaving) == len(counted(sim, target, leaving)) == 1
+            assert target.reads_beside(call(target, item(target, Step.CREATE, person(2)))) == 0
+
+    def test_a_limit_too_narrow_for_both_is_waited_for_within_the_deadline(self) -> None:
+        with service(BARE, limits=NARROW) as (_, target):
+            target.probe()
+            leaving = call(target, item(target, Step.DEACTIVATE, person(1), account_id="a1"))
+            assert target.deadline_s(leaving) == 20.0
+
     @pytest.mark.parametrize(
         ("step", "parts"),
         [
@@ -261,16 +280,15 @@ class TestFinding:
                 "startIndex=10&count=3",
             ]
 
-    def test_further_pages_keep_the_pace_of_the_limits(self) -> None:
-        options = ScimOptions(bulk=False, filters="none", max_results=2)
-        with service(options, paced=True) as (sim, target):
+    def test_every_further_page_is_counted_before_it_is_read(self) -> None:
+        with service(ScimOptions(bulk=False, filters="none", max_results=2)) as (sim, target):
             target.probe()
             sim.vendor.seed(
                 [SeedUser(first_name="A", last_name="B", email=f"p{n}@example.com") for n in range(6)], [], []
             )
             sim.log.clear()
-            assert len(look_up(target, person(1)).accounts) == 6
-            assert min(sim.log.spacing_s()) >= 0.09
+            made = Call(step=Step.LOOK_UP, items=(item(target, Step.LOOK_UP, person(1)),))
+            assert counted(sim, target, made) == [1, 2]
 
     def test_a_listing_that_breaks_off_proves_no_absence(self) -> None:
         with service(ScimOptions(filters="none", max_results=2)) as (sim, target):
@@ -313,6 +331,13 @@ class TestFinding:
             sim.log.clear()
             assert len(look_up(target, person(1), account_id=account_id).accounts) == 1
             assert paths(sim) == [f"GET /Users/{account_id}"]
+
+    def test_no_more_comparisons_are_made_than_were_told_before(self) -> None:
+        with service(ScimOptions(filters="eq", bulk=False), filter="single") as (sim, target):
+            target.probe()
+            for parts in ({}, {"account_id": "gone"}):
+                made = Call(step=Step.LOOK_UP, items=(item(target, Step.LOOK_UP, person(1), **parts),))
+                assert target.reads_beside(made) == len(counted(sim, target, made)) == 2 + len(parts)
 
     def test_who_was_made_a_moment_ago_may_not_show_yet(self) -> None:
         with service(ScimOptions(read_lag_s=60.0)) as (_, target):

@@ -12,7 +12,7 @@ from scim_bridge.mapping.records import RecordMapping, target_group
 from scim_bridge.planning.calls import Abilities, Call, Item
 from scim_bridge.settings.models import FieldSettings, GroupSettings
 from workers.policy.conflicts import fold
-from workers.targets.port import AnswerLost, BatchRefused, CallFailed
+from workers.targets.port import AnswerLost, BatchRefused, CallFailed, uncounted
 
 MAPPING = {
     "userName": "userName",
@@ -77,7 +77,8 @@ class FakeTarget:
     `refuses` maps folded userNames to the text of a refusal; `poison` names those because of whom a whole call of
     several is refused. `tells_ids` False: creates do not tell the new ids, as Trakstar's do not. `hides` are folded
     userNames that exist and that no look-up shows. `on_call` sees each call before it is applied: it may take its time,
-    raise the call's failure, or give the answer itself, and then nothing is applied.
+    raise the call's failure, or give the answer itself, and then nothing is applied. `reads` are what
+    calls of a step say that they need beside their main request, `further_requests` how many they make.
     """
 
     def __init__(
@@ -111,6 +112,8 @@ class FakeTarget:
         self.hides: set[str] = set()
         self.failures: deque[Failure] = deque()
         self.on_call: Callable[[Call], Answer | None] = lambda _: None
+        self.reads: dict[Step | None, int] = {}
+        self.further_requests: dict[Step | None, int] = {}
         self.probes = 0
         self.probe_failure: CallFailed | None = None
         self._last_id = 1000
@@ -136,8 +139,21 @@ class FakeTarget:
     def deadline_s(self, call: Call) -> float:
         return 60.0 if len(call.items) > 1 else 10.0
 
-    def submit(self, call: Call, *, group_ids: Mapping[str, str], batch_number: int, deadline_s: float) -> Answer:
+    def reads_beside(self, call: Call) -> int:
+        return self.reads.get(call.step, 0)
+
+    def submit(
+        self,
+        call: Call,
+        *,
+        group_ids: Mapping[str, str],
+        batch_number: int,
+        deadline_s: float,
+        count: Callable[[], None] = uncounted,
+    ) -> Answer:
         del batch_number, deadline_s
+        for _ in range(self.further_requests.get(call.step, 0)):
+            count()
         with self._lock:
             self.calls.append(call)
         scripted = self.on_call(call)

@@ -12,6 +12,7 @@ from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Answer
 from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes, quota
+from workers.delivery.counting import Counter
 from workers.delivery.post import MARGIN_MS, Post
 from workers.targets import port
 
@@ -33,11 +34,13 @@ class LeaseGone(Exception):  # noqa: N818 - a fact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A call whose slot and batch row are written; it may go out now."""
+    """A call whose slots and batch row are written; it may go out now."""
 
     call: Call
     batch: batches.OpenBatch
     deadline_s: float
+    counter: Counter
+    """Counts the requests that the call makes beside its first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +94,12 @@ def open_call(
     method, path, request = post.target.describe(call)
     deadline_s = post.target.deadline_s(call)
     klass = klass_of(post, call)
+    reads = quota.reads_that_fit(post.windows, klass=klass, reads=post.target.reads_beside(call))
     with post.store.begin(post.tenant) as tx:
         if not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch, spare_ms=LEASE_SPARE_MS):
             raise LeaseGone
         quota.lock(tx, post.quota)
-        room = quota.room(tx, quota=post.quota, klass=klass, windows=post.windows, margin_ms=MARGIN_MS)
+        room = quota.room(tx, quota=post.quota, klass=klass, windows=post.windows, margin_ms=MARGIN_MS, reads=reads)
         at = earliest(room, call, now=tx.now, backlog_calls=backlog_calls)
         if at > tx.now:
             return at
@@ -114,7 +118,11 @@ def open_call(
             klass=klass,
             deadline_ms=round(deadline_s * 1000),
         )
-    return Opened(call=call, batch=batch, deadline_s=deadline_s)
+        booked = [
+            quota.take(tx, quota=post.quota, klass=quota.READ, deadline_at=batch.deadline_at) for _ in range(reads)
+        ]
+    counter = Counter(post, call, batch, klass=klass, booked=booked)
+    return Opened(call=call, batch=batch, deadline_s=deadline_s, counter=counter)
 
 
 def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
@@ -127,7 +135,11 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
             # The process stood still since the commit: a successor may have read these people back already.
             raise port.Unreachable("too late to send")  # noqa: TRY301 - one place decides how a call ended
         answer = post.target.submit(
-            opened.call, group_ids=group_ids, batch_number=opened.batch.number, deadline_s=opened.deadline_s
+            opened.call,
+            group_ids=group_ids,
+            batch_number=opened.batch.number,
+            deadline_s=opened.deadline_s,
+            count=opened.counter.count,
         )
     except port.CallFailed as error:
         failure = error
@@ -136,7 +148,9 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
         failure = port.BridgeFault(type(error).__name__)
     duration_s = time.monotonic() - started
     _count(post, opened, "answered" if failure is None else type(failure).__name__, duration_s)
-    answered = failure is None or failure.status is not None or isinstance(failure, port.Unreachable)
+    is_over = isinstance(failure, (port.Unreachable, port.NoRoom))
+    answered_at = post.now() if failure is None or failure.status is not None or is_over else None
+    opened.counter.close(answered_at)
     log.info(
         "call_ended",
         tenant=post.tenant,
@@ -147,7 +161,7 @@ def make_call(post: Post, opened: Opened, group_ids: dict[str, str]) -> Ended:
         failure=type(failure).__name__ if failure else None,
         duration_ms=round(duration_s * 1000),
     )
-    return Ended(opened=opened, answer=answer, failure=failure, answered_at=post.now() if answered else None)
+    return Ended(opened=opened, answer=answer, failure=failure, answered_at=answered_at)
 
 
 def _count(post: Post, opened: Opened, end: str, duration_s: float) -> None:

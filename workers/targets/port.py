@@ -1,6 +1,6 @@
 """What delivery asks of a target, and the ways in which a call fails as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from scim_bridge.domain.people import Person, Problem, Record
@@ -38,6 +38,10 @@ class RateLimited(CallFailed):
         self.retry_after_s = retry_after_s
 
 
+class NoRoom(RateLimited):
+    """The quota has no room for a further request before the call's deadline; that request was not sent."""
+
+
 class CredentialRefused(CallFailed):
     """The target refuses the credential or the company (401, 403); nothing was applied."""
 
@@ -48,6 +52,10 @@ class BatchRefused(CallFailed):
 
 class AbilitiesChanged(CallFailed):
     """The target cannot do what was planned; its abilities are known better now. Nothing was applied: plan again."""
+
+
+def uncounted() -> None:
+    """Count nothing: for a target of its own, without a quota that it shares with anybody."""
 
 
 class Target(Protocol):
@@ -71,8 +79,24 @@ class Target(Protocol):
     def deadline_s(self, call: Call) -> float:
         """Return the total deadline of a call, in seconds."""
 
-    def submit(self, call: Call, *, group_ids: Mapping[str, str], batch_number: int, deadline_s: float) -> Answer:
+    def reads_beside(self, call: Call) -> int:
+        """Return how many requests a call may need beside its main one: all are reads, and are booked before it begins.
+
+        What cannot be known before, such as the pages of a listing, is not among them.
+        """
+
+    def submit(
+        self,
+        call: Call,
+        *,
+        group_ids: Mapping[str, str],
+        batch_number: int,
+        deadline_s: float,
+        count: Callable[[], None] = uncounted,
+    ) -> Answer:
         """Make a call and return what the target said, a reply for each operation of the call.
+
+        `count` is called before every request but the first: it counts the request, waiting while there is no room.
 
         `group_ids` holds the target's ids of the groups that the call names. For Step.LOOK_UP the answer's `accounts`
         are what was found (at least every account that matches one of the items; more is allowed); for a call of

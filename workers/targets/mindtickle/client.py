@@ -1,7 +1,7 @@
 """MindTickle as a target: a SCIM service that wants to know the company, with a REST call for many new users."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from scim_bridge.domain.instants import Clock
@@ -15,7 +15,7 @@ from workers.targets.mindtickle import rest
 from workers.targets.mindtickle.options import MindTickleOptions, read_options
 from workers.targets.scim import replies
 from workers.targets.scim.capabilities import Bounds
-from workers.targets.scim.connection import Connection, spacing_of
+from workers.targets.scim.connection import Connection
 from workers.targets.scim.finding import ABSENT
 from workers.targets.scim.service import ScimService
 
@@ -38,7 +38,6 @@ class MindTickleTarget:
             http=self._http,
             timeout_s=self._options.timeout_s,
             timeout_bulk_s=self._options.timeout_bulk_s,
-            spacing_s=spacing_of(settings.limits),
         )
         bounds = Bounds(bulk=self._options.bulk_mode == "scim")
         self._scim = ScimService(settings, connection, clock=clock, bounds=bounds)
@@ -71,7 +70,19 @@ class MindTickleTarget:
         """Return the longer deadline for calls that write for many, else the one for reads and single calls."""
         return self._scim.deadline_s(call)
 
-    def submit(self, call: Call, *, group_ids: Mapping[str, str], batch_number: int, deadline_s: float) -> Answer:
+    def reads_beside(self, call: Call) -> int:
+        """Return how many reads a call may need beside its main request, as far as that can be known before."""
+        return 0 if self._goes_by_rest(call) else self._scim.reads_beside(call)
+
+    def submit(
+        self,
+        call: Call,
+        *,
+        group_ids: Mapping[str, str],
+        batch_number: int,
+        deadline_s: float,
+        count: Callable[[], None] = port.uncounted,
+    ) -> Answer:
         """Make a call and return what MindTickle said of each of its operations.
 
         Raises:
@@ -79,7 +90,9 @@ class MindTickleTarget:
         """
         if self._goes_by_rest(call):
             return self._create_by_rest(call.items, deadline_s)
-        return self._scim.submit(call, group_ids=group_ids, batch_number=batch_number, deadline_s=deadline_s)
+        return self._scim.submit(
+            call, group_ids=group_ids, batch_number=batch_number, deadline_s=deadline_s, count=count
+        )
 
     def probe(self) -> None:
         """Read the ServiceProviderConfig when it is due, else one user, which needs a good token and company.

@@ -3,7 +3,7 @@
 from scim_bridge.domain.instants import Clock
 from scim_bridge.settings.models import TargetSettings
 from workers.http import HttpClient
-from workers.targets.scim.connection import Connection, spacing_of
+from workers.targets.scim.connection import Connection
 from workers.targets.scim.options import read_options
 from workers.targets.scim.service import ScimService
 
@@ -31,6 +31,5 @@ def scim_target(settings: TargetSettings, *, clock: Clock) -> ScimService:
         timeout_s=options.timeout_s,
         timeout_bulk_s=options.timeout_bulk_s,
         timeout_listing_s=options.timeout_listing_s,
-        spacing_s=spacing_of(settings.limits),
     )
     return ScimService(settings, connection, clock=clock, bounds=options.bounds)

@@ -1,7 +1,7 @@
-"""The way to one SCIM service, and the calls of one submit: one as a rule, evenly paced where it takes several."""
+"""The way to one SCIM service, and the requests of one submit: one as a rule, each further one counted by delivery."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,21 +22,22 @@ class Connection:
     timeout_s: float = 10.0
     timeout_bulk_s: float = 60.0
     timeout_listing_s: float = 300.0
-    spacing_s: float = 0.0
-    """Between the calls of one submit: delivery counts only the first of them against the quota."""
-    pause: Callable[[float], object] = time.sleep
 
 
-def spacing_of(limits: list[LimitSettings]) -> float:
-    """Return the seconds between calls at which every limit is kept for ever."""
-    return max((limit.per_s / limit.requests for limit in limits), default=0.0)
+def wait_within(limits: Sequence[LimitSettings], *, reads: int) -> float:
+    """Return the seconds that a call of so many reads and a write waits for room when a limit is too narrow for all."""
+    return max((limit.per_s * (reads // limit.requests) for limit in limits), default=0.0)
 
 
 class Conversation:
-    """The calls of one submit, all within its deadline."""
+    """The requests of one submit, all within its deadline."""
 
-    def __init__(self, connection: Connection, *, deadline_s: float) -> None:
+    def __init__(
+        self, connection: Connection, *, deadline_s: float, count: Callable[[], None] = port.uncounted
+    ) -> None:
+        """Begin one. `count` counts every request but the first, before it is sent."""
         self._connection = connection
+        self._count = count
         self._ends_at = time.monotonic() + deadline_s
         self._is_first = True
 
@@ -53,10 +54,11 @@ class Conversation:
 
         Raises:
             Unreachable: nothing was sent; also when no time is left for a further call.
+            NoRoom: the quota has no room for it in time; it was not sent.
             AnswerLost: the request may have left, and its whole answer did not arrive.
         """
         if not self._is_first:
-            self._connection.pause(self._connection.spacing_s)
+            self._count()
         self._is_first = False
         left_s = self._ends_at - time.monotonic()
         if left_s < LEAST_S:

@@ -33,6 +33,14 @@ class Finder:
         self._known = known
         self._clock = clock
 
+    def further_reads(self, call: Call) -> int:
+        """Return how many requests a look-up may take beside its first; of a listing, nobody knows before."""
+        known = self._known.current
+        if not known.filters or known.joins_filters or len(call.items) != 1:
+            return 0
+        (item,) = call.items
+        return max(0, int(item.account_id is not None) + len(mapping.single_filters_for(item)) - 1)
+
     def accounts(self, talk: Conversation, call: Call) -> Answer:
         """Return every account that one of a call's people may have.
 

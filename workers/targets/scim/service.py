@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 
 from scim_bridge.domain.instants import Clock
@@ -14,7 +14,7 @@ from scim_bridge.settings.models import TargetSettings
 from workers.targets import port, reading
 from workers.targets.scim import bulk, mapping, merging, replies
 from workers.targets.scim.capabilities import Bounds, Capabilities, KnownCapabilities, read_config
-from workers.targets.scim.connection import Connection, Conversation
+from workers.targets.scim.connection import Connection, Conversation, wait_within
 from workers.targets.scim.finding import ABSENT, Finder
 from workers.targets.scim.mapping import Operation
 
@@ -67,22 +67,41 @@ class ScimService:
         method, path = self._route(call)
         return method, path, mapping.redacted_of(call)
 
+    def reads_beside(self, call: Call) -> int:
+        """Return how many reads a call may need beside its main request: the one before a PUT, further comparisons."""
+        if call.step is Step.LOOK_UP:
+            return self._finder.further_reads(call)
+        is_alone = call.step is not None or len(call.items) == 1
+        puts = is_alone and not self._known.current.patches
+        return int(puts and any(item.step is not Step.CREATE for item in call.items))
+
     def deadline_s(self, call: Call) -> float:
         """Return the deadline for listings, for calls that write for many, or for reads and single calls."""
+        return self._timeout_s(call) + wait_within(self._settings.limits, reads=self.reads_beside(call))
+
+    def _timeout_s(self, call: Call) -> float:
         if call.step is Step.LOOK_UP:
             known = self._known.current
             lists = not known.filters or not (call.items or known.joins_filters)
             return self._connection.timeout_listing_s if lists else self._connection.timeout_s
         return self._connection.timeout_bulk_s if len(call.items) > 1 else self._connection.timeout_s
 
-    def submit(self, call: Call, *, group_ids: Mapping[str, str], batch_number: int, deadline_s: float) -> Answer:
+    def submit(
+        self,
+        call: Call,
+        *,
+        group_ids: Mapping[str, str],
+        batch_number: int,
+        deadline_s: float,
+        count: Callable[[], None] = port.uncounted,
+    ) -> Answer:
         """Make a call and return what the service said of each of its operations.
 
         Raises:
             CallFailed: one of its children, when the call failed as a whole.
         """
         del batch_number  # SCIM has no place for it
-        talk = Conversation(self._connection, deadline_s=deadline_s)
+        talk = Conversation(self._connection, deadline_s=deadline_s, count=count)
         if call.step is Step.LOOK_UP:
             return self._finder.accounts(talk, call) if call.items else self._finder.groups(talk, call)
         if call.step is Step.CREATE_GROUP:

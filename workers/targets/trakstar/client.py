@@ -1,7 +1,7 @@
 """Trakstar Learn as a target: one call of ours is one call to its API v3."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from scim_bridge.domain.instants import Clock, to_datetime
 from scim_bridge.domain.people import Person, Problem, Record, Step
@@ -10,6 +10,7 @@ from scim_bridge.mapping.records import RecordMapping, target_group
 from scim_bridge.planning.calls import Abilities, Call
 from scim_bridge.settings.models import TargetSettings
 from workers.http import HttpClient
+from workers.targets import port
 from workers.targets.trakstar import mapping, replies
 from workers.targets.trakstar.options import TrakstarOptions, read_options
 
@@ -79,12 +80,26 @@ class TrakstarTarget:
         is_bulk = call.step in {Step.CREATE, Step.LOOK_UP} or len(call.items) > 1
         return self._options.timeout_bulk_s if is_bulk else self._options.timeout_s
 
-    def submit(self, call: Call, *, group_ids: Mapping[str, str], batch_number: int, deadline_s: float) -> Answer:
+    def reads_beside(self, call: Call) -> int:
+        """Return 0: every call is one request."""
+        del call
+        return 0
+
+    def submit(
+        self,
+        call: Call,
+        *,
+        group_ids: Mapping[str, str],
+        batch_number: int,
+        deadline_s: float,
+        count: Callable[[], None] = port.uncounted,
+    ) -> Answer:
         """Make a call and return what Trakstar said of each of its operations.
 
         Raises:
             CallFailed: one of its children, when the call failed as a whole.
         """
+        del count  # there is never a second request
         if call.step not in LISTS_GROUPS and not set(call.groups) <= group_ids.keys():
             waiting = Reply(verdict=Verdict.RETRY, code="blocked_by_group", detail="a group has no id in Trakstar yet")
             return Answer(replies=dict.fromkeys(call.operation_ids, waiting))
