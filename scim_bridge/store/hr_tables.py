@@ -53,7 +53,7 @@ contribution = Table(
     # When this row was last written, by our clock: what the directory was told later, it was told past this table.
     Column("written_at", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("tenant", "source", "resource_id", name="contribution_resource"),
-    Index("contribution_user_key", "tenant", "source", "user_key"),
+    Index("contribution_user_key", "tenant", "user_key"),
     Index("contribution_ended", "tenant", "source", sqlite_where=_IS_ENDED, postgresql_where=_IS_ENDED),
     Index("contribution_due", "due_at", sqlite_where=_IS_DUE, postgresql_where=_IS_DUE),
     Index(

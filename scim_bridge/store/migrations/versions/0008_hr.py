@@ -47,7 +47,7 @@ def _widen_contribution() -> None:
         op.add_column("contribution", sa.Column(name, kind, nullable=True))
     op.add_column("contribution", sa.Column("changed", sa.Text(), server_default="{}", nullable=False))
     op.add_column("contribution", sa.Column("written_at", sa.BigInteger(), server_default="0", nullable=False))
-    op.create_index("contribution_user_key", "contribution", ["tenant", "source", "user_key"])
+    op.create_index("contribution_user_key", "contribution", ["tenant", "user_key"])
     op.create_index(
         "contribution_ended", "contribution", ["tenant", "source"], sqlite_where=ENDED, postgresql_where=ENDED
     )

@@ -1,0 +1,309 @@
+"""What each source last said of a person, and whom its ids name. Rows of one person or of thousands, a statement each.
+
+Only tenants with several sources, and those with an HR system, have any. Whoever writes holds the person's row locked.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.resources import USER
+from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store.engine import Transaction, compact_json
+from scim_bridge.store.prepared import Prepared
+
+contribution, identity, resource, lookup, change = (
+    tables.contribution,
+    tables.identity,
+    tables.resource,
+    tables.lookup,
+    tables.change,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """What one source last said of one person, as the table has it; the times of employment are an HR system's."""
+
+    source: str
+    resource_id: int
+    document: Mapping[str, Any] = field(repr=False)
+    """The attributes that the source states, without `active`; those it states to have no value are None."""
+    said_at: Millis
+    active: bool | None = None
+    """What the source says, dates aside; None: it does not say."""
+    began_at: Millis | None = None
+    changed: Mapping[str, Millis] = field(default_factory=dict)
+    ended_at: Millis | None = None
+    """When the source deleted the person."""
+    user_key: str | None = field(default=None, repr=False)
+    """The userName that the source knows the person by, folded."""
+    external_id: str | None = field(default=None, repr=False)
+    starts_at: Millis | None = None
+    ends_at: Millis | None = None
+    due_at: Millis | None = None
+    manager_id: str | None = field(default=None, repr=False)
+    """The source's id of the manager; empty: it says that there is none; None: it does not say."""
+    manager: str | None = None
+    """The SCIM id of the manager, if they have come. Read with the rest, never written."""
+    written_at: Millis = 0
+    """When it was last written, by our clock. `write` sets it."""
+
+    def is_active_at(self, now: Millis) -> bool | None:
+        """Return what the source says of `active` once its dates are looked at; None: it does not say."""
+        if self.starts_at is not None and now < self.starts_at:
+            return False
+        if self.ends_at is not None and now >= self.ends_at:
+            return False
+        return self.active
+
+
+def of_people(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, list[Contribution]]:
+    """Return what all sources said of people, by the person's number; of whom nobody said anything is left out."""
+    found: dict[int, list[Contribution]] = {}
+    for row in _OF_PEOPLE.rows(tx, tenant=tx.tenant, ids=sets.packed(resource_ids)):
+        found.setdefault(row.resource_id, []).append(_read(row))
+    return found
+
+
+def of_source(tx: Transaction, source: str, resource_ids: Iterable[int]) -> dict[int, Contribution]:
+    """Return what one source said of people, by the person's number."""
+    rows = _OF_SOURCE.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(resource_ids))
+    return {row.resource_id: _read(row) for row in rows}
+
+
+def write(tx: Transaction, said: Iterable[Contribution]) -> None:
+    """Write what sources say of people, in place of what they said before."""
+    rows = [_values(tx, each) for each in said]
+    if rows:
+        _WRITE.run(tx, rows=sets.packed(rows))
+
+
+def identify(tx: Transaction, source: str, named: Mapping[str, int]) -> None:
+    """Note which people a source's ids name, by their numbers. An id that named somebody else names them no more."""
+    if named:
+        rows = [[tx.tenant, source, external_id, number] for external_id, number in named.items()]
+        _IDENTIFY.run(tx, rows=sets.packed(rows))
+
+
+def identified(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of the living people whom a source's ids name; unknown ids are left out."""
+    rows = _IDENTIFIED.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(external_ids))
+    return {row.external_id: row.resource_id for row in rows}
+
+
+def known_as(tx: Transaction, source: str, user_keys: Iterable[str]) -> dict[str, list[int]]:
+    """Return the numbers of the living people whom a source knows by folded userNames, also those it deleted."""
+    found: dict[str, list[int]] = {}
+    for row in _KNOWN_AS.rows(tx, tenant=tx.tenant, source=source, keys=sets.packed(user_keys)):
+        found.setdefault(row.user_key, []).append(row.resource_id)
+    return found
+
+
+def named(tx: Transaction, user_keys: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of the living people who have folded userNames in the directory."""
+    rows = _NAMED.rows(tx, tenant=tx.tenant, keys=sets.packed(user_keys))
+    return {row.unique_key: row.id for row in rows}
+
+
+def addressed(tx: Transaction, addresses: Iterable[str]) -> dict[str, list[int]]:
+    """Return the numbers of the living people who have folded e-mail addresses in the directory, oldest first."""
+    found: dict[str, list[int]] = {}
+    for row in _ADDRESSED.rows(tx, tenant=tx.tenant, addresses=sets.packed(addresses)):
+        found.setdefault(row.value, []).append(row.id)
+    return found
+
+
+def last_speakers(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, str]:
+    """Return which source's edit of each resource is the newest one in the books."""
+    rows = _LAST_SPEAKERS.rows(tx, tenant=tx.tenant, ids=sets.packed(resource_ids))
+    return {row.resource_id: row.source for row in rows}
+
+
+def ended_by(tx: Transaction, source: str) -> int:
+    """Return how many living people a source has deleted whom others still hold."""
+    return int(_ENDED_BY.rows(tx, tenant=tx.tenant, source=source)[0].total)
+
+
+def forget(tx: Transaction, resource_ids: Iterable[int]) -> None:
+    """Remove all that was said of people who are deleted, so that their ids can name others."""
+    ids = sets.packed(resource_ids)
+    _FORGET_WORDS.run(tx, ids=ids)
+    _FORGET_IDS.run(tx, ids=ids)
+
+
+def _values(tx: Transaction, said: Contribution) -> list[Any]:
+    return [
+        *(tx.tenant, said.source, said.resource_id, compact_json(said.document), said.said_at),
+        *(None if said.active is None else int(said.active), said.began_at, compact_json(said.changed)),
+        *(said.ended_at, said.user_key, said.external_id, said.starts_at, said.ends_at, said.due_at, said.manager_id),
+        tx.now,
+    ]
+
+
+def _read(row: Any) -> Contribution:
+    values = {name: getattr(row, name) for name in _FIELDS}
+    return Contribution(
+        **{
+            **values,
+            "document": json.loads(row.document),
+            "changed": json.loads(row.changed),
+            "active": None if row.active is None else bool(row.active),
+        }
+    )
+
+
+_FIELDS = tuple(each.name for each in fields(Contribution))
+
+_KEY = ("tenant", "source", "resource_id")
+_COLUMNS = [
+    contribution.c[name]
+    for name in (
+        *(*_KEY, "document", "said_at", "active", "began_at", "changed", "ended_at", "user_key"),
+        *("external_id", "starts_at", "ends_at", "due_at", "manager_id", "written_at"),
+    )
+]
+
+
+def _upsert(table: sa.Table, columns: Sequence[sa.Column[Any]], key: Sequence[str], dialect: str) -> sa.Executable:
+    rows = sets.rows_in(
+        prepared.text("rows"), {column.name: column.type for column in columns}, dialect=dialect, name="said"
+    )
+    names = [column.name for column in columns]
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+    # SQLite takes ON for a join unless a WHERE stands before it.
+    written = insert.from_select(names, sa.select(rows).where(sa.true()))
+    return written.on_conflict_do_update(
+        index_elements=list(key), set_={name: insert.excluded[name] for name in names if name not in key}
+    )
+
+
+_WRITE = Prepared(lambda dialect: _upsert(contribution, _COLUMNS, _KEY, dialect))
+
+_IDENTITY_KEY = ("tenant", "source", "external_id")
+_IDENTIFY = Prepared(
+    lambda dialect: _upsert(
+        identity, [identity.c[name] for name in (*_IDENTITY_KEY, "resource_id")], _IDENTITY_KEY, dialect
+    )
+)
+
+
+def _unindexed(column: sa.Column[Any], dialect: str) -> Any:
+    """Return a column in a form that no index offers to SQLite, which has no statistics to tell a good one by."""
+    return column if dialect == "postgresql" else sa.func.coalesce(column, "")
+
+
+def _select_said(dialect: str) -> sa.Select[Any]:
+    of_manager, manager = identity.alias("of_manager"), resource.alias("manager")
+    known = sa.and_(
+        of_manager.c.tenant == contribution.c.tenant,
+        of_manager.c.source == contribution.c.source,
+        of_manager.c.external_id == contribution.c.manager_id,
+    )
+    living = sa.and_(manager.c.id == of_manager.c.resource_id, manager.c.deleted_at.is_(None))
+    columns = [contribution.c[name] for name in _FIELDS if name != "manager"]
+    return (
+        sa.select(*columns, manager.c.scim_id.label("manager"))
+        .select_from(contribution.outerjoin(of_manager, known).outerjoin(manager, living))
+        .where(
+            _unindexed(contribution.c.tenant, dialect) == prepared.text("tenant"),
+            sets.among(contribution.c.resource_id, sets.ids_in(prepared.text("ids"), dialect=dialect, name="people")),
+        )
+    )
+
+
+_OF_PEOPLE = Prepared(lambda dialect: _select_said(dialect).order_by(contribution.c.resource_id, contribution.c.source))
+_OF_SOURCE = Prepared(
+    lambda dialect: _select_said(dialect).where(_unindexed(contribution.c.source, dialect) == prepared.text("source"))
+)
+
+
+def _living(query: sa.Select[Any], number: Any) -> sa.Select[Any]:
+    return query.join(resource, resource.c.id == number).where(resource.c.deleted_at.is_(None))
+
+
+def _identified(dialect: str) -> sa.Select[Any]:
+    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
+    query = sa.select(identity.c.external_id, identity.c.resource_id).where(
+        identity.c.tenant == prepared.text("tenant"),
+        identity.c.source == prepared.text("source"),
+        sets.among(identity.c.external_id, ids),
+    )
+    return _living(query, identity.c.resource_id)
+
+
+def _known_as(dialect: str) -> sa.Select[Any]:
+    keys = sets.texts_in(prepared.text("keys"), dialect=dialect, name="asked")
+    query = sa.select(contribution.c.user_key, contribution.c.resource_id).where(
+        contribution.c.tenant == prepared.text("tenant"),
+        _unindexed(contribution.c.source, dialect) == prepared.text("source"),
+        sets.among(contribution.c.user_key, keys),
+    )
+    return _living(query, contribution.c.resource_id).order_by(contribution.c.resource_id)
+
+
+def _named(dialect: str) -> sa.Select[Any]:
+    keys = sets.texts_in(prepared.text("keys"), dialect=dialect, name="asked")
+    return sa.select(resource.c.unique_key, resource.c.id).where(
+        resource.c.tenant == prepared.text("tenant"),
+        resource.c.kind == USER,
+        sets.among(resource.c.unique_key, keys),
+    )
+
+
+def _addressed(dialect: str) -> sa.Select[Any]:
+    addresses = sets.texts_in(prepared.text("addresses"), dialect=dialect, name="asked")
+    query = (
+        sa.select(lookup.c.value, resource.c.id)
+        .distinct()
+        .where(
+            lookup.c.tenant == prepared.text("tenant"),
+            lookup.c.path == "emails.value",
+            sets.among(lookup.c.value, addresses),
+            resource.c.kind == USER,
+        )
+    )
+    return _living(query, lookup.c.resource_id).order_by(resource.c.id)
+
+
+def _last_speakers(dialect: str) -> sa.Select[Any]:
+    newest = (
+        sa.select(sa.func.max(change.c.number))
+        .where(
+            _unindexed(change.c.tenant, dialect) == prepared.text("tenant"),
+            sa.or_(change.c.kind == "create", change.c.kind == "update"),
+            sets.among(change.c.resource_id, sets.ids_in(prepared.text("ids"), dialect=dialect, name="people")),
+        )
+        .group_by(change.c.resource_id)
+    )
+    return sa.select(change.c.resource_id, change.c.source).where(change.c.number.in_(newest))
+
+
+_IDENTIFIED = Prepared(_identified)
+_KNOWN_AS = Prepared(_known_as)
+_NAMED = Prepared(_named)
+_ADDRESSED = Prepared(_addressed)
+_LAST_SPEAKERS = Prepared(_last_speakers)
+
+_ENDED_BY = Prepared(
+    lambda _dialect: sa.select(sa.func.count().label("total")).where(
+        contribution.c.tenant == prepared.text("tenant"),
+        contribution.c.source == prepared.text("source"),
+        contribution.c.ended_at.is_not(None),
+    )
+)
+
+
+def _forget(table: sa.Table, dialect: str) -> sa.Delete:
+    return sa.delete(table).where(
+        sets.among(table.c.resource_id, sets.ids_in(prepared.text("ids"), dialect=dialect, name="gone"))
+    )
+
+
+_FORGET_WORDS = Prepared(lambda dialect: _forget(contribution, dialect))
+_FORGET_IDS = Prepared(lambda dialect: _forget(identity, dialect))
