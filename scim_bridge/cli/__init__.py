@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scim_bridge.cli import benches, chaos, operating, processes, tokens
+from scim_bridge.cli import benches, chaos, mapping, operating, processes, tokens
 from scim_bridge.errors import BridgeError
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
@@ -42,5 +42,12 @@ def main() -> None:
     """Bring users and groups from identity providers and HR systems to learning platforms."""
 
 
-for _command in (*processes.COMMANDS, *tokens.COMMANDS, *operating.COMMANDS, *benches.COMMANDS, *chaos.COMMANDS):
+for _command in (
+    *processes.COMMANDS,
+    *tokens.COMMANDS,
+    *operating.COMMANDS,
+    *mapping.COMMANDS,
+    *benches.COMMANDS,
+    *chaos.COMMANDS,
+):
     main.add_command(_command)
