@@ -74,6 +74,8 @@ import_ = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("is_snapshot", Integer, nullable=False),
     Column("is_dry_run", Integer, nullable=False),
+    # Whether what a row does not name is empty.
+    Column("is_whole", Integer, nullable=False, server_default="1"),
     # receiving, waiting (for its next piece of work), done, refused (with the reason)
     Column("status", Text, nullable=False),
     # first, again (rows that others were in the way of), missing (who is not in a snapshot)

@@ -70,6 +70,7 @@ def _make_import() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("is_snapshot", sa.Integer(), nullable=False),
         sa.Column("is_dry_run", sa.Integer(), nullable=False),
+        sa.Column("is_whole", sa.Integer(), server_default="1", nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("step", sa.Text(), nullable=False),
         sa.Column("reached", sa.BigInteger(), server_default="0", nullable=False),
