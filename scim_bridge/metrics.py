@@ -39,6 +39,12 @@ WEBHOOKS = Counter(
     "Webhooks of targets: read_back, folded, echo, unknown, duplicate, ignored, stale, malformed, refused.",
     ["tenant", "target", "outcome"],
 )
+HR_EVENTS = Counter(
+    "scim_bridge_hr_events_total",
+    "Events of HR systems by what became of them: created, updated, deactivated, scheduled, unchanged, refused, kept,"
+    " needs_fetch, duplicate, ignored; and deliveries that were refused whole: status_401 and so on.",
+    ["tenant", "source", "outcome"],
+)
 WAKES_NOT_TOLD = Counter("scim_bridge_wakes_not_told_total", "Wake-ups that the queue did not take; the relay wakes.")
 CALLS = Counter(
     "scim_bridge_calls_total", "Calls made to targets, by how they ended.", ["tenant", "target", "step", "end"]
@@ -91,6 +97,7 @@ ALL = (
         PACED,
         ACKNOWLEDGED,
         WEBHOOKS,
+        HR_EVENTS,
         WAKES_NOT_TOLD,
         CALLS,
         CALL_SECONDS,

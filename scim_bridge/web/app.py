@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from scim_bridge import logs
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Clock
+from scim_bridge.intake.hr.receiving import EventReceiver
 from scim_bridge.intake.scim import acknowledging
 from scim_bridge.intake.scim.acknowledging import WaitingRoom
 from scim_bridge.intake.scim.keeping import Keys
@@ -23,6 +24,7 @@ from scim_bridge.web.auth import Doorkeeper
 from scim_bridge.web.correlation import HEADER, correlation_id_of
 from scim_bridge.web.description import description_endpoint
 from scim_bridge.web.health import health_endpoints
+from scim_bridge.web.hr_events import event_endpoint
 from scim_bridge.web.pace import Pace
 from scim_bridge.web.scim import ScimEndpoints
 from scim_bridge.web.webhooks import webhook_endpoint
@@ -47,6 +49,7 @@ def create_app(
 
     Raises:
         ValueError: a target's `scope` is no SCIM filter.
+        UsageError: a source's secret is no key of its kind.
     """
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = False
@@ -64,12 +67,13 @@ def create_app(
         # Of two requests that were in each other's way, none comes back in step with the other.
         sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
 
+    scopes = {tenant.id: scopes_of(tenant) for tenant in settings.tenants}
     ScimEndpoints(
         service,
         store,
         dispatcher,
         doorkeeper,
-        scopes={tenant.id: scopes_of(tenant) for tenant in settings.tenants},
+        scopes=scopes,
         confirm_s={tenant.id: tenant.confirm_s for tenant in settings.tenants if tenant.ack == "confirm"},
         keys=Keys(store, service, secret=secret, new_owner=lambda: secrets.token_hex(16)),
         room=WaitingRoom(store, places=places, monotonic_s=monotonic_s, sleep=sleep),
@@ -78,6 +82,8 @@ def create_app(
     ).init_app(app)
     receiver = Receiver(settings.tenants, store, dispatcher, step_aside=step_aside)
     app.register_blueprint(webhook_endpoint(receiver, most_bytes=settings.web.max_body_bytes))
+    events = EventReceiver(settings.tenants, store, dispatcher, scopes=scopes, step_aside=step_aside)
+    app.register_blueprint(event_endpoint(events, most_bytes=settings.web.max_body_bytes))
     app.register_blueprint(description_endpoint(settings.web))
     app.register_blueprint(health_endpoints(store))
     return app

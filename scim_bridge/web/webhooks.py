@@ -15,7 +15,7 @@ def webhook_endpoint(receiver: Receiver, *, most_bytes: int) -> Blueprint:
 
     @blueprint.post("/webhooks/<tenant>/<target>")
     def receive(tenant: str, target: str) -> Response:
-        body = _body(most)
+        body = body_within(most)
         headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
         outcome = receiver.receive(tenant, target, headers=headers, body=body, correlation_id=g.correlation_id)
         return jsonify(status=outcome)
@@ -27,7 +27,7 @@ def webhook_endpoint(receiver: Receiver, *, most_bytes: int) -> Blueprint:
     return blueprint
 
 
-def _body(most: int) -> bytes:
+def body_within(most: int) -> bytes:
     """Return the body's bytes as they came.
 
     Raises:

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from scim_bridge.domain.rows import Refusal, Row
+from scim_bridge.domain.texts import is_storable
 from scim_bridge.intake.hr import reading, signing
 from scim_bridge.intake.hr.deliveries import Told
 
 MALFORMED, MISSING, IMPOSSIBLE_TIME = "invalid_value", "missing_field", "impossible_date"
 """Codes of the catalogue, for what an event itself can have wrong."""
+
+LONGEST_ID = 320
+_NO_ID = f"An id must be a text of at most {LONGEST_ID} characters, and hold none that cannot be kept."
 
 
 def told(
@@ -33,8 +37,11 @@ def told(
         refusal = Refusal(
             code=IMPOSSIBLE_TIME, field="timestamp", advice="Send the time as ISO 8601, like 2026-01-31T18:42:00Z."
         )
+    known_by = reading.id_of(external_id)
+    if len(known_by) > LONGEST_ID or not is_storable(known_by):
+        known_by, refusal = "", Refusal(code=MALFORMED, field="id", advice=_NO_ID)
     row = Row(
-        external_id=reading.id_of(external_id),
+        external_id=known_by,
         fields=fields or {},
         position=position,
         is_whole=is_whole and bool(fields),

@@ -6,9 +6,10 @@
 dot and the body.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic_core import from_json
 
 from scim_bridge.domain.rows import Refusal
 from scim_bridge.intake.hr import events, reading, signing
@@ -65,8 +66,8 @@ def _lines(body: bytes) -> list[Told]:
 def _value(line: str) -> Any:
     """Return the JSON value of a line; None where it is none, as for any value that is no object."""
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return from_json(line, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
         return None
 
 

@@ -1,0 +1,168 @@
+"""Takes a file of HR rows in: reads it as a stream, keeps of each row what the mapping reads, and lets it wait.
+
+A row that its source said last time, and nothing else since, is known by its digest and kept without its fields.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Literal
+from uuid import uuid4
+
+from scim_bridge.domain.catalogue import code_named
+from scim_bridge.domain.instants import Millis
+from scim_bridge.intake.hr.imports import objects, reading, sheets
+from scim_bridge.intake.hr.imports.reading import FileRefused, Line, Lines
+from scim_bridge.mapping.rows import RowMapping
+from scim_bridge.settings.sources import SourceSettings
+from scim_bridge.store import imports
+from scim_bridge.store.engine import Store, compact_json
+from scim_bridge.store.imports import Import, Staged
+
+STAGED_AT_ONCE = 2_000
+"""Rows that are kept in one transaction."""
+
+Format = Literal["csv", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A file that came in, and what its sender says of it."""
+
+    tenant: str
+    source: str
+    correlation_id: str
+    is_snapshot: bool = False
+    """Whether it names everybody whom the source holds."""
+    is_dry_run: bool = False
+    format: Format | None = None
+    """None: found out from the file."""
+    said_at: Millis | None = None
+    """When the source made it; None: now."""
+    token_id: str | None = None
+
+
+def name_of_format(told: str | None) -> Format | None:
+    """Return the format that a media type or a file's name tells, None where it tells none."""
+    text = (told or "").partition(";")[0].strip().lower()
+    if text.endswith(("json", "ndjson", "jsonl")):
+        return "json"
+    return "csv" if text.endswith(("csv", "tsv", "tab-separated-values")) else None
+
+
+@dataclass(slots=True, kw_only=True)
+class Receiver:
+    """Takes in the files of one source. `secret` makes the digests of rows."""
+
+    store: Store
+    settings: SourceSettings
+    mapping: RowMapping
+    secret: bytes = field(repr=False)
+
+    def receive(
+        self, arrival: Arrival, file: BinaryIO, *, progress: Callable[[int], None] = lambda _rows: None
+    ) -> Import:
+        """Keep the rows of a file and return its import, which waits to be worked off.
+
+        Raises:
+            FileRefused: the file cannot be read at all; nothing is kept.
+        """
+        lines = self._lines(arrival, file)
+        is_whole = arrival.is_snapshot if lines.headings is None else self.mapping.fields <= lines.headings
+        with self.store.begin(arrival.tenant) as tx:
+            begun = imports.begin(
+                tx,
+                source=arrival.source,
+                name=uuid4().hex,
+                is_snapshot=arrival.is_snapshot,
+                is_dry_run=arrival.is_dry_run,
+                is_whole=is_whole,
+                token_id=arrival.token_id,
+                correlation_id=arrival.correlation_id,
+                said_at=tx.now if arrival.said_at is None else min(arrival.said_at, tx.now),
+            )
+        rows = 0
+        for some in _batches(lines):
+            rows += len(some)
+            self._stage(begun, some)
+            progress(rows)
+        spared = f"The file is cut off: {lines.truncated}. Nobody is taken for gone." if lines.truncated else ""
+        with self.store.begin(arrival.tenant) as tx:
+            imports.refuse_repeated(tx, begun.id, advice=code_named(imports.REPEATED).advice)
+            imports.note(tx, begun.id, status=imports.WAITING, rows=rows, spared=spared)
+            waiting = imports.named(tx, begun.name)
+        assert waiting is not None  # noqa: S101 - it was begun above
+        return waiting
+
+    def _lines(self, arrival: Arrival, file: BinaryIO) -> Lines:
+        text = reading.opened(file, self.settings.encoding or reading.encoding_of(file))
+        if (arrival.format or _format_of(file)) == "json":
+            return objects.read(text)
+        lines = sheets.read(text, delimiter=self.settings.delimiter)
+        if lines.headings is not None and not self.mapping.fields & lines.headings:
+            needed = ", ".join(sorted(self.mapping.fields))
+            raise FileRefused(f"The heading has none of the columns that the source's [mapping] reads: {needed}.")
+        return lines
+
+    def _stage(self, begun: Import, lines: Sequence[Line]) -> None:
+        read = [(line.position, *self._read(line)) for line in lines]
+        pairs = [(external_id, digest) for _, external_id, digest, _ in read if external_id and digest]
+        with self.store.begin(begun.tenant, write=False) as tx:
+            unchanged = imports.unchanged_of(tx, begun.source, pairs)
+        staged = [
+            _staged(position, external_id, digest, fields, is_unchanged=external_id in unchanged)
+            for position, external_id, digest, fields in read
+        ]
+        with self.store.begin(begun.tenant) as tx:
+            imports.stage(tx, begun.id, staged)
+            imports.note(tx, begun.id)
+
+    def _read(self, line: Line) -> tuple[str, str | None, Mapping[str, Any] | None]:
+        """Return a row's id, its digest and what the mapping reads of it."""
+        if line.fields is None:
+            return "", None, None
+        fields = self.mapping.only(line.fields)
+        said = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key)
+        return self.mapping.id_of(fields), digest.hexdigest(), fields
+
+    @property
+    def _key(self) -> bytes:
+        # Another mapping makes another digest, so that everybody is looked at again.
+        return hashlib.blake2b(self.mapping.digest.encode(), digest_size=32, key=self.secret[:64]).digest()
+
+
+def _format_of(file: BinaryIO) -> Format:
+    first = file.read(64).lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00")
+    file.seek(0)
+    return "json" if first[:1] in (b"[", b"{") else "csv"
+
+
+def _batches(lines: Lines) -> Iterator[list[Line]]:
+    some: list[Line] = []
+    for line in lines:
+        some.append(line)
+        if len(some) == STAGED_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _staged(
+    position: int, external_id: str, digest: str | None, fields: Mapping[str, Any] | None, *, is_unchanged: bool
+) -> Staged:
+    if fields is None or not external_id:
+        code = code_named("row_not_read" if fields is None else "row_without_id")
+        return Staged(
+            position=position,
+            external_id="",
+            outcome="refused",
+            code=code.name,
+            field=code.field,
+            advice=code.advice,
+        )
+    if is_unchanged:
+        return Staged(position=position, external_id=external_id, digest=digest, outcome=imports.UNCHANGED)
+    return Staged(position=position, external_id=external_id, digest=digest, fields=compact_json(fields))

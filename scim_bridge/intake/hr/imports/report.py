@@ -1,0 +1,82 @@
+"""What became of an import: in all, and row by row as CSV or JSON, written piece by piece."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from scim_bridge.domain.instants import to_iso
+from scim_bridge.store import imports
+from scim_bridge.store.engine import Store
+from scim_bridge.store.imports import Import, Staged
+
+PIECE = 5_000
+
+COLUMNS = ("row", "id", "outcome", "code", "field", "advice", "change")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would reckon with instead of showing it (OWASP, CSV injection)."""
+
+
+def summary(store: Store, found: Import) -> dict[str, Any]:
+    """Return where an import stands: its state, how many rows came to which outcome, and what is wrong with it."""
+    with store.begin(found.tenant, write=False) as tx:
+        outcomes = imports.counts(tx, found.id)
+    return {
+        "id": found.name,
+        "source": found.source,
+        "mode": "snapshot" if found.is_snapshot else "delta",
+        "dry_run": found.is_dry_run,
+        "status": found.status,
+        "rows": found.rows,
+        "outcomes": dict(sorted(outcomes.items())),
+        "reason": found.reason,
+        "nobody_missing_because": found.spared,
+        "said_at": to_iso(found.said_at),
+        "received_at": to_iso(found.at),
+        "finished_at": None if found.finished_at is None else to_iso(found.finished_at),
+    }
+
+
+def as_csv(store: Store, found: Import) -> Iterator[str]:
+    """Yield the report as CSV. What looks like a formula gets an apostrophe in front."""
+    line = io.StringIO()
+    writer = csv.writer(line)
+    writer.writerow(COLUMNS)
+    for rows in _pieces(store, found):
+        for row in rows:
+            writer.writerow([_plain(value) for value in _values(row)])
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+    yield line.getvalue()
+
+
+def as_json(store: Store, found: Import) -> Iterator[str]:
+    """Yield the report as a JSON list of objects."""
+    before = "["
+    for rows in _pieces(store, found):
+        told = (json.dumps(dict(zip(COLUMNS, _values(row), strict=True)), ensure_ascii=False) for row in rows)
+        yield before + ",\n".join(told)
+        before = ",\n"
+    yield "[]\n" if before == "[" else "]\n"
+
+
+def _pieces(store: Store, found: Import) -> Iterator[list[Staged]]:
+    position = 0
+    while True:
+        with store.begin(found.tenant, write=False) as tx:
+            rows = imports.rows_after(tx, found.id, position, limit=PIECE)
+        if not rows:
+            return
+        yield rows
+        position = rows[-1].position
+
+
+def _values(row: Staged) -> list[Any]:
+    return [row.position, row.external_id, row.outcome or imports.WAITING, row.code, row.field, row.advice, row.change]
+
+
+def _plain(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,214 @@
+"""Takes a delivery of an HR system: whose it is, what of it is new, and what becomes of each event in it.
+
+What is read of a delivery leaves this module only through the mapping: fields that it does not name (a social security
+number, a birth date, a salary) are neither stored nor logged.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from scim_bridge import metrics
+from scim_bridge.dispatch import Dispatcher
+from scim_bridge.errors import UsageError
+from scim_bridge.intake.hr import hibob, senders, signing
+from scim_bridge.intake.hr.deliveries import Sender, Signed, Told
+from scim_bridge.intake.webhooks.refusals import WebhookRefused
+from scim_bridge.recording import hr_events as recording
+from scim_bridge.recording.hr_events import Event, EventSource, Fate
+from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.settings.models import TenantSettings
+from scim_bridge.store import hr_events
+from scim_bridge.store.directory import NameTaken
+from scim_bridge.store.engine import Contended, Store
+
+MOST_BYTES = 1_048_576
+"""Of a body. No more than this is ever digested for a stranger."""
+
+MOST_EVENTS = 1_000
+"""In one delivery; more come as a file."""
+
+DUPLICATE = "duplicate"
+
+_ATTEMPTS = 4
+
+_log = structlog.get_logger(__name__)
+
+Place = tuple[str, str]
+"""Tenant and source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """How a source's deliveries are let in and read."""
+
+    sender: Sender
+    key: bytes = field(repr=False)
+    source: EventSource | None = None
+    """None: there is no such source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a delivery: `taken`, `duplicate` (all of it), `ignored` (about nobody), or `pong`."""
+
+    status: str
+    fates: Sequence[Fate] = ()
+
+
+NOBODY = Door(sender=senders.BY_KIND["generic"], key=secrets.token_bytes(32))
+"""Stands for a source that there is not: the same work is done, and no signature is right."""
+
+
+class EventReceiver:
+    """Takes deliveries for the sources that send events."""
+
+    def __init__(
+        self,
+        tenants: Iterable[TenantSettings],
+        store: Store,
+        dispatcher: Dispatcher,
+        *,
+        scopes: Mapping[str, Mapping[str, TargetScope]],
+        step_aside: Callable[[], None],
+    ) -> None:
+        """Serve these tenants' sources. `step_aside` passes a moment when the database undid a transaction.
+
+        Raises:
+            UsageError: a source's secret is no key of its kind.
+        """
+        self._doors = doors_of(tenants)
+        self._store = store
+        self._dispatcher = dispatcher
+        self._scopes = scopes
+        self._step_aside = step_aside
+
+    def receive(
+        self, place: Place, *, headers: Mapping[str, str], content_type: str | None, body: bytes, correlation_id: str
+    ) -> Answer:
+        """Return what became of a delivery.
+
+        Raises:
+            WebhookRefused: nothing was recorded.
+            StoreUnavailable: nothing was recorded; the sender should try again.
+        """
+        if hibob.is_ping(body):
+            # Answered at every address, so that it tells nobody which of them there are.
+            return Answer(status="pong")
+        door = self._doors.get(place, NOBODY)
+        try:
+            signed = door.sender.verify(door.key, headers, body)
+            assert door.source is not None  # noqa: S101 - nobody has the key of a source that there is not
+            return self._read(place, door, door.source, signed, content_type, body, correlation_id)
+        except WebhookRefused as refused:
+            self._count(place if place in self._doors else ("", ""), f"status_{refused.status}", 1)
+            raise
+
+    def _read(
+        self,
+        place: Place,
+        door: Door,
+        source: EventSource,
+        signed: Signed,
+        content_type: str | None,
+        body: bytes,
+        correlation_id: str,
+    ) -> Answer:
+        try:
+            signing.check_time(signed.at, self._store.clock())
+        except WebhookRefused:
+            # Sent again because our first answer was lost: that it was taken is all that its sender wants to know.
+            if self._is_taken(place, door, signed, content_type, body):
+                return Answer(status=DUPLICATE)
+            raise
+        told = door.sender.read(body, content_type, signed)
+        if len(told) > MOST_EVENTS:
+            detail = f"A delivery has at most {MOST_EVENTS} events. Send more as a file, to /hr/v1/imports."
+            raise WebhookRefused(413, detail)
+        if not told:
+            self._count(place, "ignored", 1)
+            return Answer(status="ignored")
+        return self._take(place, source, marked(told, signed), correlation_id)
+
+    def _is_taken(self, place: Place, door: Door, signed: Signed, content_type: str | None, body: bytes) -> bool:
+        try:
+            marks = marked(door.sender.read(body, content_type, signed), signed)
+        except WebhookRefused:
+            return False
+        with self._store.begin(place[0], write=False) as tx:
+            return bool(marks) and hr_events.are_taken(tx, place[1], list(marks))
+
+    def _take(self, place: Place, source: EventSource, marks: Mapping[str, Told], correlation_id: str) -> Answer:
+        for attempt in range(_ATTEMPTS):
+            try:
+                fates, wakes = self._record(place, source, marks, correlation_id)
+                break
+            except (Contended, NameTaken) as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise Contended(type(error).__name__) from None
+                self._step_aside()
+        counted = Counter(fate.outcome for fate in fates)
+        for outcome, number in sorted(counted.items()):
+            self._count(place, outcome, number)
+        _log.info("hr_events_taken", tenant=place[0], source=place[1], correlation_id=correlation_id, **counted)
+        for target, urgent in wakes.items():
+            self._dispatcher.wake(place[0], target, urgent=urgent)
+        return Answer(status=DUPLICATE if set(counted) == {DUPLICATE} else "taken", fates=fates)
+
+    def _record(
+        self, place: Place, source: EventSource, marks: Mapping[str, Told], correlation_id: str
+    ) -> tuple[list[Fate], Mapping[str, bool]]:
+        tenant, name = place
+        origin = Origin(source=name, correlation_id=correlation_id)
+        with self._store.begin(tenant) as tx:
+            new = hr_events.take(tx, name, list(marks))
+            fresh = [(mark, told) for mark, told in marks.items() if mark in new]
+            events = [
+                Event(row=recording.read(told.row, source.mapping, now=tx.now), refusal=told.refusal)
+                for _, told in fresh
+            ]
+            fates, wakes = recording.record(
+                tx, events, source=source, scopes=self._scopes.get(tenant, {}), origin=origin
+            )
+            refused = [mark for (mark, _), fate in zip(fresh, fates, strict=True) if fate.is_refused]
+            hr_events.release(tx, name, refused)
+        known = [Fate(position=told.row.position, outcome=DUPLICATE) for mark, told in marks.items() if mark not in new]
+        return sorted((*fates, *known), key=lambda fate: fate.position), wakes
+
+    @staticmethod
+    def _count(place: Place, outcome: str, number: int) -> None:
+        metrics.HR_EVENTS.labels(tenant=place[0], source=place[1], outcome=outcome).inc(number)
+
+
+def marked(told: Iterable[Told], signed: Signed) -> dict[str, Told]:
+    """Return what is told by what tells it from all else; an event that stands there twice is told once."""
+    found: dict[str, Told] = {}
+    for each in told:
+        mark = each.event_id or signing.mark_of(signed.mark, str(each.row.position))
+        found.setdefault(mark, each)
+    return found
+
+
+def doors_of(tenants: Iterable[TenantSettings]) -> dict[Place, Door]:
+    """Return how each source is let in, by tenant and source; who sends no events is left out.
+
+    Raises:
+        UsageError: a secret is no key of its kind.
+    """
+    doors: dict[Place, Door] = {}
+    for tenant in tenants:
+        read_as = recording.sources_of(tenant)
+        for source in tenant.sources:
+            sender = senders.BY_KIND.get(source.kind)
+            if sender is None or source.secret is None:
+                continue
+            try:
+                key = sender.key_of(source.secret.get_secret_value().encode())
+            except ValueError as error:
+                raise UsageError(f"The secret of source {source.name} of tenant {tenant.id} {error}.") from None
+            doors[tenant.id, source.name] = Door(sender=sender, key=key, source=read_as[source.name])
+    return doors

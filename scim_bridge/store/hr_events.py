@@ -1,0 +1,193 @@
+"""HR events: which were taken already, and those that are kept until something can be made of them."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.rows import Refusal, Row
+from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
+
+KEPT_MS = 90 * 86_400_000
+"""An event that comes again is recognised for this long: some senders sign no time, and try for days."""
+
+AT_A_TIME = 500
+
+WAITING, FETCH, REFUSED = "waiting", "fetch", "refused"
+"""To be applied when the source is paused no more; to be looked at in the source; of no use as it is."""
+
+mark, event = tables.hr_mark, tables.hr_event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One event that is kept. `number` is the store's, once it is there."""
+
+    state: str
+    row: Row
+    correlation_id: str
+    refusal: Refusal | None = None
+    number: int = 0
+    at: Millis = 0
+    attempts: int = field(default=0)
+    """Of a fetch: how often it was tried in vain."""
+
+
+def take(tx: Transaction, source: str, marks: Collection[str]) -> set[str]:
+    """Note events by what tells each from all others, and return the marks of those that are new."""
+    rows = _TAKE.rows(tx, rows=sets.packed([tx.tenant, source, each, tx.now] for each in marks))
+    return {row.mark for row in rows}
+
+
+def are_taken(tx: Transaction, source: str, marks: Collection[str]) -> bool:
+    """Tell whether all of these events were taken before."""
+    query = sa.select(sa.func.count()).where(
+        mark.c.tenant == tx.tenant, mark.c.source == source, sets.among(mark.c.mark, sets.text_rows(tx, marks))
+    )
+    return bool(tx.connection.execute(query).scalar_one() == len(set(marks)))
+
+
+def release(tx: Transaction, source: str, marks: Collection[str]) -> None:
+    """Forget that events were taken: they were refused, and may be sent again once they are mended."""
+    if marks:
+        among = sets.among(mark.c.mark, sets.text_rows(tx, marks))
+        tx.connection.execute(sa.delete(mark).where(mark.c.tenant == tx.tenant, mark.c.source == source, among))
+
+
+def forget(tx: Transaction, *, before: Millis, refused_before: Millis, at_a_time: int = AT_A_TIME) -> bool:
+    """Remove some of the older marks and of the older refused events; True when there may be more of the marks."""
+    taken_at = mark.c.taken_at
+    nth = sa.select(taken_at).where(taken_at < before).order_by(taken_at).offset(at_a_time - 1).limit(1)
+    newest: Millis | None = tx.connection.execute(nth).scalar()
+    tx.connection.execute(sa.delete(mark).where(taken_at < before if newest is None else taken_at <= newest))
+    old = sa.select(event.c.id).where(event.c.state == sa.text(f"'{REFUSED}'"), event.c.at < refused_before)
+    tx.connection.execute(sa.delete(event).where(event.c.id.in_(old.order_by(event.c.at).limit(at_a_time))))
+    return newest is not None
+
+
+def keep(tx: Transaction, source: str, kept: Sequence[Kept]) -> None:
+    """Keep events. Of a person to be fetched there is one: said again, it is due again."""
+    once = {each.row.external_id: each for each in kept if each.state == FETCH}
+    for statement, some in (
+        (_KEEP, [each for each in kept if each.state != FETCH]),
+        (_KEEP_FETCH, list(once.values())),
+    ):
+        if some:
+            statement.send(tx, rows=sets.packed(_values(tx, source, each) for each in some))
+
+
+def of_state(tx: Transaction, source: str, state: str, *, limit: int, after: int = 0, due: bool = False) -> list[Kept]:
+    """Return kept events of a source in the order in which they came; with `due`, only those that may be tried now."""
+    query = sa.select(event).where(
+        event.c.tenant == tx.tenant, event.c.source == source, event.c.state == state, event.c.id > after
+    )
+    if due:
+        query = query.where(event.c.due_at <= tx.now)
+    return [_kept(row) for row in tx.connection.execute(query.order_by(event.c.id).limit(limit))]
+
+
+def counts(tx: Transaction) -> dict[tuple[str, str], int]:
+    """Return how many events are kept, by source and state, of the transaction's tenant."""
+    query = (
+        sa.select(event.c.source, event.c.state, sa.func.count())
+        .where(event.c.tenant == tx.tenant)
+        .group_by(event.c.source, event.c.state)
+    )
+    return {(source, state): count for source, state, count in tx.connection.execute(query)}
+
+
+def sources_of_state(tx: Transaction, state: str) -> list[tuple[str, str]]:
+    """Return tenant and source of those who have events in a state."""
+    query = sa.select(event.c.tenant, event.c.source).where(event.c.state == state).distinct()
+    return sorted((row.tenant, row.source) for row in tx.connection.execute(query))
+
+
+def drop(tx: Transaction, numbers: Iterable[int]) -> None:
+    """Remove events of which something was made."""
+    rows = sets.id_rows(tx, numbers)
+    tx.connection.execute(sa.delete(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows)))
+
+
+def put_off(tx: Transaction, numbers: Iterable[int], *, until: Millis) -> None:
+    """Count a fetch in vain, and let it wait."""
+    rows = sets.id_rows(tx, numbers)
+    statement = sa.update(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows))
+    tx.connection.execute(statement.values(attempts=event.c.attempts + 1, due_at=until))
+
+
+def try_again(tx: Transaction, source: str) -> int:
+    """Let the refused events of a source be applied once more, and return how many they are."""
+    statement = sa.update(event).where(event.c.tenant == tx.tenant, event.c.source == source, event.c.state == REFUSED)
+    return int(tx.connection.execute(statement.values(state=WAITING, code="", field="", advice="")).rowcount)
+
+
+def _values(tx: Transaction, source: str, kept: Kept) -> list[Any]:
+    row, refusal = kept.row, kept.refusal or Refusal(code="", field="", advice="")
+    return [
+        *(tx.tenant, source, kept.state, row.external_id, json.dumps(dict(row.fields)), int(row.is_whole)),
+        *(int(row.is_gone), row.said_at, refusal.code, refusal.field, refusal.advice, kept.correlation_id),
+        *(tx.now, tx.now),
+    ]
+
+
+def _kept(row: Any) -> Kept:
+    fields: Mapping[str, Any] = json.loads(row.fields)
+    return Kept(
+        number=row.id,
+        state=row.state,
+        row=Row(
+            external_id=row.external_id,
+            fields=fields,
+            position=row.id,
+            is_whole=bool(row.is_whole),
+            is_gone=bool(row.is_gone),
+            needs_fetch=row.state == FETCH,
+            said_at=row.said_at,
+        ),
+        refusal=Refusal(code=row.code, field=row.field, advice=row.advice) if row.code else None,
+        correlation_id=row.correlation_id,
+        at=row.at,
+        attempts=row.attempts,
+    )
+
+
+_NAMES = (
+    *("tenant", "source", "state", "external_id", "fields", "is_whole", "is_gone", "said_at"),
+    *("code", "field", "advice", "correlation_id", "at", "due_at"),
+)
+
+
+def _inserting(table: sa.Table, names: Sequence[str], dialect: str) -> Any:
+    """Return an INSERT of a packed list of rows."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    columns = {name: table.c[name].type for name in names}
+    rows = sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="given")
+    return insert(table).from_select(list(names), sa.select(rows).where(sa.true()))
+
+
+def _taking(dialect: str) -> sa.Executable:
+    statement = _inserting(mark, ("tenant", "source", "mark", "taken_at"), dialect)
+    taking: sa.Executable = statement.on_conflict_do_nothing().returning(mark.c.mark)
+    return taking
+
+
+def _keeping_one(dialect: str) -> sa.Executable:
+    statement = _inserting(event, _NAMES, dialect)
+    again = {name: statement.excluded[name] for name in ("said_at", "correlation_id", "at", "due_at")}
+    keeping: sa.Executable = statement.on_conflict_do_update(
+        index_elements=["tenant", "source", "external_id"],
+        index_where=sa.text(f"state = '{FETCH}'"),
+        set_={**again, "attempts": sa.literal_column("0")},
+    )
+    return keeping
+
+
+_TAKE = Prepared(_taking)
+_KEEP = Prepared(lambda dialect: _inserting(event, _NAMES, dialect))
+_KEEP_FETCH = Prepared(_keeping_one)
