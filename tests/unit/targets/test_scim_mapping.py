@@ -1,12 +1,13 @@
 """Records and SCIM resources, there and back; filters; what a target says of itself."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fakes.people import person
 from fakes.shipped import shipped_settings
 
-from scim_bridge.domain.people import Record, Step
+from scim_bridge.domain.people import Link, Record, Step
 from scim_bridge.planning.calls import Call, Item
 from workers.targets import port
 from workers.targets.mindtickle.options import read_options
@@ -34,7 +35,7 @@ RESOURCE = {
 
 def part(number: int = 1, step: Step = Step.UPDATE, **parts: Any) -> Item:
     desired = Record(active=True, attributes={"userName": "ann"})
-    return Item(step=step, person=person(number), **{"desired": desired, "account_id": f"a{number}", **parts})
+    return Item(step=step, **{"person": person(number), "desired": desired, "account_id": f"a{number}", **parts})
 
 
 def operation(item: Item, *, patches: bool = True) -> mapping.Operation:
@@ -65,9 +66,22 @@ def test_an_update_replaces_what_differs_and_removes_what_went_away() -> None:
     assert (made.method, made.path) == ("PATCH", "/Users/a1")
     assert made.data["Operations"] == [
         {"op": "replace", "path": "title", "value": "Boss"},
-        {"op": "replace", "path": "emails", "value": [{"value": "b@x", "type": "work", "primary": True}]},
+        {"op": "add", "path": "emails", "value": [{"value": "b@x", "type": "work", "primary": True}]},
         {"op": "remove", "path": f"{ENTERPRISE}:department"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        ("b@x", {"op": "replace", "path": 'emails[value eq "a@x"].value', "value": "b@x"}),
+        (None, {"op": "remove", "path": 'emails[value eq "a@x"]'}),
+    ],
+)
+def test_of_several_addresses_only_the_one_that_is_known_is_touched(value: Any, change: dict[str, Any]) -> None:
+    link = Link(account_id="a1", known=Record(active=True, attributes={"email": "a@x"}))
+    made = operation(part(person=replace(person(1), link=link), changes={"email": value}))
+    assert made.data["Operations"] == [change]
 
 
 @pytest.mark.parametrize(("step", "active"), [(Step.DEACTIVATE, False), (Step.REACTIVATE, True)])

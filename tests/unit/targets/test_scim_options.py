@@ -76,10 +76,11 @@ def test_the_smaller_size_holds(bounds: Bounds, operations: int, payload_bytes: 
     assert (held.bulk_operations, held.bulk_bytes) == (operations, payload_bytes)
 
 
-def test_the_pace_of_further_calls_keeps_every_limit() -> None:
-    limits = [LimitSettings(requests=10, per_s=1.0), LimitSettings(requests=60, per_s=60.0)]
-    assert connection.spacing_of(limits) == 1.0
-    assert connection.spacing_of([]) == 0.0
+@pytest.mark.parametrize(("reads", "wait_s"), [(0, 0.0), (1, 1.0), (2, 60.0), (4, 120.0)])
+def test_a_call_waits_within_its_deadline_where_a_limit_has_no_room_for_all_of_it(reads: int, wait_s: float) -> None:
+    limits = [LimitSettings(requests=1, per_s=1.0), LimitSettings(requests=2, per_s=60.0)]
+    assert connection.wait_within(limits, reads=reads) == wait_s
+    assert connection.wait_within([], reads=reads) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _reply(operation: Operation, item: Item, entry: Mapping[str, Any] | None, re
     if status < 300:
         return Reply(verdict=Verdict.DONE, account_id=_new_id(entry) if item.step is Step.CREATE else None)
     error = errors.read_error(status, entry.get("response"))
-    reply = errors.reply_for(item.step, error, detail=redaction.apply(error.text))
+    reply = errors.reply_to(item, error, detail=redaction.apply(error.text))
     if reply.verdict in {Verdict.REFUSED, Verdict.GONE} and len(operation.items) > 1:
         return Reply(verdict=Verdict.RETRY, code="refused", detail=reply.detail)
     return reply

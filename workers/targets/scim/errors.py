@@ -6,11 +6,14 @@ from typing import Any
 
 from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Reply, Verdict
+from scim_bridge.planning.calls import Item
 from workers.targets import wording
+from workers.targets.scim.attributes import EMAIL
 
 _TYPE = re.compile(r"[A-Za-z_]{1,60}")
 _NO_MEMBER = re.compile(r"(member|user|value).{0,40}(not exist|not found|unknown)", re.IGNORECASE)
 _MEMBERSHIPS = frozenset({Step.JOIN, Step.LEAVE})
+_PATHS_REFUSED = frozenset({"invalidPath", "invalidFilter"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,20 @@ def read_error(status: int, body: Any) -> ScimError:
         kind=kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else "",
         text=text if isinstance(text, str) else "",
     )
+
+
+def reply_to(item: Item, error: ScimError, *, detail: str) -> Reply:
+    """Return what an error means for the person of an item, as `reply_for`, and what it says of how we asked.
+
+    An address is picked by its value as we last knew it: when it is not there, the account is read back. A service that
+    does so twice, or knows no such path, changes no parts of a list: UNSUPPORTED, so that the whole user is put back.
+    """
+    if item.step is Step.UPDATE and EMAIL in item.changes and error.status == 400:
+        if error.kind in _PATHS_REFUSED or (error.kind == "noTarget" and item.person.attempts):
+            return Reply(verdict=Verdict.UNSUPPORTED, code="unsupported", detail=detail)
+        if error.kind == "noTarget":
+            return Reply(verdict=Verdict.UNKNOWN, code="ambiguous", detail=detail)
+    return reply_for(item.step, error, detail=detail)
 
 
 def reply_for(step: Step, error: ScimError, *, detail: str) -> Reply:

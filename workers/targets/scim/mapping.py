@@ -156,16 +156,29 @@ def _of_user(item: Item, *, patches: bool) -> Operation:
             data=_patch([{"op": "replace", "path": "active", "value": active}]),
             items=(item,),
         )
-    return Operation(
-        method="PATCH", path=path, data=_patch([_change(*each) for each in item.changes.items()]), items=(item,)
-    )
+    changes = [_change(item, *each) for each in item.changes.items()]
+    return Operation(method="PATCH", path=path, data=_patch(changes), items=(item,))
 
 
-def _change(name: str, value: Any) -> dict[str, Any]:
-    path = "emails" if name == attributes.EMAIL else name
+def _change(item: Item, name: str, value: Any) -> dict[str, Any]:
+    if name == attributes.EMAIL:
+        return _change_of_email(item, value)
     if value is None:
-        return {"op": "remove", "path": path}
-    return {"op": "replace", "path": path, "value": attributes.emails_of(value) if path == "emails" else value}
+        return {"op": "remove", "path": name}
+    return {"op": "replace", "path": name, "value": value}
+
+
+def _change_of_email(item: Item, value: Any) -> dict[str, Any]:
+    """Change our own address, picked by its value, so that others which the account has stay as they are."""
+    known = item.person.link.known
+    held = known.attributes.get(attributes.EMAIL) if known is not None else None
+    if held is None:
+        # RFC 7644 section 3.5.2.1: what is added to a list comes beside what it holds.
+        return {"op": "add", "path": "emails", "value": [] if value is None else attributes.emails_of(value)}
+    picked = f"emails[value eq {_quoted(str(held))}]"
+    if value is None:
+        return {"op": "remove", "path": picked}
+    return {"op": "replace", "path": f"{picked}.value", "value": value}
 
 
 def _of_group(group_id: str, items: Sequence[Item], *, patches: bool) -> Operation:

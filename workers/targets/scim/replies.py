@@ -54,10 +54,10 @@ def read_single(operation: Operation, response: Response, *, now: Millis) -> dic
         return {item.person.operation_id: done for item in operation.items}
     error = errors.read_error(status, reading.error_json(response) or response.body.decode(errors="replace"))
     detail = wording.Redaction(item.desired for item in operation.items).apply(error.text)
-    reply = errors.reply_for(step, error, detail=detail)
+    reply = errors.reply_to(operation.items[0], error, detail=detail)
     if len(operation.items) > 1 and reply.verdict in {Verdict.REFUSED, Verdict.GONE}:
         raise port.BatchRefused(detail or f"{where} answered {status}", status=status)
-    return {item.person.operation_id: errors.reply_for(item.step, error, detail=detail) for item in operation.items}
+    return {item.person.operation_id: errors.reply_to(item, error, detail=detail) for item in operation.items}
 
 
 def _shown_id(response: Response, where: str) -> str | None:

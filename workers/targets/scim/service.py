@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from typing import Any
 
 from scim_bridge.domain.instants import Clock
 from scim_bridge.domain.people import Person, Problem, Record, Step
@@ -11,14 +11,22 @@ from scim_bridge.domain.replies import Answer, Reply, Verdict
 from scim_bridge.mapping.records import RecordMapping, target_group
 from scim_bridge.planning.calls import Abilities, Call
 from scim_bridge.settings.models import TargetSettings
+from workers.http import Response
 from workers.targets import port, reading
 from workers.targets.scim import bulk, mapping, merging, replies
 from workers.targets.scim.capabilities import Bounds, Capabilities, KnownCapabilities, read_config
 from workers.targets.scim.connection import Connection, Conversation, wait_within
 from workers.targets.scim.finding import ABSENT, Finder
 from workers.targets.scim.mapping import Operation
+from workers.targets.scim.membership import Membership
 
 _AGAIN = Reply(verdict=Verdict.RETRY, code="unavailable", detail="the target knows no PATCH")
+
+_HIDDEN = Reply(
+    verdict=Verdict.UNSUPPORTED,
+    code="unsupported",
+    detail="the target does not show who is in the group, so that it cannot be put back without putting them out",
+)
 
 
 class ScimService:
@@ -38,6 +46,7 @@ class ScimService:
         self._records = RecordMapping(settings.mapping, settings.fields, settings.groups)
         self._known = KnownCapabilities(bounds, clock=clock)
         self._finder = Finder(settings, self._known, clock=clock)
+        self._membership = Membership(page=self._known.current.page)
         self._unfolded: frozenset[str] = frozenset()
         # What is read, changed and put back must not be changed by another of our calls meanwhile.
         self._group_locks: dict[str, threading.Lock] = {}
@@ -184,28 +193,46 @@ class ScimService:
             return self._put(talk, operation)
         body = json.dumps(operation.data).encode()
         response = talk.send(operation.method, operation.path, body=body)
-        if operation.method == "PATCH" and response.status in {405, 501}:
+        told = replies.read_single(operation, response, now=self._clock())
+        if operation.method == "PATCH" and any(reply.verdict is Verdict.UNSUPPORTED for reply in told.values()):
             self._known.correct(patches=False)
             raise port.AbilitiesChanged(f"PATCH answered {response.status}", status=response.status)
-        return replies.read_single(operation, response, now=self._clock())
+        return told
 
     def _put(self, talk: Conversation, operation: Operation) -> dict[int, Reply]:
         """Read a resource, change our parts of it, and put it back (RFC 7644 section 3.5.1)."""
-        # A user has one call of ours out at a time, a group may have several.
+        if operation.items[0].step not in mapping.MEMBERSHIPS:
+            # A user has one call of ours out at a time, a group may have several.
+            return self._put_back(talk, operation)
+        with self._group_locks.setdefault(operation.path, threading.Lock()):
+            return self._put_back(talk, operation)
+
+    def _put_back(self, talk: Conversation, operation: Operation) -> dict[int, Reply]:
         is_group = operation.items[0].step in mapping.MEMBERSHIPS
-        with self._group_locks.setdefault(operation.path, threading.Lock()) if is_group else nullcontext():
-            try:
-                response = talk.send("GET", operation.path)
-                if response.status >= 300:
-                    return replies.read_single(operation, response, now=self._clock())
-                shown = reading.json_of(response, where=f"GET {operation.path.rpartition('/')[0]}")
-            except port.AnswerLost as lost:
-                raise port.Unreachable(f"{lost}, before anything was written", status=lost.status) from None
+        try:
+            response = talk.send("GET", operation.path)
+            if response.status >= 300:
+                return replies.read_single(operation, response, now=self._clock())
+            shown = reading.json_of(response, where=f"GET {operation.path.rpartition('/')[0]}")
             if not isinstance(shown, dict) or not isinstance(shown.get("id"), str):
                 raise port.Unreachable("the target showed no resource, so nothing was written", status=response.status)
-            body = json.dumps(merging.document_for(operation, shown)).encode()
-            response = talk.send("PUT", operation.path, body=body, headers=merging.condition_for(shown))
+            whole = self._membership.completed(talk, operation.path, shown) if is_group else shown
+        except port.AnswerLost as lost:
+            raise port.Unreachable(f"{lost}, before anything was written", status=lost.status) from None
+        if whole is None:
+            return dict.fromkeys((item.person.operation_id for item in operation.items), _HIDDEN)
+        document = merging.document_for(operation, whole)
+        body = json.dumps(document).encode()
+        response = talk.send("PUT", operation.path, body=body, headers=merging.condition_for(shown))
+        if is_group:
+            self._note_members(operation.path, document, response)
         return replies.read_single(operation, response, now=self._clock())
+
+    def _note_members(self, path: str, document: Mapping[str, Any], response: Response) -> None:
+        if response.status < 300 and not document["members"]:
+            self._membership.is_empty(path, reading.error_json(response))
+        else:
+            self._membership.has_members(path)
 
     def _create_group(self, talk: Conversation, call: Call) -> Answer:
         body = json.dumps({"schemas": [mapping.GROUP], "displayName": call.groups[0]}).encode()
@@ -217,5 +244,6 @@ class ScimService:
         made = reading.json_of(response, where="POST /Groups")
         if not isinstance(made, dict) or not isinstance(made.get("id"), str):
             raise port.AnswerLost("the answer does not show the new group's id", status=response.status)
+        self._membership.is_empty(f"/Groups/{mapping.in_path(made['id'])}", made)
         told = dict.fromkeys(call.operation_ids, Reply(verdict=Verdict.DONE))
         return Answer(replies=told, group_ids={call.groups[0]: made["id"]}, redacted={"groupId": made["id"]})

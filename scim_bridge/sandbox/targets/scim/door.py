@@ -65,7 +65,7 @@ def _answer(request: Request, side: ScimSide, *, at_most: int | None, randomness
         case "GET", _:
             names = [request.args.get(each, "").split(",") for each in ("attributes", "excludedAttributes")]
             wanted, excluded = ([each for each in listed if each] for listed in names)
-            return answers.resource(answers.project(side.read(path), wanted, excluded))
+            return answers.resource(answers.project(side.read(path, wanted), wanted, excluded))
         case "POST", "/Users/.search" | "/Groups/.search":
             return _search(side, path.removesuffix("/.search"), request)
         case "POST", "/Bulk":

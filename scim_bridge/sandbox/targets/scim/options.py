@@ -13,6 +13,7 @@ _ALLOWED: dict[str, tuple[object, ...]] = {
     "retry_after": ("seconds", "date", "milliseconds", "absent"),
     "errors": ("rfc", "vendor", "text"),
     "filters": ("or", "eq", "none"),
+    "members": ("always", "filled", "asked", "never"),
 }
 
 
@@ -34,6 +35,8 @@ class ScimOptions:
     """Whether POST /.search exists."""
     groups: bool = True
     """Whether /Groups exists."""
+    members: Literal["always", "filled", "asked", "never"] = "always"
+    """When a group shows its members: always, only when it has some, then and only when asked for by name, or never."""
     config: bool = True
     """Whether /ServiceProviderConfig exists."""
     errors: Literal["rfc", "vendor", "text"] = "rfc"

@@ -1,6 +1,6 @@
 """What one SCIM operation does to a simulated SCIM service, whether it comes alone or within a bulk request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,10 @@ class ScimSide:
                 self._patch(resource, data)
             return self._done(200, resource)
 
-    def read(self, path: str) -> Document:
-        """Return one resource; raises ScimError 404."""
+    def read(self, path: str, wanted: Sequence[str] = ()) -> Document:
+        """Return one resource; `wanted` are the attributes that were asked for by name. Raises ScimError 404."""
         kind, resource_id = self._target(path)
-        return self.state.render(self.state.get(kind, resource_id), self.base)
+        return self._shown(self.state.get(kind, resource_id), wanted)
 
     def find(self, endpoint: str, query: Mapping[str, Any]) -> Page:
         """Return a page of Users or Groups; raises ScimError for a filter or figures that make no sense."""
@@ -86,7 +86,7 @@ class ScimSide:
         page = resources[start - 1 : start - 1 + min(count, self.options.max_results)]
         attributes, excluded = _names(query, "attributes"), _names(query, "excludedAttributes")
         return Page(
-            documents=[project(self.state.render(each, self.base), attributes, excluded) for each in page],
+            documents=[project(self._shown(each, attributes), attributes, excluded) for each in page],
             total=len(resources),
             start_index=start,
         )
@@ -135,8 +135,21 @@ class ScimSide:
         if text is not None:
             raise ScimError(400, text, "invalidValue")
 
-    def _done(self, status: int, resource: Resource) -> Performed:
+    def _shown(self, resource: Resource, wanted: Sequence[str] = ()) -> Document:
+        """Return a resource as it is shown: of a group, the members only when the options show them."""
         document = self.state.render(resource, self.base)
+        shows = {
+            "always": True,
+            "filled": bool(document.get("members")),
+            "asked": bool(document.get("members")) and "members" in wanted,
+            "never": False,
+        }
+        if resource.kind == "Group" and not shows[self.options.members]:
+            del document["members"]
+        return document
+
+    def _done(self, status: int, resource: Resource) -> Performed:
+        document = self._shown(resource)
         return Performed(
             status=status,
             resource_id=resource.resource_id,
