@@ -59,7 +59,8 @@ class _Rule:
         return value
 
 
-_ANYTHING = _Rule(required=False, max_length=None, pattern=None, shortens=False)
+_NO_WAY: tuple[None, None] = (None, None)
+"""Of a field that the mapping does not fill."""
 
 
 class RecordMapping:
@@ -79,6 +80,8 @@ class RecordMapping:
         self._expressions = {field: Expression(text) for field, text in mapping.items()}
         self._rules = {field: _rule(settings) for field, settings in (fields or {}).items()}
         self._fields = tuple(dict.fromkeys((*self._expressions, *self._rules)))
+        # What is done for each person, without a look-up for each field of each.
+        self._ways = {field: (self._expressions.get(field), self._rules.get(field)) for field in self._fields}
         self._groups = dict(groups or {})
 
     def record_of(self, person: Person) -> Record | Problem:
@@ -110,20 +113,23 @@ class RecordMapping:
         attributes: dict[str, Any] = {}
         first: Problem | None = None
         for field in fields:
-            value = self._value(field, document)
-            if isinstance(value, Problem):
-                first = first or value
-            elif value is not None:
+            expression, rule = self._ways.get(field, _NO_WAY)
+            try:
+                value = expression.value_in(document) if expression is not None else None
+            except ExpressionFailed as exc:
+                detail = f"the expression of {field} failed: {exc}"
+                first = first or Problem(code="mapping_failed", field=field, detail=detail)
+                continue
+            if _is_empty(value):
+                value = None
+            if rule is not None:
+                value = rule.apply(field, value)
+                if isinstance(value, Problem):
+                    first = first or value
+                    continue
+            if value is not None:
                 attributes[field] = value
         return attributes, first
-
-    def _value(self, field: str, document: Mapping[str, Any]) -> Any | Problem:
-        expression = self._expressions.get(field)
-        try:
-            value = expression.value_in(document) if expression is not None else None
-        except ExpressionFailed as exc:
-            return Problem(code="mapping_failed", field=field, detail=f"the expression of {field} failed: {exc}")
-        return self._rules.get(field, _ANYTHING).apply(field, None if _is_empty(value) else value)
 
 
 def _rule(settings: FieldSettings) -> _Rule:
@@ -142,4 +148,6 @@ def _is_active(document: Mapping[str, Any]) -> bool:
 
 
 def _is_empty(value: Any) -> bool:
+    if value.__class__ is str:
+        return not value or value.isspace()
     return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())

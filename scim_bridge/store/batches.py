@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Step
 from scim_bridge.domain.states import State
-from scim_bridge.store import ledger, outbox, quota, seals, tables
+from scim_bridge.store import ledger, outbox, prepared, quota, seals, tables
 from scim_bridge.store.engine import Transaction, compact_json
+from scim_bridge.store.prepared import Prepared
 
 batch = tables.batch
 
@@ -116,12 +117,8 @@ def _mark_sending(tx: Transaction, batch_id: int, operation_ids: Sequence[int]) 
     sent = outbox.move(tx, operation_ids, before=State.WAITING, values={"state": State.SENDING.value})
     if len(sent) != len(set(operation_ids)):
         raise Overtaken
-    ledger.append_entries(
-        tx,
-        (
-            {"operation_id": operation_id, "outcome": State.SENDING.value, "code": "ok", "batch_id": batch_id}
-            for operation_id in operation_ids
-        ),
+    ledger.append_alike(
+        tx, operation_ids, outcome=State.SENDING.value, code="ok", detail="", batch_id=batch_id, who="bridge"
     )
 
 
@@ -141,14 +138,23 @@ def close_batch(
         "http_status": http_status,
         "settled_at": tx.now,
     }
-    slot_id = tx.connection.execute(
-        sa.update(batch)
-        .where(batch.c.id == batch_id)
-        .values(seals.sealed(batch, values, dialect=tx.dialect))
-        .returning(batch.c.slot_id)
-    ).scalar_one()
+    slot_id = _CLOSE.rows(tx, batch_id=batch_id, **{f"new_{name}": value for name, value in values.items()})[0].slot_id
     if answered_at is not None and slot_id is not None:
         quota.answered(tx, slot_id, answered_at)
+
+
+def _close(dialect: str) -> sa.Executable:
+    columns = ("status", "answer", "http_status", "settled_at")
+    values = {name: sa.bindparam(f"new_{name}", type_=batch.c[name].type) for name in columns}
+    return (
+        sa.update(batch)
+        .where(batch.c.id == prepared.number("batch_id"))
+        .values(seals.sealed(batch, values, dialect=dialect))
+        .returning(batch.c.slot_id)
+    )
+
+
+_CLOSE = Prepared(_close)
 
 
 def mark_late(tx: Transaction, batch_id: int) -> list[int]:

@@ -44,21 +44,21 @@ def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[
         .limit(AT_A_TIME)
     )
     with store.begin(tenant, write=False) as tx:
-        rows = tx.connection.execute(query).mappings().all()
-        groups = due.group_names(tx, [row["id"] for row in rows])
+        rows = tx.connection.execute(query).all()
+        groups = due.group_names(tx, [row.id for row in rows])
     return [
         (
             Person(
                 operation_id=0,
-                resource_id=row["id"],
-                scim_id=row["scim_id"],
+                resource_id=row.id,
+                scim_id=row.scim_id,
                 kind="User",
-                document=json.loads(row["document"]),
-                deleted=row["deleted_at"] is not None,
-                groups=groups.get(row["id"], ()),
-                link=links.link_of(dict(row)),
+                document=json.loads(row.document),
+                deleted=row.deleted_at is not None,
+                groups=groups.get(row.id, ()),
+                link=links.link_of(row),
             ),
-            bool(row["is_open"]),
+            bool(row.is_open),
         )
         for row in rows
     ]

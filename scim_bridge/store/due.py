@@ -8,47 +8,52 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Person, Priority
-from scim_bridge.store import links, sets, tables
+from scim_bridge.store import links, prepared, sets, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 PRIORITIES = (Priority.LEAVER, Priority.GROUP, Priority.NORMAL)
 
 OPEN_BATCH_GRACE_MS = 2_000
 """Beyond the total deadline of a call whose worker is gone, before its people are read back."""
 
-operation, resource, link = tables.operation, tables.resource, tables.link
+operation, resource = tables.operation, tables.resource
 
 
 def people_due(tx: Transaction, lane_id: int, *, limit: int, only_urgent: bool = False) -> list[Person]:
     """Return whose operation waits and is due: leavers first, then the oldest; nobody who is in a call just now."""
-    query = (
-        _people()
-        .where(*_is_due(tx, lane_id))
+    least = Priority.LEAVER if only_urgent else max(PRIORITIES)
+    return _with_groups(tx, _DUE.rows(tx, lane=lane_id, now=tx.now, least=least, most=limit))
+
+
+def _due(dialect: str) -> sa.Executable:
+    return (
+        _people(dialect)
+        .where(
+            *_is_due(prepared.number("now"), prepared.number("lane")), operation.c.priority <= prepared.number("least")
+        )
         .order_by(operation.c.priority, operation.c.due_at, operation.c.id)
-        .limit(limit)
+        .limit(prepared.number("most"))
     )
-    if only_urgent:
-        query = query.where(operation.c.priority == 0)
-    return _with_groups(tx, tx.connection.execute(query).mappings().all())
 
 
 def has_other_leavers(tx: Transaction, lane_id: int, known: Collection[int]) -> bool:
     """Tell whether a leaver is due who is none of those known (by their operations)."""
     query = (
         sa.select(operation.c.id)
-        .where(*_is_due(tx, lane_id), operation.c.priority == Priority.LEAVER)
+        .where(*_is_due(tx.now, lane_id), operation.c.priority == Priority.LEAVER)
         .order_by(operation.c.due_at, operation.c.id)
         .limit(len(known) + 1)
     )
     return any(row.id not in known for row in tx.connection.execute(query))
 
 
-def _is_due(tx: Transaction, lane_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+def _is_due(now: Any, lane_id: Any) -> tuple[sa.ColumnElement[bool], ...]:
     sending = operation.alias("out")
     return (
         operation.c.lane_id == lane_id,
         operation.c.state == sa.text("'waiting'"),
-        operation.c.due_at <= tx.now,
+        operation.c.due_at <= now,
         ~sa.exists().where(
             sending.c.lane_id == lane_id,
             sending.c.resource_id == operation.c.resource_id,
@@ -59,8 +64,10 @@ def _is_due(tx: Transaction, lane_id: int) -> tuple[sa.ColumnElement[bool], ...]
 
 def people_of(tx: Transaction, operation_ids: Iterable[int]) -> list[Person]:
     """Return the people of operations, whatever their state."""
-    query = _people().where(sets.among(operation.c.id, sets.id_rows(tx, operation_ids))).order_by(operation.c.id)
-    return _with_groups(tx, tx.connection.execute(query).mappings().all())
+    query = (
+        _people(tx.dialect).where(sets.among(operation.c.id, sets.id_rows(tx, operation_ids))).order_by(operation.c.id)
+    )
+    return _with_groups(tx, tx.connection.execute(query).all())
 
 
 def next_due(tx: Transaction, lane_id: int) -> Millis | None:
@@ -119,7 +126,9 @@ def _first_due(lane_id: object, priority: int) -> sa.ScalarSelect[int]:
     )
 
 
-def _people() -> sa.Select[Any]:
+def _people(dialect: str) -> sa.Select[Any]:
+    owed = operation.join(resource, resource.c.id == operation.c.resource_id)
+    joined, columns = links.beside(owed, operation.c.lane_id, operation.c.resource_id, dialect=dialect)
     return sa.select(
         operation.c.id.label("operation_id"),
         operation.c.resource_id,
@@ -134,32 +143,28 @@ def _people() -> sa.Select[Any]:
         resource.c.document,
         resource.c.active,
         resource.c.deleted_at,
-        *links.LINK_COLUMNS,
-    ).select_from(
-        operation.join(resource, resource.c.id == operation.c.resource_id).outerjoin(
-            link, sa.and_(link.c.lane_id == operation.c.lane_id, link.c.resource_id == operation.c.resource_id)
-        )
-    )
+        *columns,
+    ).select_from(joined)
 
 
 def _with_groups(tx: Transaction, rows: Any) -> list[Person]:
-    groups = group_names(tx, [row["resource_id"] for row in rows if row["kind"] == "User"])
+    groups = group_names(tx, [row.resource_id for row in rows if row.kind == "User"])
     return [
         Person(
-            operation_id=row["operation_id"],
-            resource_id=row["resource_id"],
-            scim_id=row["scim_id"],
-            kind=row["kind"],
+            operation_id=row.operation_id,
+            resource_id=row.resource_id,
+            scim_id=row.scim_id,
+            kind=row.kind,
             # A document need not say whether the person is active; the directory always knows.
-            document={"active": bool(row["active"]), **json.loads(row["document"])},
-            deleted=row["deleted_at"] is not None,
-            groups=groups.get(row["resource_id"], ()),
-            priority=row["priority"],
-            attempts=row["attempts"],
-            due_at=row["due_at"],
-            received_at=row["received_at"],
-            cap=row["cap"],
-            reason=row["reason"],
+            document={"active": bool(row.active), **json.loads(row.document)},
+            deleted=row.deleted_at is not None,
+            groups=groups.get(row.resource_id, ()),
+            priority=row.priority,
+            attempts=row.attempts,
+            due_at=row.due_at,
+            received_at=row.received_at,
+            cap=row.cap,
+            reason=row.reason,
             link=links.link_of(row),
         )
         for row in rows
@@ -170,12 +175,7 @@ def group_names(tx: Transaction, resource_ids: list[int]) -> dict[int, tuple[str
     """Return the displayNames of the groups that each user is in, by resource id."""
     if not resource_ids:
         return {}
-    query = (
-        sa.select(tables.member.c.user_id, tables.member.c.group_id)
-        .where(sets.among(tables.member.c.user_id, sets.id_rows(tx, resource_ids)))
-        .order_by(tables.member.c.user_id, tables.member.c.group_id)
-    )
-    pairs = tx.connection.execute(query).all()
+    pairs = _MEMBERSHIPS.rows(tx, users=sets.packed(resource_ids))
     if not pairs:
         return {}
     documents = tx.connection.execute(
@@ -190,3 +190,18 @@ def group_names(tx: Transaction, resource_ids: list[int]) -> dict[int, tuple[str
         if pair.group_id in names:
             found.setdefault(pair.user_id, []).append(names[pair.group_id])
     return {user: tuple(of_user) for user, of_user in found.items()}
+
+
+def _memberships(dialect: str) -> sa.Executable:
+    member = tables.member
+    users = sets.ids_in(prepared.text("users"), dialect=dialect, name="users")
+    return (
+        sa.select(member.c.user_id, member.c.group_id)
+        .where(sets.among(member.c.user_id, users))
+        .order_by(member.c.user_id, member.c.group_id)
+    )
+
+
+# How many wait, and how many are in groups, changes too much for a plan that is kept.
+_DUE = Prepared(_due, is_planned_anew=True)
+_MEMBERSHIPS = Prepared(_memberships, is_planned_anew=True)

@@ -302,4 +302,7 @@ def _without_values(text: str) -> str:
 
 def compact_json(value: object) -> str:
     """Return JSON as the store keeps it: no blanks, characters as they are, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -105,6 +105,43 @@ def _append_entries(dialect: str) -> sa.Executable:
 _APPEND_ENTRIES = Prepared(_append_entries)
 
 
+def append_alike(
+    tx: Transaction,
+    operation_ids: Iterable[int],
+    *,
+    outcome: str,
+    code: str,
+    detail: str,
+    batch_id: int | None,
+    who: str,
+) -> None:
+    """Record the same of many operations."""
+    _APPEND_ALIKE.send(
+        tx,
+        operations=sets.packed(operation_ids),
+        tenant=tx.tenant,
+        outcome=outcome,
+        code=code,
+        detail=detail,
+        batch_id=batch_id,
+        who=who,
+        at=tx.now,
+    )
+
+
+def _append_alike(dialect: str) -> sa.Executable:
+    rows = sets.ids_in(prepared.text("operations"), dialect=dialect, name="alike")
+    given = {name: sa.bindparam(name, type_=tables.entry.c[name].type) for name in _ENTRY if name != "seal"}
+    values: dict[str, Any] = {**given, "operation_id": rows.c.id, "superseded_by": None}
+    seal = seals.seal_expression(tables.entry, values, dialect=dialect)
+    told = {name: value for name, value in values.items() if value is not None}
+    # SQLite's grammar wants the WHERE.
+    return sa.insert(tables.entry).from_select([*told, "seal"], sa.select(*told.values(), seal).where(sa.true()))
+
+
+_APPEND_ALIKE = Prepared(_append_alike)
+
+
 def append_entries_of(
     tx: Transaction,
     source: Any,

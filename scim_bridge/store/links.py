@@ -2,37 +2,48 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_bridge.domain.people import Doubt, Link, Record
-from scim_bridge.store import holds, sets, tables
+from scim_bridge.store import holds, prepared, sets, tables
 from scim_bridge.store.engine import Transaction, compact_json
+from scim_bridge.store.prepared import Prepared
 
 link = tables.link
 group_link = tables.group_link
 
 
-def link_of(row: Mapping[str, Any]) -> Link:
+_NOTHING_KNOWN = Link()
+
+
+def link_of(row: Any) -> Link:
     """Return the link that a row (or the link's columns of a joined row) holds."""
     known = None
-    if row["link_active"] is not None:
+    if row.link_active is not None:
         known = Record(
-            active=bool(row["link_active"]),
-            attributes=json.loads(row["link_attributes"] or "{}"),
-            groups=frozenset(json.loads(row["link_groups"] or "[]")),
-            courses=frozenset(json.loads(row["link_courses"] or "[]")),
-            required_courses=frozenset(json.loads(row["link_required_courses"] or "[]")),
+            active=bool(row.link_active),
+            attributes=json.loads(row.link_attributes or "{}"),
+            groups=_names(row.link_groups),
+            courses=_names(row.link_courses),
+            required_courses=_names(row.link_required_courses),
         )
+    elif row.link_account_id is None and row.link_matching is None and row.link_doubt is None:
+        return _NOTHING_KNOWN
     return Link(
-        account_id=row["link_account_id"],
+        account_id=row.link_account_id,
         known=known,
-        matching=json.loads(row["link_matching"] or "{}"),
-        doubt=Doubt(row["link_doubt"]) if row["link_doubt"] else None,
-        known_at=row["link_known_at"],
+        matching=json.loads(row.link_matching or "{}"),
+        doubt=Doubt(row.link_doubt) if row.link_doubt else None,
+        known_at=row.link_known_at,
     )
+
+
+def _names(packed: str | None) -> frozenset[str]:
+    return frozenset(json.loads(packed)) if packed and packed != "[]" else frozenset()
 
 
 LINK_COLUMNS: tuple[Any, ...] = tuple(
@@ -52,6 +63,34 @@ LINK_COLUMNS: tuple[Any, ...] = tuple(
 """The columns that `link_of` reads, for a query that joins links."""
 
 
+def of(tx: Transaction, lane_id: int, resource_ids: Iterable[int]) -> dict[int, Link]:
+    """Return the links of resources in a lane, by resource id; of who has none, nothing is known."""
+    rows = _OF.rows(tx, lane=lane_id, resources=sets.packed(resource_ids))
+    return {row.resource_id: link_of(row) for row in rows}
+
+
+def _of(dialect: str) -> sa.Executable:
+    wanted = sets.ids_in(prepared.text("resources"), dialect=dialect, name="wanted")
+    joined, columns = beside(wanted, prepared.number("lane"), wanted.c.id, dialect=dialect)
+    return sa.select(wanted.c.id.label("resource_id"), *columns).select_from(joined)
+
+
+def beside(rows: sa.FromClause, lane_id: Any, resource_id: Any, *, dialect: str) -> tuple[sa.FromClause, Sequence[Any]]:
+    """Return rows, each with the link that belongs to it if there is one, and the columns that `link_of` reads.
+
+    On PostgreSQL each link is looked for by itself. While few are counted, to compare each person with each link looks
+    as good to its planner; a lane's first load makes many before they are counted anew.
+    """
+    is_theirs = sa.and_(link.c.lane_id == lane_id, link.c.resource_id == resource_id)
+    if dialect != "postgresql":
+        return rows.outerjoin(link, is_theirs), LINK_COLUMNS
+    theirs = sa.select(*LINK_COLUMNS).where(is_theirs).limit(1).lateral("theirs")
+    return rows.outerjoin(theirs, sa.true()), list(theirs.c)
+
+
+_OF = Prepared(_of)
+
+
 def parts_of(known: Record | None) -> dict[str, Any]:
     """Return the columns that hold a known record; all NULL when nothing is known any more."""
     if known is None:
@@ -59,10 +98,14 @@ def parts_of(known: Record | None) -> dict[str, Any]:
     return {
         "active": int(known.active),
         "attributes": compact_json(dict(known.attributes)),
-        "groups": compact_json(sorted(known.groups)),
-        "courses": compact_json(sorted(known.courses)),
-        "required_courses": compact_json(sorted(known.required_courses)),
+        "groups": _packed(known.groups),
+        "courses": _packed(known.courses),
+        "required_courses": _packed(known.required_courses),
     }
+
+
+def _packed(names: frozenset[str]) -> str:
+    return compact_json(sorted(names)) if names else "[]"
 
 
 def save(
@@ -72,9 +115,9 @@ def save(
 
     The caller has made sure that an account id is free (see `owners`), or moves it with `release`.
     """
-    by_shape: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    by_shape: dict[tuple[str, ...], list[list[Any]]] = {}
     for resource_id, change in changes.items():
-        row: dict[str, Any] = {"tenant": tx.tenant, "lane_id": lane_id, "resource_id": resource_id}
+        row: dict[str, Any] = {"resource_id": resource_id}
         if "account_id" in change:
             row["account_id"] = change["account_id"]
         if "known" in change:
@@ -86,14 +129,27 @@ def save(
             if change["doubt"] is not None:
                 # Something may have been written just now: a listing may not show it yet.
                 row["known_at"] = tx.now
-        by_shape.setdefault(tuple(row), []).append(row)
-    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
+        by_shape.setdefault(tuple(row), []).append(list(row.values()))
     for shape, rows in by_shape.items():
-        statement = insert(link)
-        updated = {name: statement.excluded[name] for name in shape if name not in ("tenant", "lane_id", "resource_id")}
-        tx.connection.execute(
-            statement.on_conflict_do_update(index_elements=["lane_id", "resource_id"], set_=updated), rows
+        _saving(shape).send(tx, tenant=tx.tenant, lane=lane_id, rows=sets.packed(rows))
+
+
+@cache
+def _saving(shape: tuple[str, ...]) -> Prepared:
+    """Return the statement that writes these columns of many links, made where there is none."""
+
+    def build(dialect: str) -> sa.Executable:
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        rows = sets.rows_in(
+            prepared.text("rows"), {name: link.c[name].type for name in shape}, dialect=dialect, name="saved"
         )
+        # SQLite takes an ON CONFLICT behind a SELECT only with a WHERE between them.
+        chosen = sa.select(prepared.text("tenant"), prepared.number("lane"), rows).where(sa.true())
+        statement = insert(link).from_select(["tenant", "lane_id", *shape], chosen)
+        updated = {name: statement.excluded[name] for name in shape if name != "resource_id"}
+        return statement.on_conflict_do_update(index_elements=["lane_id", "resource_id"], set_=updated)
+
+    return Prepared(build)
 
 
 def owners(tx: Transaction, lane_id: int, account_ids: Sequence[str]) -> dict[str, tuple[int, bool]]:

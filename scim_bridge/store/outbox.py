@@ -1,6 +1,7 @@
 """Operations: what a change makes us owe a lane, and where each stands."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -153,14 +154,31 @@ _KEEP_PRIORITY = Prepared(_keep_priority)
 
 def move(tx: Transaction, ids: Iterable[int], *, before: State, values: Mapping[str, Any]) -> list[int]:
     """Give operations new values where they still stand in `before`; return the ids of those that did."""
-    rows = sets.id_rows(tx, ids, "moved")
-    result = tx.connection.execute(
-        sa.update(operation)
-        .where(sets.among(operation.c.id, rows), operation.c.state == before.value)
-        .values(seals.sealed(operation, values, dialect=tx.dialect))
-        .returning(operation.c.id)
-    )
-    return [row.id for row in result]
+    given = {_given(name): value for name, value in values.items()}
+    moved = _moving(tuple(values)).rows(tx, ids=sets.packed(ids), before=before.value, **given)
+    return [row.id for row in moved]
+
+
+@cache
+def _moving(names: tuple[str, ...]) -> Prepared:
+    """Return the statement that gives operations new values of these columns."""
+
+    def build(dialect: str) -> sa.Executable:
+        rows = sets.ids_in(prepared.text("ids"), dialect=dialect, name="moved")
+        values = {name: sa.bindparam(_given(name), type_=operation.c[name].type) for name in names}
+        return (
+            sa.update(operation)
+            .where(sets.among(operation.c.id, rows), operation.c.state == prepared.text("before"))
+            .values(seals.sealed(operation, values, dialect=dialect))
+            .returning(operation.c.id)
+        )
+
+    return Prepared(build)
+
+
+def _given(column: str) -> str:
+    """Return the parameter of a column's new value; a column's own name would be the column's."""
+    return f"new_{column}"
 
 
 def still_waiting(tx: Transaction, ids: Iterable[int]) -> frozenset[int]:

@@ -18,7 +18,8 @@ def sealed_columns(table: sa.Table) -> tuple[str, ...]:
 
 def seal_of(table: sa.Table, row: Mapping[str, Any]) -> str:
     """Return the seal of a row's values."""
-    text = _SEPARATOR.join("" if row.get(name) is None else str(row[name]) for name in sealed_columns(table))
+    values = map(row.get, sealed_columns(table))
+    text = _SEPARATOR.join(["" if value is None else str(value) for value in values])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,16 +1,20 @@
 """Settling a call: every operation's next state, its entry and its link, set-based, in the caller's one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
-from scim_bridge.store import ledger, links, outbox, seals, sets, tables, versions
+from scim_bridge.store import ledger, links, outbox, prepared, seals, sets, tables, versions
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 operation = tables.operation
+
+ALIKE = 8
+"""From so many operations on that ended alike, one statement of their own records them."""
 
 
 class NotAsExpected(Exception):  # noqa: N818 - a fact about the books
@@ -34,10 +38,13 @@ def settle(
     Raises:
         NotAsExpected: an operation is not in `before` any more; the caller's transaction must be undone.
     """
-    # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
-    versions.of(tx, [o.resource_id for o in outcomes if o.state is State.WAITING])
-    newer = _newer_waiting(tx, lane_id, [o.resource_id for o in outcomes if o.state is State.WAITING])
-    _hand_on_priority(tx, newer, [o for o in outcomes if o.resource_id in newer and o.state is State.WAITING])
+    newer = dict[int, int]()
+    going_back = [outcome for outcome in outcomes if outcome.state is State.WAITING]
+    if going_back:
+        # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
+        versions.of(tx, [outcome.resource_id for outcome in going_back])
+        newer = _newer_waiting(tx, lane_id, [outcome.resource_id for outcome in going_back])
+        _hand_on_priority(tx, newer, [outcome for outcome in going_back if outcome.resource_id in newer])
     by_values: dict[tuple[Any, ...], list[int]] = {}
     for outcome in outcomes:
         state = outcome.state
@@ -53,7 +60,9 @@ def settle(
         if len(outbox.move(tx, ids, before=before, values=values)) != len(ids):
             msg = "an operation moved on while it was being settled"
             raise NotAsExpected(msg)
-    ledger.append_entries(tx, _entries(outcomes, newer=newer, before=before, batch_id=batch_id, who=who))
+    _enter(tx, outcomes, batch_id=batch_id, who=who)
+    if before is not State.WAITING:
+        _enter_superseded(tx, [outcome for outcome in going_back if outcome.resource_id in newer], newer=newer, who=who)
     changes = {o.resource_id: o.link_changes for o in outcomes if o.link_changes}
     if changes:
         links.save(tx, lane_id, changes, batch_id=batch_id)
@@ -61,8 +70,6 @@ def settle(
 
 
 def _newer_waiting(tx: Transaction, lane_id: int, resource_ids: list[int]) -> dict[int, int]:
-    if not resource_ids:
-        return {}
     query = sa.select(operation.c.resource_id, operation.c.id).where(
         operation.c.lane_id == lane_id,
         operation.c.state == sa.text("'waiting'"),
@@ -88,32 +95,35 @@ def _hand_on_priority(tx: Transaction, newer: dict[int, int], outcomes: Sequence
         )
 
 
-def _entries(
-    outcomes: Sequence[Outcome], *, newer: dict[int, int], before: State, batch_id: int | None, who: str
-) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _enter(tx: Transaction, outcomes: Sequence[Outcome], *, batch_id: int | None, who: str) -> None:
+    """Record what became of operations; of most in a call the same did."""
+    alike: dict[tuple[str, str, str], list[int]] = {}
     for outcome in outcomes:
-        rows.append(
+        alike.setdefault((outcome.state.value, outcome.code, outcome.detail), []).append(outcome.operation_id)
+    lone: list[dict[str, Any]] = []
+    for (state, code, detail), ids in alike.items():
+        if len(ids) >= ALIKE:
+            ledger.append_alike(tx, ids, outcome=state, code=code, detail=detail, batch_id=batch_id, who=who)
+            continue
+        told = {"outcome": state, "code": code, "detail": detail, "batch_id": batch_id, "who": who}
+        lone += [{"operation_id": operation_id, **told} for operation_id in ids]
+    ledger.append_entries(tx, lone)
+
+
+def _enter_superseded(tx: Transaction, outcomes: Sequence[Outcome], *, newer: Mapping[int, int], who: str) -> None:
+    ledger.append_entries(
+        tx,
+        (
             {
                 "operation_id": outcome.operation_id,
-                "outcome": outcome.state.value,
-                "code": outcome.code,
-                "detail": outcome.detail,
-                "batch_id": batch_id,
+                "outcome": State.SUPERSEDED.value,
+                "code": outbox.NEWER,
+                "superseded_by": newer[outcome.resource_id],
                 "who": who,
             }
-        )
-        if outcome.state is State.WAITING and outcome.resource_id in newer and before is not State.WAITING:
-            rows.append(
-                {
-                    "operation_id": outcome.operation_id,
-                    "outcome": State.SUPERSEDED.value,
-                    "code": "newer_operation",
-                    "superseded_by": newer[outcome.resource_id],
-                    "who": who,
-                }
-            )
-    return rows
+            for outcome in outcomes
+        ),
+    )
 
 
 def _close_older(tx: Transaction, lane_id: int, delivered: Sequence[Outcome]) -> None:
@@ -121,12 +131,8 @@ def _close_older(tx: Transaction, lane_id: int, delivered: Sequence[Outcome]) ->
     if not delivered:
         return
     newest = {o.resource_id: o.operation_id for o in delivered}
-    query = sa.select(operation.c.id, operation.c.resource_id, operation.c.state).where(
-        operation.c.lane_id == lane_id,
-        operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]),
-        sets.among(operation.c.resource_id, sets.id_rows(tx, newest)),
-    )
-    older = [row for row in tx.connection.execute(query) if row.id < newest[row.resource_id]]
+    found = _OLDER.rows(tx, lane=lane_id, resources=sets.packed(newest))
+    older = [row for row in found if row.id < newest[row.resource_id]]
     for state in (State.DEAD, State.HELD):
         ids = [row.id for row in older if row.state == state.value]
         if ids:
@@ -143,3 +149,15 @@ def _close_older(tx: Transaction, lane_id: int, delivered: Sequence[Outcome]) ->
             for row in older
         ),
     )
+
+
+def _older(dialect: str) -> sa.Executable:
+    delivered = sets.ids_in(prepared.text("resources"), dialect=dialect, name="delivered")
+    return sa.select(operation.c.id, operation.c.resource_id, operation.c.state).where(
+        operation.c.lane_id == prepared.number("lane"),
+        operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]),
+        sets.among(operation.c.resource_id, delivered),
+    )
+
+
+_OLDER = Prepared(_older, is_planned_anew=True)

@@ -195,7 +195,7 @@ def _present(post: Post, person: Person, item: Item, account: Account) -> Outcom
         if decision is conflicts.Decision.HOLD:
             return _end(person, State.HELD, "conflict_held", link={"doubt": Doubt.CONFLICT})
     link = Link(account_id=account.account_id, known=known, matching=account.matching)
-    left = settle.remaining(post, person, item, link)
+    left = settle.remaining(post, person, item, link, rules=post.rules(frozenset()))
     is_told = is_ours and person.link.doubt is Doubt.TOLD
     if isinstance(left, needs.Needs):
         drifted = _drifted(post, person.link.known, known) if is_told else ""

@@ -1,5 +1,6 @@
 """What a call's end means for each of its people, and writing all of it in one transaction."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -10,7 +11,7 @@ from scim_bridge.domain.replies import Answer, Outcome, Reply, Verdict
 from scim_bridge.domain.states import State
 from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Item
-from scim_bridge.store import batches, due, lanes, links, settlement
+from scim_bridge.store import batches, lanes, links, settlement
 from scim_bridge.store.engine import Transaction
 from workers.delivery import gate, readback, repairs
 from workers.delivery.post import Post
@@ -95,8 +96,8 @@ def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list
     links.save_groups(tx, post.lane_id, answer.group_ids)
     if call.step is Step.CREATE_GROUP and not answer.group_ids:
         post.failed_groups |= set(call.groups)
-    people = {person.operation_id: person for person in due.people_of(tx, call.operation_ids)}
     by_operation: dict[int, Item] = {item.person.operation_id: item for item in call.items}
+    people = _as_linked_now(tx, post, by_operation)
     stale = {
         name
         for operation_id, reply in answer.replies.items()
@@ -111,12 +112,24 @@ def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list
     entered = {name for op in done for name in (by_operation[op].group, *call.groups) if name}
     links.claim_groups(tx, post.lane_id, entered)
     elsewhere = _linked_elsewhere(tx, post, people, answer)
+    rules = post.rules(frozenset())
     return [
         _outcome(people[operation_id], State.WAITING, "conflict", link={"doubt": Doubt.CONFLICT})
         if operation_id in elsewhere
-        else outcome_of(post, item, people[operation_id], answer.replies.get(operation_id))
+        else _outcome_of(post, item, people[operation_id], answer.replies.get(operation_id), rules=rules)
         for operation_id, item in by_operation.items()
     ]
+
+
+def _as_linked_now(tx: Transaction, post: Post, items: Mapping[int, Item]) -> dict[int, Person]:
+    """Return the people of a call, by operation, with the links that they have by now: doubts may have come."""
+    now = links.of(tx, post.lane_id, [item.person.resource_id for item in items.values()])
+    found: dict[int, Person] = {}
+    for operation_id, item in items.items():
+        person = item.person
+        link = now[person.resource_id]
+        found[operation_id] = person if link == person.link else needs.with_link(person, link)
+    return found
 
 
 def _linked_elsewhere(tx: Transaction, post: Post, people: Mapping[int, Person], answer: Answer) -> frozenset[int]:
@@ -139,14 +152,14 @@ def _linked_elsewhere(tx: Transaction, post: Post, people: Mapping[int, Person],
     return frozenset({op for op, (_, is_deleted) in foreign.items() if not is_deleted} | twice)
 
 
-def outcome_of(post: Post, item: Item, person: Person, reply: Reply | None) -> Outcome:
-    """Return what a reply makes of one operation. `person` is as the directory and the link have them now."""
+def _outcome_of(post: Post, item: Item, person: Person, reply: Reply | None, *, rules: needs.Rules) -> Outcome:
+    """Return what a reply makes of one operation. `person` has the link that there is now."""
     if reply is None or reply.verdict is Verdict.UNKNOWN:
         return _doubtful(post, person, {"doubt": Doubt.AMBIGUOUS, "matching": dict(item.matching)})
     detail = reply.detail
     match reply.verdict:
         case Verdict.DONE:
-            return _done(post, item, person, reply)
+            return _done(post, item, person, reply, rules=rules)
         case Verdict.CONFLICT:
             # Nothing was made, so these values say nothing of an account of this person.
             return _outcome(person, State.WAITING, "conflict", detail, link={"doubt": Doubt.CONFLICT})
@@ -162,10 +175,9 @@ def outcome_of(post: Post, item: Item, person: Person, reply: Reply | None) -> O
             return _outcome(person, State.DEAD, reply.code if reply.code != "ok" else "refused", detail)
 
 
-def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
+def _done(post: Post, item: Item, person: Person, reply: Reply, *, rules: needs.Rules) -> Outcome:
     if item.step is Step.CREATE_GROUP:
         return _outcome(person, State.DELIVERED, "ok")
-    rules = post.rules(frozenset())
     known = reply.known if reply.known is not None else needs.after(item, person.link, rules=rules)
     account_id = reply.account_id if reply.account_id is not None else person.link.account_id
     changes: dict[str, object] = {
@@ -179,7 +191,7 @@ def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
         # The rest has arrived; what becomes of the status, the guard says when the person is looked at again.
         return _outcome(person, State.WAITING, "next_step", reply.detail, link=changes)
     link = Link(account_id=account_id, known=known, matching=item.matching)
-    left = remaining(post, person, item, link)
+    left = remaining(post, person, item, link, rules=rules)
     if isinstance(left, needs.Needs):
         return _outcome(person, State.WAITING, "next_step", reply.detail, link=changes)
     if left is not None and left.state is not State.UNCHANGED:
@@ -187,11 +199,17 @@ def _done(post: Post, item: Item, person: Person, reply: Reply) -> Outcome:
     return _outcome(person, State.DELIVERED, "ok", reply.detail, link=changes)
 
 
-def remaining(post: Post, person: Person, item: Item, link: Link) -> needs.Decided | needs.Needs | None:
-    """Return what is left to do with a link as given, measured by what the call was meant to reach; None: unknown."""
+def remaining(
+    post: Post, person: Person, item: Item, link: Link, *, rules: needs.Rules
+) -> needs.Decided | needs.Needs | None:
+    """Return what is left to do with a link as given, measured by what the call was meant to reach; None: unknown.
+
+    `rules` are the lane's; which groups are ours to leave is not asked again for one person.
+    """
     if item.desired is None or isinstance(item.desired, Problem):
         return None
-    rules = post.rules(item.desired.groups | (link.known.groups if link.known else frozenset()))
+    if link.known is not None and item.desired.groups != link.known.groups:
+        rules = dataclasses.replace(rules, managed_groups=item.desired.groups | link.known.groups)
     probe = needs.with_link(person, link)
     return needs.decide(probe, item.desired, matching=item.matching, rules=rules, now=post.now())
 
