@@ -155,6 +155,11 @@ def test_a_row_that_is_not_whole_states_only_what_it_names() -> None:
     assert (found.active, found.starts_at, found.manager_id) == (None, None, "")
 
 
+def test_a_row_that_is_not_whole_tells_that_an_end_was_called_off() -> None:
+    found = person({"leaves": "0000-00-00"}, is_whole=False)
+    assert (found.ends_at, found.says_end, found.says_start) == (None, True, False)
+
+
 @pytest.mark.parametrize("fields", [{"nick": None}, {"first": ""}])
 def test_one_empty_field_of_two_blanks_nothing(fields: Mapping[str, Any]) -> None:
     assert "name" not in person(fields, is_whole=False).document
