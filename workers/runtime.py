@@ -44,6 +44,8 @@ class Runtime:
     expiries_seen_at: Millis | None = None
     """When the relay last looked which tokens will expire."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
+    messengers: dict[str, threading.Thread] = field(default_factory=dict)
+    """Threads that send notices, by receiver."""
 
     def __post_init__(self) -> None:
         self.pause = self.stopping.wait

@@ -69,12 +69,24 @@ def owe(tx: Transaction, kind: Kind, *, target: str, count: int, code: str = "",
     )
 
 
-def owe_once(tx: Transaction, kind: Kind, *, tenant: str, code: str, occasion: str) -> None:
-    """Owe a notice that is told once, whoever owes it however often; `occasion` tells it from others of its code."""
+def owe_once(tx: Transaction, kind: Kind, occasions: Iterable[tuple[str, str, str]]) -> None:
+    """Owe notices that are told once each, whoever owes them however often: of tenant, code and occasion."""
     insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
-    digest = hashlib.sha256(f"{kind.value}\n{tenant}\n{code}\n{occasion}".encode()).hexdigest()
-    row = {"tenant": tenant, "target": "", "kind": kind.value, "code": code, "mark": f"ntc_{digest[:32]}"}
-    tx.connection.execute(insert(notice).values(**row, count=1, at=tx.now, due_at=tx.now).on_conflict_do_nothing())
+    rows = [
+        {
+            "tenant": tenant,
+            "target": "",
+            "kind": kind.value,
+            "code": code,
+            "mark": f"ntc_{hashlib.sha256(f'{kind.value}|{tenant}|{code}|{occasion}'.encode()).hexdigest()[:32]}",
+            "count": 1,
+            "at": tx.now,
+            "due_at": tx.now,
+        }
+        for tenant, code, occasion in occasions
+    ]
+    if rows:
+        tx.connection.execute(insert(notice).on_conflict_do_nothing(), rows)
 
 
 def owe_for_stuck(tx: Transaction, lane_id: int, outcomes: Iterable[Outcome]) -> None:
@@ -194,21 +206,19 @@ def put_off(tx: Transaction, failed: Posting, *, due_at: Millis | None, failure:
     )
 
 
-def give_up_strays(tx: Transaction, *, before: Millis) -> dict[str, int]:
-    """Give up what was to be sent before an instant and was never tried since: the configuration names nobody for it.
-
-    Returns how many these are, by receiver.
-    """
+def give_up_strays(tx: Transaction, *, known: Collection[str], before: Millis) -> dict[str, int]:
+    """Give up what was due before an instant and is for none of the known receivers; returns how many, by receiver."""
     gone = tx.connection.execute(
         sa.update(posting)
-        .where(posting.c.state == "waiting", posting.c.due_at < before)
-        .values(state="given_up", failure="the configuration names no such receiver")
+        .where(
+            posting.c.state == sa.literal_column("'waiting'"),
+            posting.c.due_at < before,
+            posting.c.destination.not_in(list(known)),
+        )
+        .values(state="given_up", failure="the configuration no longer names it")
         .returning(posting.c.destination)
-    ).all()
-    counts: dict[str, int] = {}
-    for row in gone:
-        counts[row.destination] = counts.get(row.destination, 0) + 1
-    return counts
+    )
+    return dict(Counter(row.destination for row in gone))
 
 
 def forget(tx: Transaction, *, before: Millis) -> bool:

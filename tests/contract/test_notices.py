@@ -180,7 +180,7 @@ def test_who_lost_the_lease_neither_puts_off_nor_gives_up(store: Store, owe: Owe
 def test_an_occasion_is_told_once_whoever_owes_it(store: Store, clock: Any) -> None:
     def owe_once(occasion: str) -> int:
         with store.across_tenants("test", write=True) as tx:
-            notices.owe_once(tx, Kind.TOKEN_EXPIRY, tenant="acme", code="t1:7", occasion=occasion)
+            notices.owe_once(tx, Kind.TOKEN_EXPIRY, [("acme", "t1:7", occasion)])
         return share_out(store)
 
     assert [owe_once("a"), owe_once("a")] == [1, 0]
@@ -217,8 +217,9 @@ def test_what_nobody_sends_any_more_is_given_up(store: Store, owe: Owe, clock: A
     owe()
     share_out(store)
     with store.across_tenants("test", write=True) as tx:
-        assert notices.give_up_strays(tx, before=clock()) == {}
-        assert notices.give_up_strays(tx, before=clock() + 1) == {"ops": 1}
+        assert notices.give_up_strays(tx, known=[], before=clock()) == {}
+        assert notices.give_up_strays(tx, known=["ops"], before=clock() + 1) == {}
+        assert notices.give_up_strays(tx, known=["desk"], before=clock() + 1) == {"ops": 1}
     assert claim(store) is None
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import structlog
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.store import lanes
+from scim_bridge.domain.notices import Kind
+from scim_bridge.store import lanes, notices
 from scim_bridge.store.engine import Transaction
 from workers.targets import port
 
@@ -83,12 +84,16 @@ def note_failure(tx: Transaction, lane: lanes.Lane, failure: port.CallFailed) ->
             quarantine_check_at=tx.now + wait,
         )
         if lane.quarantined_at is None:
+            notices.owe(tx, Kind.QUARANTINE, target=lane.target, count=1)
             log.warning("lane_quarantined", tenant=lane.tenant, target=lane.target, http_status=failure.status)
     elif isinstance(failure, (port.Unreachable, port.AnswerLost)):
         failures = lane.failures + 1
         opens = failures >= BREAKER_OPENS_AT
         if opens:
             lanes.note(tx, lane.id, failures=failures, breaker_until=tx.now + BREAKER_OPEN_MS)
+            if lane.breaker_until is None:
+                notices.owe(tx, Kind.BREAKER, target=lane.target, count=1)
+                log.warning("breaker_opened", tenant=lane.tenant, target=lane.target, failures=failures)
         else:
             until = max(lane.patience_until or 0, tx.now + (FIRST_BACKOFF_MS << lane.failures))
             lanes.note(tx, lane.id, failures=failures, patience_until=until)

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.notices import Kind
 from scim_bridge.domain.people import Person, Record, Step
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
 from scim_bridge.planning import guard, needs
 from scim_bridge.recording import scopes
 from scim_bridge.store import holds, lanes, outbox, settlement
+from scim_bridge.store import notices as owed
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.holds import Standing
 from workers import notices
@@ -57,6 +59,8 @@ def let_through(
         stopped = [n for n in there if kept[n] is None and now_standing.get(n) in (Standing.OPEN, Standing.REJECTED)]
         outcomes = [_outcome(leaving[number].person, now_standing[number]) for number in stopped]
         settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.WAITING, batch_id=None)
+        if held:
+            owed.owe(tx, Kind.HOLD, target=post.target_name, count=len(held))
     if held:
         notices.tell_held(
             post.tenant, post.target_name, sorted(held.values()), most=most, window_s=post.settings.guard.window_s

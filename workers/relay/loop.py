@@ -6,7 +6,7 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import expiry, housekeeping, reminding, wakes
+from workers.relay import expiry, housekeeping, notifying, reminding, wakes
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -16,7 +16,11 @@ DUTIES = {
     "housekeeping": housekeeping.run_once,
     "expiry": expiry.run_once,
     "reminding": reminding.run_once,
+    "notifying": notifying.run_once,
 }
+
+LAST_CALLS_S = 2.0
+"""So long a stop waits for notices that are being sent; what is cut off is sent again."""
 
 LONGEST_SLEEP_MS = 1_000
 """A change that was recorded while no wake got through is found this soon."""
@@ -32,6 +36,7 @@ def serve(runtime: Runtime) -> None:
         now = runtime.clock()
         sleep_ms = min(LONGEST_SLEEP_MS, *(at - now for at in due.values()))
         runtime.stopping.wait(max(0.01, sleep_ms / 1000))
+    notifying.finish(runtime, patience_s=LAST_CALLS_S)
 
 
 def run_due(runtime: Runtime, due: dict[str, int]) -> None:

@@ -15,8 +15,9 @@ PATH = "/notices"
 MOST_BYTES = 65_536
 HANG_S = 30.0
 
-Mood = int | Literal["hang", "drip", "redirect", "cut"]
-"""What it does with a request: answers this status, hangs, drips its answer, sends elsewhere, hangs up."""
+Mood = int | Literal["hang", "drip", "redirect", "cut", "lose"]
+"""What it does with a request: answers this status, hangs, drips its answer, sends elsewhere, hangs up, or takes it and
+then hangs up."""
 
 
 class Receiver:
@@ -77,6 +78,8 @@ class Receiver:
             return 307, {"Location": self.url.replace(PATH, "/elsewhere")}
         if mood in ("hang", "drip"):
             self._dawdle(connection, drips=mood == "drip")
+        if mood == "lose":
+            self._take(headers, body, 200)
         if not isinstance(mood, int):
             return 0, {}
         return (mood, {}) if mood >= 300 else (self._take(headers, body, mood), {})
