@@ -82,13 +82,18 @@ def keep(tx: Transaction, source: str, kept: Sequence[Kept]) -> None:
             statement.send(tx, rows=sets.packed(_values(tx, source, each) for each in some))
 
 
-def of_state(tx: Transaction, source: str, state: str, *, limit: int, after: int = 0, due: bool = False) -> list[Kept]:
-    """Return kept events of a source in the order in which they came; with `due`, only those that may be tried now."""
-    query = sa.select(event).where(
-        event.c.tenant == tx.tenant, event.c.source == source, event.c.state == state, event.c.id > after
-    )
+def of_state(
+    tx: Transaction, source: str, state: str, *, limit: int, due: bool = False, locks: bool = False
+) -> list[Kept]:
+    """Return kept events of a source in the order in which they came; with `due`, only those that may be tried now.
+
+    With `locks` they are this transaction's; those that are another's are left out.
+    """
+    query = sa.select(event).where(event.c.tenant == tx.tenant, event.c.source == source, event.c.state == state)
     if due:
         query = query.where(event.c.due_at <= tx.now)
+    if locks and tx.dialect == "postgresql":
+        query = query.with_for_update(skip_locked=True)
     return [_kept(row) for row in tx.connection.execute(query.order_by(event.c.id).limit(limit))]
 
 

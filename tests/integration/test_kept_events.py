@@ -1,0 +1,165 @@
+"""HR events that were kept while their source was paused, and what the relay makes of them afterwards."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from scim_bridge.domain.rows import Row
+from scim_bridge.recording import hr_events as recording
+from scim_bridge.recording.hr_events import Event
+from scim_bridge.recording.origins import Origin
+from scim_bridge.settings.models import Settings
+from scim_bridge.settings.sources import SourceSettings
+from scim_bridge.store import hr_events, tables
+from workers.relay import events, housekeeping
+
+MAPPING = {"externalId": "id", "userName": "email", "name.familyName": "lastName", "title": "title", "active": "status"}
+
+
+def settings_of(settings: Settings, *, paused: bool) -> Settings:
+    [tenant] = settings.tenants
+    source = SourceSettings(
+        name="hr",
+        kind="generic",
+        mapping=MAPPING,
+        active_values=["active"],
+        inactive_values=["left"],
+        paused=paused,
+    )
+    return settings.model_copy(update={"tenants": [tenant.model_copy(update={"sources": [source]})]})
+
+
+@dataclass
+class Source:
+    """A source that is paused at first."""
+
+    bench: Any
+
+    def __post_init__(self) -> None:
+        self.pause(paused=True)
+
+    def pause(self, *, paused: bool) -> None:
+        self.bench.runtime.settings = settings_of(self.bench.settings, paused=paused)
+
+    def say(self, external_id: str, said_at: int | None = None, **fields: Any) -> str:
+        """Record an event as the front door does, and return what became of it."""
+        runtime = self.bench.runtime
+        source = recording.sources_of(runtime.settings.tenant("acme"))["hr"]
+        row = Row(
+            external_id=external_id,
+            fields={"id": external_id, "email": f"{external_id}@example.com", "lastName": "Lee", **fields},
+            position=1,
+            is_whole=True,
+            said_at=said_at,
+        )
+        with self.bench.store.begin("acme") as tx:
+            origin = Origin(source="hr", correlation_id="c")
+            fates, _ = recording.record(tx, [Event(row=row)], source=source, scopes={}, origin=origin)
+        self.bench.clock.advance(ms=1_000)
+        return fates[0].outcome
+
+    def relay(self) -> int:
+        return events.run_once(self.bench.runtime, self.bench.clock()) - self.bench.clock()
+
+    def kept(self, state: str) -> list[hr_events.Kept]:
+        with self.bench.store.begin("acme", write=False) as tx:
+            return hr_events.of_state(tx, "hr", state, limit=1_000)
+
+    def titles(self) -> dict[str, str | None]:
+        query = sa.select(tables.resource.c.document).where(tables.resource.c.kind == "User")
+        with self.bench.store.begin("acme", write=False) as tx:
+            found = [json.loads(row.document) for row in tx.connection.execute(query)]
+        return {document["externalId"]: document.get("title") for document in found}
+
+
+@pytest.fixture
+def source(make_bench: Callable[..., Any]) -> Source:
+    return Source(make_bench())
+
+
+def test_events_stay_while_their_source_is_paused(source: Source) -> None:
+    assert source.say("1", title="one") == "kept"
+    source.relay()
+    assert source.titles() == {}
+    assert len(source.kept(hr_events.WAITING)) == 1
+
+
+def test_events_are_applied_in_their_order_when_their_source_is_paused_no_more(source: Source) -> None:
+    for title in ("one", "two"):
+        source.say("1", title=title)
+    source.pause(paused=False)
+    assert source.relay() == events.EVERY_MS
+    assert source.titles() == {"1": "two"}
+    assert source.kept(hr_events.WAITING) == []
+    assert [(tenant, target) for tenant, target, _ in source.bench.runtime.dispatcher.wakes] == [("acme", "lms")]
+
+
+def test_what_was_said_since_is_newer_than_what_was_kept(source: Source) -> None:
+    source.say("1", title="kept")
+    source.pause(paused=False)
+    source.say("1", title="since")
+    source.relay()
+    assert source.titles() == {"1": "since"}
+
+
+def test_an_event_that_cannot_be_applied_is_kept_with_its_reason(source: Source) -> None:
+    source.say("1", status="who knows")
+    source.say("2", status="active")
+    source.pause(paused=False)
+    source.relay()
+    assert list(source.titles()) == ["2"]
+    [refused] = source.kept(hr_events.REFUSED)
+    assert refused.refusal is not None
+    assert (refused.row.external_id, refused.refusal.code) == ("1", "unknown_status")
+
+
+def test_refused_events_are_applied_once_more_when_somebody_asks(source: Source) -> None:
+    source.pause(paused=False)
+    assert source.say("1", status="who knows") == "refused"
+    with source.bench.store.begin("acme") as tx:
+        assert hr_events.try_again(tx, "hr") == 1
+    source.relay()
+    assert [kept.row.external_id for kept in source.kept(hr_events.REFUSED)] == ["1"]
+    assert source.kept(hr_events.WAITING) == []
+
+
+def test_many_events_are_applied_some_at_a_time(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "AT_ONCE", 2)
+    for number in range(3):
+        source.say(str(number))
+    source.pause(paused=False)
+    assert source.relay() == 0
+    assert len(source.kept(hr_events.WAITING)) == 1
+    assert source.relay() == events.EVERY_MS
+    assert len(source.titles()) == 3
+
+
+def test_events_of_a_source_that_is_configured_no_more_stay(source: Source) -> None:
+    source.say("1")
+    source.bench.runtime.settings = source.bench.settings
+    source.relay()
+    assert len(source.kept(hr_events.WAITING)) == 1
+
+
+def test_refused_events_and_marks_are_let_go_when_they_are_old(source: Source) -> None:
+    source.pause(paused=False)
+    source.say("1", status="who knows")
+    with source.bench.store.begin("acme") as tx:
+        hr_events.take(tx, "hr", ["m"])
+    days = source.bench.runtime.settings.evidence_days
+    source.bench.clock.advance(ms=days * 86_400_000 - 60_000)
+    housekeeping.run_once(source.bench.runtime, source.bench.clock())
+    assert len(source.kept(hr_events.REFUSED)) == 1
+    source.bench.clock.advance(ms=120_000)
+    housekeeping.run_once(source.bench.runtime, source.bench.clock())
+    assert source.kept(hr_events.REFUSED) == []
+    with source.bench.store.begin("acme", write=False) as tx:
+        assert hr_events.are_taken(tx, "hr", ["m"])
+    source.bench.clock.advance(ms=hr_events.KEPT_MS)
+    housekeeping.run_once(source.bench.runtime, source.bench.clock())
+    with source.bench.store.begin("acme", write=False) as tx:
+        assert not hr_events.are_taken(tx, "hr", ["m"])

@@ -1,0 +1,54 @@
+"""Applies HR events that were kept while their source was paused, in the order in which they came."""
+
+from dataclasses import replace
+
+import structlog
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.recording import hr_events as recording
+from scim_bridge.recording.hr_events import Event, EventSource
+from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.scopes import scopes_of
+from scim_bridge.store import hr_events
+from workers.runtime import Runtime
+
+EVERY_MS = 2_000
+
+AT_ONCE = 200
+
+_log = structlog.get_logger(__name__)
+
+
+def run_once(runtime: Runtime, now: Millis) -> Millis:
+    """Apply some events of each source that is paused no more; return when to come again, at once if there are more."""
+    with runtime.store.across_tenants("relay: HR events that wait") as tx:
+        waiting = hr_events.sources_of_state(tx, hr_events.WAITING)
+    is_done = True
+    for tenant, name in waiting:
+        source = _source(runtime, tenant, name)
+        if source is not None and not source.is_paused:
+            is_done &= _apply(runtime, tenant, source) < AT_ONCE
+    return now + EVERY_MS if is_done else now
+
+
+def _source(runtime: Runtime, tenant: str, name: str) -> EventSource | None:
+    settings = runtime.settings.tenant(tenant)
+    return None if settings is None else recording.sources_of(settings).get(name)
+
+
+def _apply(runtime: Runtime, tenant: str, source: EventSource) -> int:
+    """Apply the oldest events and return how many they were; those that cannot be applied are kept as refused."""
+    scopes = scopes_of(runtime.settings.tenant(tenant))
+    with runtime.store.begin(tenant) as tx:
+        kept = hr_events.of_state(tx, source.name, hr_events.WAITING, limit=AT_ONCE, locks=True)
+        # One that tells no time was said when it came: what was said since is newer.
+        events = [Event(row=replace(each.row, said_at=each.row.said_at or each.at)) for each in kept]
+        origin = Origin(source=source.name, correlation_id="kept")
+        fates, wakes = recording.record(tx, events, source=source, scopes=scopes, origin=origin)
+        hr_events.drop(tx, [each.number for each in kept])
+    if kept:
+        refused = sum(fate.is_refused for fate in fates)
+        _log.info("kept_events_applied", tenant=tenant, source=source.name, events=len(kept), refused=refused)
+    for target, urgent in wakes.items():
+        runtime.dispatcher.wake(tenant, target, urgent=urgent)
+    return len(kept)
