@@ -11,6 +11,7 @@ from scim_bridge import secrets, wiring
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.errors import UsageError
+from scim_bridge.recording.imports import Source
 from scim_bridge.recording.scopes import TargetScope, scope_of
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store.engine import Store
@@ -44,6 +45,8 @@ class Runtime:
     expiries_seen_at: Millis | None = None
     """When the relay last looked which tokens will expire."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
+    row_sources: dict[tuple[str, str], Source] = field(default_factory=dict)
+    """Sources of HR rows by tenant and name, with their mappings compiled."""
     messengers: dict[str, threading.Thread] = field(default_factory=dict)
     """Threads that send notices, by receiver."""
 

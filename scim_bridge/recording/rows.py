@@ -89,6 +89,7 @@ def reckon_anew(
     origin: Origin,
 ) -> Recorded:
     """Record what has fallen due of what a source said before: who starts now, and who has left."""
+    identities.forget_dates(tx, source, resource_ids)
     roster = Roster.read_again(tx, source, resource_ids)
     _reckon(roster, owns, now=tx.now)
     wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)

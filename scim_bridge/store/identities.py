@@ -60,6 +60,20 @@ def due(tx: Transaction, *, limit: int) -> list[tuple[str, str, int]]:
     return [(row.tenant, row.source, row.resource_id) for row in tx.connection.execute(query)]
 
 
+def forget_dates(tx: Transaction, source: str, resource_ids: Iterable[int]) -> None:
+    """Take it that the dates of people which have come are applied, also of those who are deleted."""
+    ids = sets.id_rows(tx, resource_ids)
+    tx.connection.execute(
+        sa.update(contribution)
+        .where(
+            contribution.c.tenant == tx.tenant,
+            contribution.c.source == source,
+            sets.among(contribution.c.resource_id, ids),
+        )
+        .values(due_at=None)
+    )
+
+
 def next_due(tx: Transaction) -> Millis | None:
     """Return when the next date of a contribution comes, None when none does."""
     query = sa.select(sa.func.min(contribution.c.due_at)).where(contribution.c.due_at.is_not(None))

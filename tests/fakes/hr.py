@@ -84,7 +84,9 @@ class Company:
         resource = tables.resource
         with self.store.begin(self.tenant, write=False) as tx:
             found = tx.connection.execute(
-                sa.select(resource).where(resource.c.deleted_at.is_(None), resource.c.kind == "User")
+                sa.select(resource).where(
+                    resource.c.tenant == self.tenant, resource.c.deleted_at.is_(None), resource.c.kind == "User"
+                )
             ).mappings()
             documents = [{**json.loads(row["document"]), "active": bool(row["active"])} for row in found]
         return {each["userName"].partition("@")[0]: each for each in documents}
@@ -100,7 +102,7 @@ class Company:
             query = (
                 sa.select(lane.c.target, operation.c.priority)
                 .join(lane, lane.c.id == operation.c.lane_id)
-                .where(operation.c.state == "waiting")
+                .where(operation.c.state == "waiting", operation.c.tenant == self.tenant)
                 .order_by(operation.c.id)
             )
             return [(row.target, row.priority) for row in tx.connection.execute(query)]
@@ -108,4 +110,5 @@ class Company:
     def changes(self) -> int:
         """Return how many changes the books hold."""
         with self.store.begin(self.tenant, write=False) as tx:
-            return int(tx.connection.execute(sa.select(sa.func.count()).select_from(tables.change)).scalar_one())
+            query = sa.select(sa.func.count()).where(tables.change.c.tenant == self.tenant)
+            return int(tx.connection.execute(query).scalar_one())

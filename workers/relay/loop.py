@@ -6,7 +6,7 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import expiry, housekeeping, notifying, reminding, wakes
+from workers.relay import dates, expiry, housekeeping, imports, notifying, reminding, wakes
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -16,6 +16,8 @@ DUTIES = {
     "housekeeping": housekeeping.run_once,
     "expiry": expiry.run_once,
     "reminding": reminding.run_once,
+    "imports": imports.run_once,
+    "dates": dates.run_once,
     "notifying": notifying.run_once,
 }
 

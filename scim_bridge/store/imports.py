@@ -1,0 +1,354 @@
+"""Files of HR rows that came in: staged row by row, worked off in pieces, and what became of each row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from scim_bridge.domain.instants import Millis
+from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
+
+import_, import_row = tables.import_, tables.import_row
+identity, contribution = tables.identity, tables.contribution
+
+RECEIVING, WAITING, DONE, REFUSED = "receiving", "waiting", "done", "refused"
+
+FIRST, AGAIN, MISSING = "first", "again", "missing"
+"""The steps of an import: its rows, those that others were in the way of once more, and who is not in a snapshot."""
+
+UNCHANGED = "unchanged"
+REPEATED = "row_repeated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One file."""
+
+    id: int
+    tenant: str
+    source: str
+    name: str
+    """What senders know it by."""
+    is_snapshot: bool
+    is_dry_run: bool
+    is_whole: bool
+    """Whether what a row does not name is empty."""
+    status: str
+    step: str
+    reached: int
+    rows: int
+    reason: str
+    """Why it was refused as a whole, or what is wrong with the file."""
+    spared: str
+    """Why nobody is taken for missing, though it is a snapshot."""
+    token_id: str | None
+    correlation_id: str
+    said_at: Millis
+    at: Millis
+    worked_at: Millis
+    finished_at: Millis | None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether something of it is still to be done."""
+        return self.status in {RECEIVING, WAITING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """One row of a file, as it waits to be applied or after it was."""
+
+    position: int
+    external_id: str = field(repr=False)
+    digest: str | None = field(default=None, repr=False)
+    fields: str | None = field(default=None, repr=False)
+    """What the mapping reads of it, as JSON."""
+    outcome: str | None = None
+    code: str | None = None
+    field: str | None = None
+    advice: str | None = None
+    change: int | None = None
+
+
+def begin(tx: Transaction, **values: Any) -> Import:
+    """Note that a file comes in, and return its import."""
+    given = {
+        **values,
+        **{name: int(values[name]) for name in ("is_snapshot", "is_dry_run", "is_whole")},
+        "tenant": tx.tenant,
+        "status": RECEIVING,
+        "step": FIRST,
+        "at": tx.now,
+        "worked_at": tx.now,
+    }
+    row = tx.connection.execute(sa.insert(import_).values(given).returning(import_)).mappings().one()
+    return _of_row(dict(row))
+
+
+def named(tx: Transaction, name: str) -> Import | None:
+    """Return the tenant's import of a name, None where there is none."""
+    query = sa.select(import_).where(import_.c.tenant == tx.tenant, import_.c.name == name)
+    row = tx.connection.execute(query).mappings().one_or_none()
+    return None if row is None else _of_row(dict(row))
+
+
+def take(tx: Transaction, as_seen: Import) -> Import | None:
+    """Lock an import for a piece of work; None when another has it, or has worked on it since it was seen."""
+    query = sa.select(import_).where(
+        import_.c.id == as_seen.id,
+        import_.c.tenant == tx.tenant,
+        import_.c.status == as_seen.status,
+        import_.c.step == as_seen.step,
+        import_.c.reached == as_seen.reached,
+    )
+    if tx.dialect == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    row = tx.connection.execute(query).mappings().one_or_none()
+    return None if row is None else _of_row(dict(row))
+
+
+def note(tx: Transaction, import_id: int, **values: Any) -> None:
+    """Note how far an import has come."""
+    tx.connection.execute(sa.update(import_).where(import_.c.id == import_id).values(worked_at=tx.now, **values))
+
+
+def to_work_on(tx: Transaction) -> list[Import]:
+    """Return the imports of all tenants of which something is to be done, the one least lately worked on first."""
+    query = sa.select(import_).where(import_.c.status == WAITING).order_by(import_.c.worked_at, import_.c.id)
+    return [_of_row(dict(row)) for row in tx.connection.execute(query).mappings()]
+
+
+def give_up_broken_off(tx: Transaction, *, before: Millis) -> int:
+    """Refuse imports whose file never arrived whole: whoever sent it was not told that it was taken."""
+    ended = tx.connection.execute(
+        sa.update(import_)
+        .where(import_.c.status == RECEIVING, import_.c.worked_at < before)
+        .values(status=REFUSED, reason="The file broke off while it was received. Send it again.", finished_at=tx.now)
+    )
+    return int(ended.rowcount)
+
+
+def forget(tx: Transaction, *, before: Millis, at_a_time: int = 20) -> bool:
+    """Remove imports that ended before an instant, with their rows; True when there may be more of them."""
+    old = (
+        sa.select(import_.c.id)
+        .where(import_.c.finished_at < before, import_.c.status.in_((DONE, REFUSED)))
+        .order_by(import_.c.id)
+        .limit(at_a_time)
+    )
+    ids = [row.id for row in tx.connection.execute(old)]
+    tx.connection.execute(sa.delete(import_row).where(import_row.c.import_id.in_(ids)))
+    tx.connection.execute(sa.delete(import_).where(import_.c.id.in_(ids)))
+    return len(ids) == at_a_time
+
+
+def unchanged_of(tx: Transaction, source: str, rows: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return which ids have the digest of the row that was applied last, of pairs of both."""
+    found = _UNCHANGED.rows(tx, tenant=tx.tenant, source=source, rows=sets.packed(rows))
+    return frozenset(row.external_id for row in found)
+
+
+def stage(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
+    """Keep rows of a file."""
+    given = [[tx.tenant, import_id, *_values(each)] for each in rows]
+    if given:
+        _STAGE.run(tx, rows=sets.packed(given))
+
+
+def refuse_repeated(tx: Transaction, import_id: int, *, advice: str) -> None:
+    """Refuse rows whose id a row before them has; those that say just the same are unchanged."""
+    before = import_row.alias("before")
+    of_same = sa.and_(
+        before.c.import_id == import_row.c.import_id,
+        before.c.external_id == import_row.c.external_id,
+        before.c.position < import_row.c.position,
+    )
+    alike = sa.select(sa.literal(1)).where(of_same, before.c.digest == import_row.c.digest).exists()
+    tx.connection.execute(
+        sa.update(import_row)
+        .where(
+            import_row.c.import_id == import_id,
+            import_row.c.outcome.is_(None),
+            import_row.c.external_id != "",
+            sa.select(sa.literal(1)).where(of_same).exists(),
+        )
+        .values(
+            outcome=sa.case((alike, UNCHANGED), else_="refused"),
+            code=sa.case((alike, sa.null()), else_=REPEATED),
+            advice=sa.case((alike, sa.null()), else_=advice),
+            fields=None,
+        )
+    )
+
+
+def pending(tx: Transaction, import_id: int, *, limit: int) -> list[Staged]:
+    """Return the next rows that wait to be applied."""
+    query = (
+        sa.select(import_row)
+        .where(import_row.c.import_id == import_id, import_row.c.outcome.is_(None))
+        .order_by(import_row.c.position)
+        .limit(limit)
+    )
+    return [_staged(dict(row)) for row in tx.connection.execute(query).mappings()]
+
+
+def pend_again(tx: Transaction, import_id: int, codes: Iterable[str]) -> int:
+    """Let refused rows with these codes wait once more, and return how many."""
+    again = tx.connection.execute(
+        sa.update(import_row)
+        .where(
+            import_row.c.import_id == import_id,
+            import_row.c.outcome == "refused",
+            import_row.c.code.in_(sorted(codes)),
+            import_row.c.fields.is_not(None),
+        )
+        .values(outcome=None, code=None, field=None, advice=None)
+    )
+    return int(again.rowcount)
+
+
+def settle(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
+    """Note what became of rows; `fields` says what is still kept of each."""
+    if rows:
+        _SETTLE.run(tx, import_id=import_id, rows=sets.packed(_values(each) for each in rows))
+
+
+def drop_fields(tx: Transaction, import_id: int) -> None:
+    """Forget what rows said, once nothing is to be done with them."""
+    tx.connection.execute(
+        sa.update(import_row)
+        .where(import_row.c.import_id == import_id, import_row.c.fields.is_not(None))
+        .values(fields=None)
+    )
+
+
+def presence(tx: Transaction, import_id: int, source: str) -> tuple[int, int]:
+    """Return how many people the source is known to hold, and how many of them the import names."""
+    is_named = _is_named(import_id)
+    query = sa.select(
+        sa.func.count().label("held"), sa.func.coalesce(sa.func.sum(sa.case((is_named, 1), else_=0)), 0).label("named")
+    ).select_from(_held_by(tx, source))
+    row = tx.connection.execute(query.where(*_is_held(tx, source))).one()
+    return int(row.held), int(row.named)
+
+
+def missing(tx: Transaction, import_id: int, source: str, *, limit: int) -> list[str]:
+    """Return ids of people whom the source is known to hold and whom the import does not name."""
+    query = (
+        sa.select(identity.c.external_id)
+        .select_from(_held_by(tx, source))
+        .where(*_is_held(tx, source), ~_is_named(import_id))
+        .order_by(identity.c.external_id)
+        .limit(limit)
+    )
+    return [row.external_id for row in tx.connection.execute(query)]
+
+
+def counts(tx: Transaction, import_id: int) -> dict[str, int]:
+    """Return how many rows came to which outcome; of those that wait, under `waiting`."""
+    query = (
+        sa.select(import_row.c.outcome, sa.func.count().label("rows"))
+        .where(import_row.c.import_id == import_id)
+        .group_by(import_row.c.outcome)
+    )
+    return {row.outcome or WAITING: row.rows for row in tx.connection.execute(query)}
+
+
+def rows_after(tx: Transaction, import_id: int, position: int, *, limit: int) -> list[Staged]:
+    """Return rows behind a position, in order, for the report."""
+    query = (
+        sa.select(import_row)
+        .where(import_row.c.import_id == import_id, import_row.c.position > position)
+        .order_by(import_row.c.position)
+        .limit(limit)
+    )
+    return [_staged(dict(row)) for row in tx.connection.execute(query).mappings()]
+
+
+def _held_by(_tx: Transaction, _source: str) -> Any:
+    return identity.join(
+        contribution,
+        sa.and_(
+            contribution.c.tenant == identity.c.tenant,
+            contribution.c.source == identity.c.source,
+            contribution.c.resource_id == identity.c.resource_id,
+        ),
+    )
+
+
+def _is_held(tx: Transaction, source: str) -> list[sa.ColumnElement[bool]]:
+    return [
+        identity.c.tenant == tx.tenant,
+        identity.c.source == source,
+        contribution.c.external_id == identity.c.external_id,
+        sa.func.coalesce(contribution.c.active, 1) == 1,
+    ]
+
+
+def _is_named(import_id: int) -> sa.ColumnElement[bool]:
+    return (
+        sa.select(sa.literal(1))
+        .where(import_row.c.import_id == import_id, import_row.c.external_id == identity.c.external_id)
+        .exists()
+    )
+
+
+def _of_row(row: Mapping[str, Any]) -> Import:
+    flags = {name: bool(row[name]) for name in ("is_snapshot", "is_dry_run", "is_whole")}
+    return Import(**{**row, **flags})
+
+
+def _staged(row: Mapping[str, Any]) -> Staged:
+    return Staged(**{name: row[name] for name in _OF_A_ROW[:-1]}, change=row["change_number"])
+
+
+_OF_A_ROW = ("position", "external_id", "digest", "fields", "outcome", "code", "field", "advice", "change_number")
+
+
+def _values(row: Staged) -> list[Any]:
+    return [
+        *(row.position, row.external_id, row.digest, row.fields),
+        *(row.outcome, row.code, row.field, row.advice, row.change),
+    ]
+
+
+def _rows(names: Sequence[str], dialect: str) -> Any:
+    columns = {name: import_row.c[name].type for name in names}
+    return sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="given")
+
+
+def _stage(dialect: str) -> sa.Executable:
+    names = ["tenant", "import_id", *_OF_A_ROW]
+    return sa.insert(import_row).from_select(names, sa.select(_rows(names, dialect)))
+
+
+def _settle(dialect: str) -> sa.Executable:
+    given = _rows(_OF_A_ROW, dialect)
+    kept = {name: given.c[name] for name in ("fields", "outcome", "code", "field", "advice", "change_number")}
+    return (
+        sa.update(import_row)
+        .where(import_row.c.import_id == prepared.number("import_id"), import_row.c.position == given.c.position)
+        .values(kept)
+    )
+
+
+def _unchanged(dialect: str) -> sa.Executable:
+    columns = {"external_id": identity.c.external_id.type, "digest": identity.c.row_digest.type}
+    given = sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="given")
+    return (
+        sa.select(identity.c.external_id)
+        .join(given, given.c.external_id == identity.c.external_id)
+        .where(
+            identity.c.tenant == prepared.text("tenant"),
+            identity.c.source == prepared.text("source"),
+            identity.c.row_digest == given.c.digest,
+        )
+    )
+
+
+_STAGE = Prepared(_stage)
+_SETTLE = Prepared(_settle)
+_UNCHANGED = Prepared(_unchanged)

@@ -1,0 +1,272 @@
+"""Files of HR rows, from the bytes to the report, on both databases."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fakes.hr import DAY_MS, Company
+from fakes.stores import shared_url
+
+from scim_bridge.intake.hr.imports import report
+from scim_bridge.intake.hr.imports.reading import FileRefused
+from scim_bridge.intake.hr.imports.receiving import Arrival, Receiver
+from scim_bridge.mapping.rows import RowMapping
+from scim_bridge.recording import imports as recording
+from scim_bridge.recording.imports import Source
+from scim_bridge.settings.models import TenantSettings
+from scim_bridge.settings.sources import SourceSettings
+from scim_bridge.store import identities, imports
+from scim_bridge.store.engine import Store
+from scim_bridge.store.imports import Import
+from scim_bridge.store.verify import verify_ledger
+
+MAPPING = {
+    "externalId": "Nr",
+    "userName": "Mail",
+    "emails": "Mail",
+    "name.givenName": "Vorname",
+    "name.familyName": "Name",
+    "title": "Stelle",
+    "manager": "Chef",
+    "active": "Status",
+    "endDate": "Austritt",
+}
+HEADING = "Nr;Mail;Vorname;Name;Stelle;Chef;Status;Austritt;Gehalt"
+SETTINGS = SourceSettings(
+    name="hr",
+    kind="csv",
+    timezone="Europe/Berlin",
+    mapping=MAPPING,
+    date_format="%d.%m.%Y",
+    active_values=["aktiv"],
+    inactive_values=["ausgeschieden"],
+)
+
+
+def row(number: str, name: str, *, title: str = "Fachkraft", status: str = "aktiv", **more: str) -> str:
+    boss, end, pay = more.get("boss", ""), more.get("end", ""), more.get("pay", "1000")
+    return f"{number};{name}@acme.example;{name.title()};Example;{title};{boss};{status};{end};{pay}"
+
+
+def sheet(*rows: str) -> bytes:
+    return ("\r\n".join([HEADING, *rows]) + "\r\n").encode()
+
+
+@dataclass(slots=True, kw_only=True)
+class Office:
+    """A company whose HR system sends files."""
+
+    company: Company
+    settings: SourceSettings = SETTINGS
+
+    def source(self) -> Source:
+        tenant = TenantSettings(id=self.company.tenant, sources=[self.settings])
+        return Source(tenant=tenant, settings=self.settings, scopes={})
+
+    def receive(self, file: bytes, **more: Any) -> Import:
+        receiver = Receiver(
+            store=self.company.store, settings=self.settings, mapping=RowMapping(self.settings), secret=b"s" * 32
+        )
+        arrival = Arrival(tenant=self.company.tenant, source="hr", correlation_id="file", **more)
+        return receiver.receive(arrival, io.BytesIO(file))
+
+    def now(self, found: Import) -> Import:
+        with self.company.store.begin(self.company.tenant, write=False) as tx:
+            again = imports.named(tx, found.name)
+        assert again is not None
+        return again
+
+    def work(self, found: Import) -> Import:
+        source = self.source()
+        while (found := self.now(found)).is_open:
+            recording.work(self.company.store, source, found)
+        return found
+
+    def take(self, file: bytes, **more: Any) -> list[str]:
+        """Bring a file in, work it off, and return in a word each what became of its rows."""
+        return self.told(self.work(self.receive(file, **more)))
+
+    def snapshot(self, *rows: str, **more: Any) -> list[str]:
+        return self.take(sheet(*rows), is_snapshot=True, **more)
+
+    def told(self, found: Import) -> list[str]:
+        rows = json.loads("".join(report.as_json(self.company.store, found)))
+        return [f"{each['id']} {each['outcome']} {each['code'] or ''}".strip() for each in rows]
+
+    def summary(self, found: Import) -> dict[str, Any]:
+        return report.summary(self.company.store, self.now(found))
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with shared_url(request, tmp_path_factory) as found:
+        yield found
+
+
+@pytest.fixture
+def office(url: str, request: pytest.FixtureRequest, clock: Any) -> Iterator[Office]:
+    opened = Store.open(url, clock=clock, use_database_clock=False)
+    yield Office(company=Company(store=opened, tenant=request.node.originalname))
+    opened.close()
+
+
+def test_every_row_of_a_file_is_told_of(office: Office) -> None:
+    file = sheet(row("1", "ann"), row("2", "bob", status="??"), row("", "cyd"), "4;dan@acme.example", row("5", "eve"))
+    assert office.take(file) == [
+        "1 created",
+        "2 refused unknown_status",
+        "refused row_without_id",
+        "refused row_not_read",
+        "5 created",
+    ]
+    assert sorted(office.company.people()) == ["ann", "eve"]
+    report_of_books = verify_ledger(office.company.store)
+    assert report_of_books["balanced"], report_of_books
+
+
+def test_the_same_file_again_changes_nothing(office: Office) -> None:
+    rows = [row("1", "ann"), row("2", "bob")]
+    office.snapshot(*rows)
+    before = office.company.changes()
+    assert office.snapshot(*rows) == ["1 unchanged", "2 unchanged"]
+    assert office.company.changes() == before
+
+
+def test_a_column_that_nothing_reads_changes_nobody(office: Office) -> None:
+    office.snapshot(row("1", "ann", pay="1000"))
+    found = office.receive(sheet(row("1", "ann", pay="2000")), is_snapshot=True)
+    with office.company.store.begin(office.company.tenant, write=False) as tx:
+        assert imports.pending(tx, found.id, limit=9) == []
+
+
+def test_what_rows_said_is_forgotten_once_they_are_applied(office: Office) -> None:
+    found = office.work(office.receive(sheet(row("1", "ann"), row("2", "ann"), row("3", "cyd", status="??"))))
+    with office.company.store.begin(office.company.tenant, write=False) as tx:
+        assert [each.fields for each in imports.rows_after(tx, found.id, 0, limit=9)] == [None, None, None]
+
+
+def test_who_is_missing_in_a_snapshot_is_deactivated(office: Office) -> None:
+    names = ("ann", "bob", "cyd", "dan", "eve")
+    office.snapshot(*(row(str(number), name) for number, name in enumerate(names)))
+    assert office.snapshot(*(row(str(number), name) for number, name in enumerate(names[:4]))) == [
+        *(f"{number} unchanged" for number in range(4)),
+        "4 deactivated not_in_snapshot",
+    ]
+    assert office.company.active() == {**dict.fromkeys(names[:4], True), "eve": False}
+    assert office.snapshot(*(row(str(number), name) for number, name in enumerate(names[:4])))[4:] == []
+
+
+def test_who_is_missing_in_a_delta_stays(office: Office) -> None:
+    office.snapshot(row("1", "ann"), row("2", "bob"))
+    assert office.take(sheet(row("1", "ann", title="Chefin"))) == ["1 updated"]
+    assert office.company.active() == {"ann": True, "bob": True}
+
+
+def test_a_snapshot_that_has_become_much_smaller_deactivates_nobody(office: Office) -> None:
+    office.snapshot(*(row(str(number), f"p{number}") for number in range(10)))
+    found = office.work(
+        office.receive(sheet(*(row(str(number), f"p{number}") for number in range(7))), is_snapshot=True)
+    )
+    assert "names 7 of the 10 people" in office.summary(found)["nobody_missing_because"]
+    assert all(office.company.active().values())
+
+
+def test_an_empty_snapshot_deactivates_nobody(office: Office) -> None:
+    office.snapshot(row("1", "ann"))
+    found = office.work(office.receive(sheet(), is_snapshot=True))
+    assert "names 0 of the 1 people" in office.summary(found)["nobody_missing_because"]
+    with pytest.raises(FileRefused, match="empty"):
+        office.receive(b"", is_snapshot=True)
+    assert office.company.active() == {"ann": True}
+
+
+CUT = [
+    sheet(*(row(str(number), f"p{number}") for number in range(9)))[:-30],
+    sheet(*(row(str(number), f"p{number}") for number in range(9)), '9;"p9@acme'),
+    json.dumps([{"Nr": str(number), "Mail": f"p{number}@acme.example"} for number in range(9)])[:-1].encode(),
+]
+
+
+@pytest.mark.parametrize("file", CUT, ids=["in a row", "in a quoted cell", "in a list"])
+def test_a_snapshot_that_is_cut_off_deactivates_nobody(office: Office, file: bytes) -> None:
+    office.snapshot(*(row(str(number), f"p{number}") for number in range(10)))
+    found = office.work(office.receive(file, is_snapshot=True))
+    assert "cut off" in office.summary(found)["nobody_missing_because"]
+    assert all(office.company.active().values())
+
+
+def test_a_snapshot_made_before_somebody_came_does_not_end_them(office: Office, clock: Any) -> None:
+    made_at = clock.now
+    names = [f"p{number}" for number in range(9)]
+    clock.advance(ms=1000)
+    office.snapshot(*(row(name, name) for name in (*names, "new")))
+    told = office.snapshot(*(row(name, name) for name in names), said_at=made_at)
+    assert told[-1] == "new unchanged older_news"
+    assert office.company.active()["new"]
+
+
+def test_a_dry_run_tells_the_differences_only(office: Office) -> None:
+    names = [f"p{number}" for number in range(6)]
+    office.snapshot(*(row(name, name) for name in names))
+    before, people = office.company.changes(), office.company.people()
+    told = office.snapshot(
+        *(row(name, name) for name in names[2:]), row("p1", "p1", title="Chefin"), row("x", "new"), is_dry_run=True
+    )
+    assert told[4:] == ["p1 updated", "x created", "p0 deactivated not_in_snapshot"]
+    assert (office.company.changes(), office.company.people()) == (before, people)
+
+
+def test_two_rows_for_one_person_are_told(office: Office) -> None:
+    assert office.take(sheet(row("1", "ann"), row("1", "ann"), row("1", "ann", title="Chefin"))) == [
+        "1 created",
+        "1 unchanged",
+        "1 refused row_repeated",
+    ]
+
+
+def test_names_may_change_hands_across_pieces(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "PIECE", 1)
+    office.take(sheet(row("1", "ann"), row("2", "bob")))
+    assert office.take(sheet(row("1", "bob"), row("2", "ann"))) == ["1 updated", "2 updated"]
+
+
+def test_a_piece_that_another_process_did_is_not_done_twice(office: Office) -> None:
+    found = office.receive(sheet(row("1", "ann")))
+    source = office.source()
+    assert recording.work(office.company.store, source, found) is not None
+    assert recording.work(office.company.store, source, found) is None
+    office.work(found)
+    assert office.company.changes() == 1
+
+
+def test_another_mapping_looks_at_everybody_again(office: Office) -> None:
+    office.take(sheet(row("1", "ann")))
+    office.settings = SETTINGS.model_copy(update={"mapping": {**MAPPING, "nickName": "Vorname"}})
+    assert office.take(sheet(row("1", "ann"))) == ["1 updated"]
+
+
+def test_a_last_day_that_is_called_off_is_called_off(office: Office, clock: Any) -> None:
+    # Noon of 15 November; whoever's last day it is works until midnight in Berlin.
+    clock.now = 1_700_046_000_000
+    assert office.take(sheet(row("1", "ann", end="15.11.2023"))) == ["1 scheduled"]
+    assert office.company.active() == {"ann": True}
+    office.take(sheet(row("1", "ann")))
+    clock.advance(ms=2 * DAY_MS)
+    with office.company.store.across_tenants("test") as tx:
+        assert office.company.tenant not in {tenant for tenant, _, _ in identities.due(tx, limit=99)}
+
+
+def test_formulas_are_text_and_stand_so_in_the_report(office: Office) -> None:
+    found = office.work(office.receive(sheet(row("=1+1", "ann", title="=HYPERLINK(1)"))))
+    assert office.company.people()["ann"]["title"] == "=HYPERLINK(1)"
+    written = list(csv.reader(io.StringIO("".join(report.as_csv(office.company.store, found)))))
+    assert written == [list(report.COLUMNS), ["1", "'=1+1", "created", "", "", "", written[1][6]]]
+
+
+def test_an_import_that_is_empty_has_an_empty_report(office: Office) -> None:
+    found = office.work(office.receive(sheet()))
+    assert json.loads("".join(report.as_json(office.company.store, found))) == []
