@@ -42,7 +42,7 @@ def test_every_kind_has_a_mapping_that_needs_nothing_more(kind: str, tmp_path: P
 
 SAMPLES = {
     "generic": {"id": "1", "email": "a@x.com", "firstName": "A", "lastName": "B", "active": False},
-    "csv": {"Employee ID": "1", "Email": "a@x.com", "First name": "A", "Last name": "B", "Status": "Terminated"},
+    "csv": {"id": "1", "email": "a@x.com", "first_name": "A", "last_name": "B", "status": "Terminated"},
     "bamboohr": {"id": 1, "workEmail": "a@x.com", "firstName": "A", "lastName": "B", "status": "Inactive"},
     "hibob": {"id": "1", "email": "a@x.com", "firstName": "A", "surname": "B", "internal": {"status": "Inactive"}},
     "merge": {
