@@ -3,13 +3,18 @@
 import time
 from pathlib import Path
 
+import structlog
+
 from scim_bridge.dispatch import RqDispatcher
 from scim_bridge.domain.instants import Millis
+from scim_bridge.recording import versions
 from scim_bridge.settings import loading
 from scim_bridge.settings.addresses import EMBEDDED
 from scim_bridge.settings.models import Settings
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Store, StoreUnavailable
 from scim_bridge.supervisor import sockets
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def now_ms() -> Millis:
@@ -36,6 +41,17 @@ def queue_url(settings: Settings) -> str:
 def open_store(settings: Settings) -> Store:
     """Return the store. Open it after a fork, not before."""
     return Store.open(settings.store.url, clock=now_ms, pool_size=settings.store.pool_size)
+
+
+def note_mappings(store: Store, settings: Settings, *, who: str) -> None:
+    """Record the mappings that a process works by, where they are new; a store that is away keeps nobody from starting.
+
+    `who` is the process.
+    """
+    try:
+        versions.note(store, settings, who=who)
+    except StoreUnavailable:
+        _log.warning("mappings_not_noted", process=who)
 
 
 def open_dispatcher(settings: Settings) -> RqDispatcher:

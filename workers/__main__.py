@@ -65,6 +65,8 @@ def make_runtime(config: str | None, *, role: str) -> runtime.Runtime:
         dispatcher=wiring.open_dispatcher(settings),
         fingerprint_key=secrets.installation_key(settings.data_dir),
     )
+    if role in {"worker", "relay"}:
+        wiring.note_mappings(made.store, settings, who=role)
     if role == "worker":
         made.build_targets()
     return made
