@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.settings.models import Settings
-from scim_bridge.store import first_answers, notices, quota, retention, webhooks
+from scim_bridge.store import first_answers, hr_events, notices, quota, retention, webhooks
 from scim_bridge.store.engine import Transaction
 from workers.relay import notifying
 from workers.runtime import Runtime
@@ -31,6 +31,13 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         retention.forget_evidence(tx, before=now - runtime.settings.evidence_days * _DAY_MS)
     _forget(runtime, "old first answers", lambda tx: first_answers.forget(tx, before=now - first_answers.KEPT_MS))
     _forget(runtime, "marks of old webhooks", lambda tx: webhooks.forget(tx, before=now - webhooks.KEPT_MS))
+    _forget(
+        runtime,
+        "marks of old HR events, and those that were of no use",
+        lambda tx: hr_events.forget(
+            tx, before=now - hr_events.KEPT_MS, refused_before=now - runtime.settings.evidence_days * _DAY_MS
+        ),
+    )
     _forget(runtime, "old notices", lambda tx: notices.forget(tx, before=now - notifying.KEPT_MS))
     notifying.tidy(runtime, now)
     retention.truncate_wal(runtime.store, over_bytes=WAL_BYTES)

@@ -6,7 +6,7 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import dates, expiry, housekeeping, imports, notifying, reminding, wakes
+from workers.relay import dates, events, expiry, housekeeping, imports, notifying, reminding, wakes
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -18,6 +18,7 @@ DUTIES = {
     "reminding": reminding.run_once,
     "imports": imports.run_once,
     "dates": dates.run_once,
+    "events": events.run_once,
     "notifying": notifying.run_once,
 }
 
