@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog.testing
 from fakes.target import FakeTarget
 from pydantic import SecretStr
 from running.signing import SECRET, event, signed
@@ -170,6 +171,70 @@ def test_the_echo_of_a_repair_ends_there(bench: Bench) -> None:
         tell(bench, PROVISIONED, account(bench, "ann").account_id)
         bench.work()
     assert bench.target.calls == []
+
+
+def undone(bench: Bench, *, minutes: int, active: bool, step: int = 1) -> list[int]:
+    """Let another system undo each repair within `step` minutes; returns the minutes that saw a repair."""
+    held, repaired = account(bench, "ann"), []
+    for minute in range(0, minutes, step):
+        if held.active is not active:
+            repaired.append(minute)
+            held.active = active
+            tell(bench, PROVISIONED if active else DEPROVISIONED, held.account_id)
+        bench.work()
+        bench.clock.advance(ms=step * 60_000 - 2_500)
+    return repaired
+
+
+def test_a_repair_that_is_undone_again_and_again_costs_few_calls(bench: Bench) -> None:
+    """Another system closes the account each time; without a limit that were 144 calls a day."""
+    settled(bench, "ann")
+    undone(bench, minutes=24 * 60, active=False, step=20)
+    assert len(bench.target.calls) <= 40
+    assert bench.states() == {"delivered": len(bench.operations()) - 1, "waiting": 1}
+    assert all("status" in detail for detail in drifts(bench, "ann"))
+    assert "repaired in 10 min" in drifts(bench, "ann")[3]
+
+
+def test_a_repair_that_was_put_off_is_made_in_its_time(bench: Bench) -> None:
+    settled(bench, "ann")
+    times = undone(bench, minutes=80, active=False)
+    assert times[:4] == [0, 1, 2, 3]
+    assert [later - earlier for earlier, later in itertools.pairwise(times[3:])] == [11, 21, 41]
+
+
+def test_a_change_of_the_directory_does_not_wait_for_a_contested_repair(bench: Bench) -> None:
+    settled(bench, "ann")
+    undone(bench, minutes=6, active=False)
+    assert not account(bench, "ann").active
+    bench.push("ann", title="Engineer")
+    bench.work(shifts=2)
+    assert (account(bench, "ann").active, account(bench, "ann").attributes["title"]) == (True, "Engineer")
+
+
+def test_a_leaver_who_is_let_in_again_and_again_is_put_out_every_ten_minutes(bench: Bench) -> None:
+    settled(bench, "ann")
+    bench.push("ann", active=False)
+    settled(bench)
+    times = undone(bench, minutes=40, active=True)
+    assert {later - earlier for earlier, later in itertools.pairwise(times[3:])} == {11}
+
+
+def test_drifts_of_one_person_do_not_put_off_anothers_repair(bench: Bench) -> None:
+    settled(bench, "ann", "bob")
+    undone(bench, minutes=6, active=False)
+    account(bench, "bob").active = False
+    tell(bench, DEPROVISIONED, account(bench, "bob").account_id)
+    bench.work()
+    assert account(bench, "bob").active
+
+
+def test_a_contested_repair_is_told_in_the_log(bench: Bench) -> None:
+    settled(bench, "ann")
+    with structlog.testing.capture_logs() as told:
+        undone(bench, minutes=6, active=False)
+    contested = [line for line in told if line["event"] == "drift_contested"]
+    assert [(line["log_level"], line["drifts"], line["repaired_in_s"]) for line in contested] == [("warning", 4, 600)]
 
 
 def test_an_echo_that_overtakes_the_answer_costs_no_call(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Call, Item
 from scim_bridge.store import batches, directory, due, lanes, links, settlement
 from scim_bridge.store.engine import Transaction
-from workers.delivery import settle
+from workers.delivery import contested, settle
 from workers.delivery.post import Post
 from workers.policy import conflicts, retries
 
@@ -86,7 +86,8 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
             outcomes.append(outcome)
     if moving:
         links.release(tx, post.lane_id, moving)
-    return outcomes
+    leaving = {person.resource_id for person in people if person.deleted or not _is_active(person)}
+    return contested.put_off(tx, post, outcomes, leaving=leaving)
 
 
 _NOTHING_KNOWN: Mapping[str, object] = {"account_id": None, "known": None, "doubt": None}
