@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scim_bridge.cli import benches, chaos, mapping, operating, processes, tokens
+from scim_bridge.cli import benches, chaos, hr, mapping, operating, processes, tokens
 from scim_bridge.errors import BridgeError
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
@@ -47,6 +47,7 @@ for _command in (
     *tokens.COMMANDS,
     *operating.COMMANDS,
     *mapping.COMMANDS,
+    *hr.COMMANDS,
     *benches.COMMANDS,
     *chaos.COMMANDS,
 ):

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from scim_bridge import logs
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Clock
+from scim_bridge.intake.hr.imports.door import ImportDoor
 from scim_bridge.intake.hr.receiving import EventReceiver
 from scim_bridge.intake.scim import acknowledging
 from scim_bridge.intake.scim.acknowledging import WaitingRoom
@@ -24,6 +25,7 @@ from scim_bridge.web.auth import Doorkeeper
 from scim_bridge.web.correlation import HEADER, correlation_id_of
 from scim_bridge.web.description import description_endpoint
 from scim_bridge.web.health import health_endpoints
+from scim_bridge.web.hr import import_endpoints
 from scim_bridge.web.hr_events import event_endpoint
 from scim_bridge.web.pace import Pace
 from scim_bridge.web.scim import ScimEndpoints
@@ -84,6 +86,9 @@ def create_app(
     app.register_blueprint(webhook_endpoint(receiver, most_bytes=settings.web.max_body_bytes))
     events = EventReceiver(settings.tenants, store, dispatcher, scopes=scopes, step_aside=step_aside)
     app.register_blueprint(event_endpoint(events, most_bytes=settings.web.max_body_bytes))
+    imports = ImportDoor(settings.tenants, store, secret=secret, new_owner=lambda: secrets.token_hex(16))
+    most_bytes = max(settings.web.max_body_bytes, settings.web.bulk_max_payload_bytes)
+    app.register_blueprint(import_endpoints(imports, store, doorkeeper, most_bytes=most_bytes))
     app.register_blueprint(description_endpoint(settings.web))
     app.register_blueprint(health_endpoints(store))
     return app
