@@ -12,7 +12,7 @@ import pytest
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
 
-pytest_plugins = ["running.bridges", "fuzz.options", "model.options"]
+pytest_plugins = ["running.bridges", "fuzz.options", "model.options", "acceptance.options"]
 
 
 class FakeClock:

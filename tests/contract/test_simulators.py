@@ -136,6 +136,12 @@ class TestFaults:
         assert trakstar(learn, "POST", "/user", adding(*[learner(f"u{n}") for n in range(5)])).status == 500
         assert learn.state.counts["accounts"] == 2
 
+    def test_part_of_a_batch_may_be_answered_as_if_it_were_all(self, learn: Simulator[TrakstarVendor]) -> None:
+        learn.faults.add(Fault(answer="real", apply=1))
+        answer = trakstar(learn, "POST", "/user", adding(learner("ann"), learner("bob"), batchId=7))
+        assert (answer.status, answer.json) == (200, {"batchId": 7, "usersAdded": 1, "errors": []})
+        assert learn.state.counts["accounts"] == 1
+
     def test_part_of_a_bulk_request_is_applied(self, tickle: Simulator[MindTickleVendor]) -> None:
         tickle.faults.add(Fault(status=500, apply=3))
         assert scim(tickle, "POST", "/Bulk", bulk(*[creating(f"u{n}") for n in range(5)])).status == 500

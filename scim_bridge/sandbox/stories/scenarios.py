@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from scim_bridge.sandbox.stories import story
 from scim_bridge.sandbox.stories.play import Play
+from scim_bridge.sandbox.stories.scripts import answers, leaving, outages, people, vendors
 from scim_bridge.sandbox.stories.setting import Setting
 
 DEFAULT = "default"
@@ -34,6 +35,86 @@ _SCENARIOS = (
         script=story.play,
         setting=story.SETTING,
         deadline_s=85.0,
+    ),
+    Scenario(
+        name="poison",
+        shows="one person spoils the call of 200; the others are delivered in the same run",
+        script=people.poison,
+        setting=people.POISON,
+    ),
+    Scenario(
+        name="lost-answers",
+        shows="calls are applied and the answers lost; the targets are read back, and nobody is made twice",
+        script=answers.lost,
+        setting=answers.SETTING,
+    ),
+    Scenario(
+        name="partial",
+        shows="a 200 that does not account for all, and a 502 after half was applied; only the rest is sent again",
+        script=answers.partial,
+        setting=answers.SETTING,
+    ),
+    Scenario(
+        name="read-lag",
+        shows="answers are lost and listings show nobody for a while; there is no second create",
+        script=answers.lagging,
+        setting=answers.LAGGING,
+    ),
+    Scenario(
+        name="rate-limit",
+        shows="429 with a wait in seconds, as a date, in milliseconds, without one, zero and garbage",
+        script=outages.rate_limit,
+    ),
+    Scenario(
+        name="outage",
+        shows="503 for a while: the breaker opens, one probe closes it, all is delivered",
+        script=outages.outage,
+    ),
+    Scenario(
+        name="dead-key",
+        shows="401 and 403: the lanes are quarantined and go on by themselves when the credentials work again",
+        script=outages.dead_key,
+    ),
+    Scenario(
+        name="hung",
+        shows="one target takes calls and never answers; the other flows",
+        script=outages.hung,
+        setting=outages.HUNG,
+    ),
+    Scenario(
+        name="conflicts",
+        shows="accounts that exist already: update, skip or hold; and one that exists and is not shown",
+        script=people.conflicts,
+        setting=people.CONFLICTS,
+    ),
+    Scenario(
+        name="protected",
+        shows="owners and administrators of the targets are never taken over or deactivated silently",
+        script=people.protected,
+    ),
+    Scenario(
+        name="seats",
+        shows="thirty people for twenty seats; who finds none is told, and replayed when seats are bought",
+        script=people.seats,
+        setting=people.SEATS,
+    ),
+    Scenario(
+        name="mass-leave",
+        shows="two people of five leave at once: the guard holds most of them until an operator decides",
+        script=leaving.mass,
+        setting=leaving.MASS,
+    ),
+    Scenario(
+        name="leavers-first",
+        shows="a leaver overtakes a long line of edits",
+        script=leaving.first,
+        setting=leaving.FIRST,
+    ),
+    Scenario(
+        name="vendor-contradictions",
+        shows="the targets behave as one document says, and as the other says",
+        script=vendors.contradictions,
+        setting=vendors.SETTING,
     ),
 )
 

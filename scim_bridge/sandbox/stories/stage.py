@@ -25,9 +25,9 @@ from scim_bridge.supervisor import sockets
 TENANT = "demo"
 COMPANY = "acme"
 
-READY_S = 40.0
+READY_S = 120.0
 STOP_S = 30.0
-COMMAND_S = 30.0
+COMMAND_S = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from scim_bridge.errors import BridgeError
 from scim_bridge.sandbox.targets.holdings import HeldState
 from scim_bridge.supervisor import leash
 
-START_S = 20.0
+START_S = 60.0
 END_S = 5.0
 CONTROL_S = 10.0
 

@@ -49,7 +49,7 @@ def spoil(
             return Response(b"", status=200)
         case "reset":
             close_without_answer(request)
-        case "hang":
+        case "hang" | "real":
             return real if real is not None else close_without_answer(request)
         case "cut":
             return _with_body(real, _half(real))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args
 
 When = Literal["before", "after"]
-Answer = Literal["status", "reset", "hang", "html", "empty", "cut", "drop", "drip"]
+Answer = Literal["status", "reset", "hang", "html", "empty", "cut", "drop", "drip", "real"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,8 @@ class Fault:
     the target's own form, or `body`; `reset` the connection closed without an answer; `hang` silence for `hang_s`, then
     the real answer (after) or a closed connection (before); `html` and `empty` a 200 with a page or with nothing; `cut`
     a 200 whose JSON stops half-way; `drop` the connection closed half-way through the body; `drip` the real answer a
-    byte at a time, over `hang_s` seconds in all.
+    byte at a time, over `hang_s` seconds in all; `real` the real answer to what was applied, which with `apply` is a
+    success that does not account for everybody.
     """
 
     answer: Answer = "status"
@@ -58,7 +59,7 @@ class Fault:
     @property
     def is_applied(self) -> bool:
         """Whether the call reaches the target's rules."""
-        return self.when == "after" or self.apply is not None or self.answer == "drip"
+        return self.when == "after" or self.apply is not None or self.answer in {"drip", "real"}
 
     @property
     def label(self) -> str:
