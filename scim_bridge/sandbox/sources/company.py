@@ -1,0 +1,176 @@
+"""An invented company's staff as its HR system knows it: who is hired, moves, leaves and comes back."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from scim_bridge.domain.instants import Millis, to_iso
+from scim_bridge.sandbox.senders.people import Person, generate_people
+
+DAY_MS = 86_400_000
+
+_TITLES = ("Associate", "Engineer", "Analyst", "Team Lead", "Director of Enablement", "Coach; Sales, EMEA")
+
+_CONVERTED = "E"
+"""Before the id of a record that follows one that was closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Employee:
+    """One record of the HR system."""
+
+    id: str
+    person: Person
+    title: str
+    changed_at: Millis
+    """When the HR system last changed it."""
+    start: date
+    end: date | None = None
+    """The last day, where there is one."""
+    is_active: bool = True
+
+    def fields(self) -> dict[str, Any]:
+        """Return the record as an event has it: in the names of our own JSON, with what must not pass the door."""
+        return {
+            "email": self.person.email,
+            "firstName": self.person.given_name,
+            "lastName": self.person.family_name,
+            "title": self.title,
+            "department": self.person.department,
+            "managerId": self.person.manager or "",
+            "status": "Active" if self.is_active else "Terminated",
+            "startDate": self.start.isoformat(),
+            "endDate": "0000-00-00" if self.end is None else self.end.isoformat(),
+            "ssn": "987-65-4321",
+            "salary": "4711000",
+        }
+
+    def row(self) -> dict[str, str]:
+        """Return the record as a file has it."""
+        return {"id": self.id, **self.fields(), "changedAt": to_iso(self.changed_at)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One change of one record. `named` are the fields that an event about it names; none: all."""
+
+    employee: Employee
+    named: tuple[str, ...] = ()
+
+
+class Company:
+    """The staff, day by day; the same for the same seed. `first_day` is what day 0 is called."""
+
+    def __init__(self, size: int, *, days: int, seed: int, first_day: date, began_at: Millis) -> None:
+        """Begin with most of the people; the rest are hired in the course of the month."""
+        # Invented data wants to be the same every time, not unpredictable.
+        self._randomness = random.Random(seed)  # noqa: S311
+        self._first_day, self._days, self._began_at = first_day, days, began_at
+        people = generate_people(size, seed=seed)
+        self._newcomers = people[len(people) - max(1, size // 20) :]
+        self.records: dict[str, Employee] = {}
+        self._open: list[str] = []
+        self._closed: list[str] = []
+        for person in people[: len(people) - len(self._newcomers)]:
+            title = self._randomness.choice(_TITLES)
+            start = first_day - timedelta(days=self._randomness.randrange(30, 3000))
+            self._keep(Employee(id=person.external_id, person=person, title=title, changed_at=began_at, start=start))
+
+    def live(self, day: int) -> Iterator[Turn]:
+        """Let a day pass, and give what has changed, in order."""
+        today = self._first_day + timedelta(days=day)
+        for number, change in enumerate(self._agenda(day)):
+            at = self._began_at + day * DAY_MS + 28_800_000 + number * 1000
+            turn = change(today, at)
+            if turn is not None:
+                self._keep(turn.employee)
+                yield turn
+
+    def _agenda(self, day: int) -> list[Any]:
+        share = max(1, len(self.records) // 150)
+        hires = self._newcomers[
+            day * len(self._newcomers) // self._days : (day + 1) * len(self._newcomers) // self._days
+        ]
+        agenda: list[Any] = [lambda today, at, who=who: self._hire(who, today, at) for who in hires]
+        for change, weight in (
+            (self._move, 3),
+            (self._leave, 1),
+            (self._rename, 1),
+            (self._return, 1),
+            (self._announce, 1),
+        ):
+            agenda += [change] * self._randomness.randint(0, share * weight)
+        if day == self._days // 2:
+            agenda.append(self._convert)
+        self._randomness.shuffle(agenda)
+        return agenda
+
+    def _hire(self, person: Person, today: date, at: Millis) -> Turn:
+        # Some are known long before they begin: they must not be active early.
+        ahead = 400 if self._randomness.random() < 0.2 else 0
+        title = self._randomness.choice(_TITLES)
+        start = today + timedelta(days=ahead)
+        return Turn(employee=Employee(id=person.external_id, person=person, title=title, changed_at=at, start=start))
+
+    def _move(self, _today: date, at: Millis) -> Turn | None:
+        who = self._one(is_active=True)
+        if who is None:
+            return None
+        title = f"{self._randomness.choice(_TITLES)} {self._randomness.randrange(1000)}"
+        return Turn(employee=replace(who, title=title, changed_at=at), named=("title",))
+
+    def _rename(self, _today: date, at: Millis) -> Turn | None:
+        who = self._one(is_active=True)
+        if who is None:
+            return None
+        address = f"{who.id}.{self._randomness.randrange(10**6)}@example.com"
+        person = who.person.evolve(email=address, user_name=address, family_name=f"Neu-{who.person.family_name[:20]}")
+        return Turn(employee=replace(who, person=person, changed_at=at))
+
+    def _leave(self, today: date, at: Millis) -> Turn | None:
+        who = self._one(is_active=True)
+        if who is None:
+            return None
+        return Turn(employee=replace(who, is_active=False, end=today - timedelta(days=1), changed_at=at))
+
+    def _announce(self, today: date, at: Millis) -> Turn | None:
+        """Announce a last day that is far off, or take such an announcement back."""
+        who = self._one(is_active=True)
+        if who is None:
+            return None
+        end = None if who.end is not None else today + timedelta(days=500)
+        return Turn(employee=replace(who, end=end, changed_at=at), named=("endDate",))
+
+    def _return(self, today: date, at: Millis) -> Turn | None:
+        who = self._one(is_active=False)
+        if who is None:
+            return None
+        # The old last day stays in the record of some systems until somebody clears it; here it is cleared.
+        return Turn(employee=replace(who, is_active=True, end=None, start=today, changed_at=at))
+
+    def _convert(self, today: date, at: Millis) -> Turn | None:
+        """Close a contractor's record and open an employee's, with the same address."""
+        who = self._one(is_active=False)
+        if who is None:
+            return None
+        return Turn(
+            employee=replace(
+                who, id=f"{_CONVERTED}{who.id}", is_active=True, end=None, start=today, changed_at=at, title="Employee"
+            )
+        )
+
+    def _one(self, *, is_active: bool) -> Employee | None:
+        """Return somebody whose record is open, or closed and not followed by another one."""
+        there = self._open if is_active else self._closed
+        return self.records[self._randomness.choice(there)] if there else None
+
+    def _keep(self, employee: Employee) -> None:
+        before = self.records.get(employee.id)
+        if before is not None:
+            (self._open if before.is_active else self._closed).remove(employee.id)
+        elif employee.id.startswith(_CONVERTED):
+            self._closed.remove(employee.id.removeprefix(_CONVERTED))
+        (self._open if employee.is_active else self._closed).append(employee.id)
+        self.records[employee.id] = employee
