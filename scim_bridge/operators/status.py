@@ -1,5 +1,6 @@
 """Where every lane stands: how many people it owes, the calls and the time that they need, and what stops it."""
 
+import json
 import math
 from typing import Any
 
@@ -11,6 +12,9 @@ from scim_bridge.store import reports
 from scim_bridge.store.engine import Store
 from scim_bridge.store.lanes import Lane
 from scim_bridge.store.reports import Backlog
+
+_ASKED = frozenset({"scim", "mindtickle"})
+"""Kinds of targets whose abilities are learned from themselves."""
 
 _NOBODY_KNOWS_WHEN = frozenset({"paused", "quarantined", "unreachable"})
 
@@ -25,20 +29,35 @@ def report(store: Store, settings: Settings, *, tenant: str | None = None, targe
     configured = {(each.id, lane.name): lane for each in settings.tenants for lane in each.targets}
     with store.across_tenants("report where every lane stands") as tx:
         clock = tx.lease_clock()
+        wanted = [
+            (backlog, configured.get((backlog.lane.tenant, backlog.lane.target)))
+            for backlog in reports.backlogs(tx)
+            if tenant in (None, backlog.lane.tenant) and target in (None, backlog.lane.target)
+        ]
+        # Only these kinds say of themselves what they can do, and only who has work needs the figures.
+        asking = [each.lane.id for each, lane in wanted if each.pending and lane is not None and lane.kind in _ASKED]
+        told = {lane_id: _told(answer) for lane_id, answer in reports.last_probes(tx, asking).items()} if asking else {}
         return {
             "lanes": [
-                _figures(backlog, configured.get((backlog.lane.tenant, backlog.lane.target)), now=tx.now, clock=clock)
-                for backlog in reports.backlogs(tx)
-                if tenant in (None, backlog.lane.tenant) and target in (None, backlog.lane.target)
+                _figures(each, lane, told.get(each.lane.id) or people_a_call(lane), now=tx.now, clock=clock)
+                for each, lane in wanted
             ]
         }
 
 
-def _figures(backlog: Backlog, target: TargetSettings | None, *, now: Millis, clock: Millis) -> dict[str, Any]:
+def _told(answer: str) -> PeopleACall | None:
+    """Return what a probe noted of a target's abilities, None when it noted none."""
+    noted = json.loads(answer)
+    return estimate.read_people_a_call(noted.get("people_a_call")) if isinstance(noted, dict) else None
+
+
+def _figures(
+    backlog: Backlog, target: TargetSettings | None, size: PeopleACall, *, now: Millis, clock: Millis
+) -> dict[str, Any]:
     lane = backlog.lane
     state = _state(backlog, now=now, clock=clock)
     shares = Shares(to_create=backlog.to_create, to_look_up=backlog.to_look_up, others=backlog.others)
-    calls = estimate.fewest_calls(shares, people_a_call(target))
+    calls = estimate.fewest_calls(shares, size)
     return {
         "tenant": lane.tenant,
         "target": lane.target,
@@ -115,7 +134,7 @@ def people_a_call(target: TargetSettings | None) -> PeopleACall:
     """Return how many people a call to a target carries, by its kind and its switches.
 
     Trakstar: 200 new users a call, one look-up lists everybody (docs of API v3). MindTickle and other SCIM services:
-    what their ServiceProviderConfig offers is only known to the workers, so RFC 7644's Bulk is taken at 100.
+    until the first probe has noted what they offer, MindTickle's Bulk is taken at 100, and nothing of others.
     """
     if target is None:
         return PeopleACall()

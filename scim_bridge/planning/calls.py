@@ -22,6 +22,8 @@ class Abilities:
     """A create call places all its people in one set of groups and courses (so calls are made per set)."""
     keeps_groups: bool = True
     """Groups exist in the target and can be created there."""
+    reads_beside: Mapping[Step, int] = field(default_factory=dict)
+    """How many requests a call of a step needs beside its main one; a step that is absent needs none."""
     write_class: str = "user_write"
     """Quota class of calls that write; look-ups have the class 'read'."""
 

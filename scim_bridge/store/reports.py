@@ -1,6 +1,6 @@
 """What the store says about lanes and about what ended badly: figures and lists that only read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from scim_bridge.domain.resources import USER
 from scim_bridge.domain.states import State
 from scim_bridge.store import lanes, sets, tables
 from scim_bridge.store.engine import Transaction
+
+PROBE_IS_AMONG = 5_000
+"""A lane's last probe is looked for among so many of its newest batches."""
 
 operation, resource, link, lane = tables.operation, tables.resource, tables.link, tables.lane
 
@@ -67,6 +70,27 @@ def backlogs(tx: Transaction) -> list[Backlog]:
         figures.setdefault(lane_id, {})[name] = value
     found = [Backlog(lane=each, **figures.get(each.id, {})) for each in lanes.configured(tx)]
     return sorted(found, key=lambda each: (each.lane.tenant, each.lane.target))
+
+
+def last_probes(tx: Transaction, lane_ids: Sequence[int]) -> dict[int, str]:
+    """Return what each of some lanes noted of the last probe that its target answered, as JSON; not of long ago."""
+    batch = tables.batch
+    newest = (
+        sa.select(batch.c.answer)
+        .where(
+            batch.c.lane_id == lane.c.id,
+            # By the index of numbers, backwards: a lane probes hourly, so that it is not far.
+            batch.c.number > lane.c.batches - PROBE_IS_AMONG,
+            batch.c.step == "probe",
+            batch.c.status == "finished",
+        )
+        .order_by(batch.c.number.desc())
+        .limit(1)
+        .correlate(lane)
+        .scalar_subquery()
+    )
+    query = sa.select(lane.c.id, newest.label("answer")).where(sets.among(lane.c.id, sets.id_rows(tx, lane_ids)))
+    return {row.id: row.answer for row in tx.connection.execute(query) if row.answer is not None}
 
 
 def _counted_by_state(tx: Transaction) -> list[tuple[int, str, Any]]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fakes.shipped import shipped_settings
 
 from scim_bridge.domain.people import Step
+from scim_bridge.operators import status
 from scim_bridge.sandbox.targets.scim import ScimOptions, simulate_scim
 from scim_bridge.settings.models import LimitSettings
 from scim_bridge.store import tables
@@ -132,3 +133,43 @@ def test_nothing_more_is_sent_for_a_lane_that_has_a_successor(make_bench: Callab
     bench.work()
     assert len(refused) == 1
     assert bench.target.accounts == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        # 25 new people; then 5 of them changed.
+        ({}, (1, 1)),
+        ({"max_operations": 10}, (3, 1)),
+        ({"bulk": False}, (25, 5)),
+        ({"bulk": False, "patch": False}, (25, 10)),
+    ],
+)
+def test_status_reckons_with_what_the_service_said_that_it_can_do(
+    make_bench: Callable[..., Bench], options: dict[str, Any], calls: tuple[int, int]
+) -> None:
+    with simulate_scim(api_key="key", limits=(), options=ScimOptions(**options)) as service:
+        bench = make_bench()
+        target = scim_target(shipped_settings("scim", {"token": "key"}, **service.urls), clock=bench.clock)
+        bench.runtime.targets["acme", "lms"] = target
+        try:
+            bench.push("first")
+            bench.work()
+            for number in range(25):
+                bench.push(f"p{number}")
+            asked = [figures(bench)["calls"]]
+            bench.work(shifts=3)
+            for number in range(5):
+                bench.push(f"p{number}", title="Boss")
+            asked.append(figures(bench)["calls"])
+        finally:
+            target.close()
+        assert tuple(asked) == calls
+
+
+def figures(bench: Bench) -> dict[str, Any]:
+    [tenant] = bench.settings.tenants
+    of_kind = [target.model_copy(update={"kind": "scim"}) for target in tenant.targets]
+    settings = bench.settings.model_copy(update={"tenants": [tenant.model_copy(update={"targets": of_kind})]})
+    [lane] = status.report(bench.store, settings)["lanes"]
+    return dict(lane)

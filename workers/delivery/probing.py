@@ -1,6 +1,7 @@
 """One cheap read that decides whether a target is well again, counted against the quota like every call."""
 
 from scim_bridge.domain.instants import Millis
+from scim_bridge.planning import estimate
 from scim_bridge.store import batches, lanes, quota
 from workers.delivery import gate
 from workers.delivery.post import MARGIN_MS, Post
@@ -36,6 +37,7 @@ def probe(post: Post) -> Millis | None:
         post.target.probe()
     except port.CallFailed as error:
         failure = error
+    figures = estimate.people_a_call(post.target.abilities())
     with post.store.begin(post.tenant) as tx:
         lane = lanes.by_target(tx, post.target_name)
         if lane is None or not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
@@ -45,7 +47,8 @@ def probe(post: Post) -> Millis | None:
             tx,
             opened.id,
             status="finished" if failure is None else "failed",
-            answer={"failure": type(failure).__name__} if failure else {},
+            # What a call carries is recorded for those who tell how long the backlog takes, and call nobody.
+            answer={"failure": type(failure).__name__} if failure else {"people_a_call": figures.to_json()},
             http_status=failure.status if failure else 200,
             answered_at=tx.now if answered else None,
         )

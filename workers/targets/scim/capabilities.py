@@ -25,6 +25,9 @@ MEMBERS_A_CALL = 100
 OPERATION_BYTES = 2_048
 """What one operation of a bulk request is reckoned at; a user with every mapped field takes about a third."""
 
+_WITHOUT_READ = {Step.LOOK_UP, Step.CREATE, Step.CREATE_GROUP}
+"""Steps that need no read before them, also where a resource can only be put back whole."""
+
 _USER_STEPS = (Step.CREATE, Step.UPDATE, Step.DEACTIVATE, Step.REACTIVATE)
 
 
@@ -138,6 +141,7 @@ class KnownCapabilities:
             mixed=mixed,
             mixable=mixable,
             payload_limit=known.bulk_bytes,
+            reads_beside={} if known.patches else dict.fromkeys(set(sizes) - _WITHOUT_READ, 1),
             keeps_groups=known.keeps_groups,
         )
 
