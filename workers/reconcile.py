@@ -12,7 +12,7 @@ from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
 from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Call, Item
 from scim_bridge.recording import repairs
-from scim_bridge.store import comparing, links
+from scim_bridge.store import comparing, holds, links, takeovers
 from scim_bridge.store.engine import Transaction
 from workers.delivery import choosing, settle, submitting
 from workers.delivery.lease import LeaseKeeper
@@ -34,6 +34,8 @@ class Drift(StrEnum):
     DIFFERING = "differing"
     EXTRA = "extra"
     UNCLEAR = "unclear"
+    HELD = "held"
+    """It waits for a person's decision, or a person has decided that it stays so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ def _list_accounts(post: Post, people: list[Person]) -> tuple[Account, ...]:
 def _look_up(post: Post, call: Call) -> tuple[Account, ...]:
     waited_s = 0.0
     while True:
-        opened = submitting.open_call(post, call, backlog_calls=1, holds_operations=False)
+        opened = submitting.open_call(post, call, holds_operations=False)
         if not isinstance(opened, int):
             break
         wait_s = max(0.05, (opened - post.now()) / 1000)
@@ -149,6 +151,7 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
     report = Report()
     with post.store.begin(post.tenant, write=False) as tx:
         managed = choosing.managed_groups(post, tx)
+        held = _held(tx, post, [person.resource_id for person, _ in people])
     rules = post.rules(managed)
     wanted = {
         person.resource_id: conflicts.Wanted(
@@ -171,6 +174,9 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
             _add(report, Drift.UNCLEAR, person, matched[person.resource_id], ("account of another person",))
             continue
         account = found.get(person.resource_id)
+        if person.resource_id in held and (waits_for := _waiting_for(post, person, account, rules)):
+            _add(report, Drift.HELD, person, account, waits_for)
+            continue
         if account is not None and _may_take_over(post, person, account):
             adopting[person.resource_id] = _adoption(person, account)
         _judge(report, post, person, account, rules=rules, is_doubtful=person.resource_id in doubtful)
@@ -183,6 +189,25 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
     if repair:
         _repair(post, report, adopting)
     return report
+
+
+def _held(tx: Transaction, post: Post, resource_ids: list[int]) -> frozenset[int]:
+    """Return whose deactivation, or whose taking of an account, a person must decide about, or has refused."""
+    standing = holds.standing(tx, post.lane_id, resource_ids)
+    leaving = {number for number, what in standing.items() if what is not holds.Standing.LET_GO}
+    return takeovers.standing(tx, post.lane_id, resource_ids) | leaving
+
+
+def _waiting_for(post: Post, person: Person, account: Account | None, rules: needs.Rules) -> tuple[str, ...]:
+    """Return what differs of somebody who is held and waits for the decision; nothing when they differ in nothing."""
+    desired = choosing.desired_of(post, person)
+    if account is None or isinstance(desired, Problem):
+        return ()
+    if person.link.account_id != account.account_id:
+        return ("account",)
+    known = _adoption(person, account)["known"]
+    parts = tuple(_differing(desired, known, rules)) if isinstance(known, Record) else ()
+    return parts if parts == ("status",) and not desired.active else ()
 
 
 def _share_out(people: list[Person], matched: Mapping[int, Account]) -> tuple[dict[int, Account], frozenset[int]]:
@@ -330,7 +355,7 @@ def _print(report: Report, *, repair: bool) -> None:
     told = report.to_json()
     sys.stdout.write(
         f"equal {told['equal']}, on their way {told['on_their_way']}, missing {told['missing']}, "
-        f"differing {told['differing']}, extra {told['extra']}, unclear {told['unclear']}\n"
+        f"differing {told['differing']}, held {told['held']}, extra {told['extra']}, unclear {told['unclear']}\n"
     )
     for each in report.differences[:50]:
         sys.stdout.write(

@@ -37,6 +37,11 @@ def _due(dialect: str) -> sa.Executable:
     )
 
 
+def count_due(tx: Transaction, lane_id: int, *, most: int) -> int:
+    """Return how many are due, counted no further than `most`."""
+    return int(_COUNTED.rows(tx, lane=lane_id, now=tx.now, most=most)[0].people)
+
+
 def has_other_leavers(tx: Transaction, lane_id: int, known: Collection[int]) -> bool:
     """Tell whether a leaver is due who is none of those known (by their operations)."""
     query = (
@@ -202,6 +207,21 @@ def _memberships(dialect: str) -> sa.Executable:
     )
 
 
+def _counted(_dialect: str) -> sa.Executable:
+    due = (
+        sa.select(operation.c.id)
+        .where(
+            operation.c.lane_id == prepared.number("lane"),
+            operation.c.state == sa.text("'waiting'"),
+            operation.c.due_at <= prepared.number("now"),
+        )
+        .limit(prepared.number("most"))
+        .subquery("due")
+    )
+    return sa.select(sa.func.count().label("people")).select_from(due)
+
+
+_COUNTED = Prepared(_counted, is_planned_anew=True)
 # How many wait, and how many are in groups, changes too much for a plan that is kept.
 _DUE = Prepared(_due, is_planned_anew=True)
 _MEMBERSHIPS = Prepared(_memberships, is_planned_anew=True)

@@ -11,7 +11,7 @@ from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes
 from scim_bridge.store.engine import Contended, StoreUnavailable
 from scim_bridge.store.settlement import NotAsExpected
-from workers.delivery import choosing, gate, probing, readback, settle, submitting
+from workers.delivery import choosing, gate, pacing, probing, readback, settle, submitting
 from workers.delivery.lease import LeaseKeeper
 from workers.delivery.post import LEASE_MS, Post
 from workers.runtime import Runtime
@@ -115,6 +115,8 @@ class _Shift:
         self._out: dict[Future, submitting.Opened] = {}
         self._ends_at = time.monotonic() + SHIFT_S
         self._ahead_ms = 0
+        self._is_overtaken = False
+        self._pace = pacing.Pace(post)
 
     def work(self) -> Millis | None:
         """Work until the shift is over and return when the lane has work again."""
@@ -182,7 +184,7 @@ class _Shift:
                 continue
             if len(self._out) >= post.settings.concurrency:
                 break
-            blocked_until = self._send(pool, call, plan, backlog_calls=len(plan.calls))
+            blocked_until = self._send(pool, call, plan)
             if blocked_until is not None:
                 again_at = blocked_until if again_at is None else min(again_at, blocked_until)
                 if call.full or call.urgent:
@@ -200,6 +202,12 @@ class _Shift:
 
     def _choose(self) -> choosing.Plan:
         """Plan the next calls, and note how long that takes: the next plan is to be there in time."""
+        if self._is_overtaken:
+            self._is_overtaken = False
+            # Who has just left must not wait until everybody else is planned; where all go together, they are one call.
+            plan = choosing.choose(self._post, only_urgent=not self._post.target.abilities().mixed)
+            if plan.calls:
+                return plan
         began_at = time.monotonic()
         plan = choosing.choose(self._post)
         self._ahead_ms = min(MOST_AHEAD_MS, round((time.monotonic() - began_at) * 1000 * 1.5))
@@ -214,17 +222,17 @@ class _Shift:
             for opened in self._out.values()
         )
 
-    def _send(
-        self, pool: concurrent.futures.Executor, call: Call, plan: choosing.Plan, *, backlog_calls: int
-    ) -> Millis | None:
+    def _send(self, pool: concurrent.futures.Executor, call: Call, plan: choosing.Plan) -> Millis | None:
         """Open a call and let it go out; return when to try again when it cannot go now."""
+        is_paced = self._pace.is_long(plan)
         try:
-            opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls, leavers=plan.leavers)
+            opened = submitting.open_call(self._post, call, is_paced=is_paced, leavers=plan.leavers)
             if isinstance(opened, int) and (call.full or call.urgent) and self._is_ahead_of(opened):
                 # Whoever must go before it by then is found out when it is opened.
                 self._post.runtime.pause((opened - self._post.now()) / 1000)
-                opened = submitting.open_call(self._post, call, backlog_calls=backlog_calls, leavers=plan.leavers)
+                opened = submitting.open_call(self._post, call, is_paced=is_paced, leavers=plan.leavers)
         except batches.Overtaken:
+            self._is_overtaken = True
             return self._post.now()
         except submitting.LeaseGone:
             self._ends_at = 0.0

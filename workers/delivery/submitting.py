@@ -21,9 +21,6 @@ log = structlog.get_logger(__name__)
 LEASE_SPARE_MS = 500
 """A send needs this much of the lease left."""
 
-PACED_WINDOWS = 20
-"""A backlog of more windows than this is paced, so that a leaver waits one slot, not one window."""
-
 TRICKLE_MS = 1_000
 """Somebody came this short a while ago, so a call that is not full may carry more if it waits a moment."""
 
@@ -53,14 +50,17 @@ class Ended:
     answered_at: Millis | None
 
 
-def earliest(room: quota.Room, call: Call, *, now: Millis, backlog_calls: int) -> Millis:
-    """Return when a call may go: now or earlier when there is room for it."""
+def earliest(room: quota.Room, call: Call, *, now: Millis, is_paced: bool) -> Millis:
+    """Return when a call may go: now or earlier when there is room for it.
+
+    One of a long backlog `is_paced`: calls go evenly, so that a leaver waits one slot, and not one window.
+    """
     at = room.next_at
     last = room.last_sent_at
     if last is None or not room.width_ms or call.urgent:
         return at
     gap = 0
-    if backlog_calls > PACED_WINDOWS * room.requests:
+    if is_paced:
         gap = room.width_ms // room.requests
     if not call.full and now - max(item.person.received_at for item in call.items) < TRICKLE_MS:
         gap = max(gap, room.width_ms // max(1, room.requests - room.kept))
@@ -78,7 +78,7 @@ def open_call(
     post: Post,
     call: Call,
     *,
-    backlog_calls: int,
+    is_paced: bool = False,
     holds_operations: bool = True,
     leavers: Collection[int] | None = None,
 ) -> Opened | Millis:
@@ -100,7 +100,7 @@ def open_call(
             raise LeaseGone
         quota.lock(tx, post.quota)
         room = quota.room(tx, quota=post.quota, klass=klass, windows=post.windows, margin_ms=MARGIN_MS, reads=reads)
-        at = earliest(room, call, now=tx.now, backlog_calls=backlog_calls)
+        at = earliest(room, call, now=tx.now, is_paced=is_paced)
         if at > tx.now:
             return at
         if leavers is not None and not call.urgent and due.has_other_leavers(tx, post.lane_id, leavers):
