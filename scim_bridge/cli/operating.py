@@ -58,7 +58,8 @@ def show_user(ctx: click.Context, config: str | None, who: str, tenant: str | No
     with opened(config) as (settings, store):
         if tenant is not None:
             check_tenant(settings, tenant)
-        found = timeline.show(store, who, tenant)
+        owns = {each.id: {source.name: source.owns for source in each.sources} for each in settings.tenants}
+        found = timeline.show(store, who, tenant, owns=owns)
     if as_json:
         print_json(found)
     elif found["people"]:
@@ -117,6 +118,11 @@ def reconcile(config: str | None, tenant: str, target: str, *, repair: bool, as_
 def _print_person(person: Mapping[str, Any]) -> None:
     gone = f"deleted {person['deleted_at']}" if person["deleted_at"] else "active" if person["active"] else "inactive"
     click.echo(f"{person['user']}  {gone}  tenant {person['tenant']}  id {person['id']}")
+    if person["held_inactive_by"]:
+        click.echo(f"  held inactive by {', '.join(person['held_inactive_by'])}")
+    for said in person["sources"]:
+        says = {True: "active", False: "not active", None: "nothing of active"}[said["active"]]
+        click.echo(f"  {said['source']} says {says}" + (", and has deleted them" if said["deleted_at"] else ""))
     for link in person["links"]:
         known = {True: "active", False: "inactive", None: "not known"}[link["active"]]
         doubt = f", to be read back ({link['doubt']})" if link["doubt"] else ""

@@ -7,24 +7,32 @@ from typing import Any
 from scim_bridge.domain.catalogue import CATALOGUE
 from scim_bridge.domain.instants import Millis, to_iso
 from scim_bridge.domain.states import State
+from scim_bridge.recording import merging, words
+from scim_bridge.recording.merging import Owns
 from scim_bridge.store import histories
 from scim_bridge.store.engine import Store
 
 Row = Mapping[str, Any]
 
 
-def show(store: Store, who: str, tenant: str | None = None) -> dict[str, Any]:
+def show(
+    store: Store, who: str, tenant: str | None = None, *, owns: Mapping[str, Owns] | None = None
+) -> dict[str, Any]:
     """Return the histories of the people that `who` may mean, in the form of `user show --json`.
+
+    `owns` names by tenant the attributes that each source decides; without it, all have a say in everything.
 
     `who` is a userName, an e-mail address, an externalId, a SCIM id or an account id in a target. Several people may
     bear one: of several tenants, or one who was deleted and came again. `people` is empty when there is nobody.
     """
     door = store.across_tenants("show a person's history") if tenant is None else store.begin(tenant, write=False)
     with door as tx:
-        return {"people": [_person(histories.history_of(tx, number)) for number in histories.find_people(tx, who)]}
+        found = [histories.history_of(tx, number) for number in histories.find_people(tx, who)]
+        now = tx.now
+    return {"people": [_person(each, owns or {}, now) for each in found]}
 
 
-def _person(history: Mapping[str, Any]) -> dict[str, Any]:
+def _person(history: Mapping[str, Any], owns: Mapping[str, Owns], now: Millis) -> dict[str, Any]:
     resource = history["resource"]
     operations = _operations(history)
     return {
@@ -33,7 +41,17 @@ def _person(history: Mapping[str, Any]) -> dict[str, Any]:
         "user": histories.label_of(resource["document"]),
         "external_id": resource["external_id"],
         "active": bool(resource["active"]),
+        "held_inactive_by": _holders(history, owns.get(resource["tenant"], {}), now),
         "deleted_at": _iso(resource["deleted_at"]),
+        "sources": [
+            {
+                "source": said.source,
+                "active": said.is_active_at(now),
+                "said_at": to_iso(said.said_at),
+                "deleted_at": _iso(said.ended_at),
+            }
+            for said in history["said"]
+        ],
         "links": [
             {
                 "target": link["target"],
@@ -47,6 +65,19 @@ def _person(history: Mapping[str, Any]) -> dict[str, Any]:
         "changes": [_change(change, operations.get(change["number"], [])) for change in history["changes"]],
         "batches": [_batch(batch) for batch in history["batches"]],
     }
+
+
+def _holders(history: Mapping[str, Any], owns: Owns, now: Millis) -> list[str]:
+    """Return which sources hold a person inactive: nobody, if they are active or deleted for all."""
+    resource = history["resource"]
+    if resource["active"] or resource["deleted_at"] is not None:
+        return []
+    if history["said"]:
+        said = {each.source: words.word_of(each, now=now) for each in history["said"]}
+        return list(merging.merged(said, owns).held_inactive_by)
+    # One source speaks, or one did until now: whoever said last whether they are active.
+    own = [change for change in history["changes"] if change["resource_id"] == resource["id"]]
+    return [change["source"] for change in own if "active" in json.loads(change["request"]).get("attributes", ())][-1:]
 
 
 def _change(change: Row, operations: Sequence[dict[str, Any]]) -> dict[str, Any]:

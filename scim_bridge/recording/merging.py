@@ -118,11 +118,14 @@ def attributes_of(document: Document) -> dict[str, Any]:
 
 def document_of(attributes: Mapping[str, Any], *, schemas: Iterable[str] = ()) -> dict[str, Any]:
     """Return the document that says this, without what has no value."""
+    return statement_of({name: value for name, value in attributes.items() if value is not None}, schemas=schemas)
+
+
+def statement_of(attributes: Mapping[str, Any], *, schemas: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the document of a word that says this; what it says to have no value is None."""
     core: dict[str, Any] = {}
     extensions: dict[str, dict[str, Any]] = {}
     for name, value in attributes.items():
-        if value is None:
-            continue
         urn, _, inner = name.rpartition(":")
         if urn:
             extensions.setdefault(urn, {})[inner] = value

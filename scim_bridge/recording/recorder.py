@@ -96,6 +96,15 @@ class Recorder:
             return directory.touch(self._tx, stored, version=number)
         return directory.update(self._tx, stored, document=document, version=number)
 
+    def note(self, stored: Stored, attributes: Sequence[str], *, concerns_targets: bool = False) -> Stored:
+        """Record that a source said something of a user who stays as they are, so that targets are owed nothing.
+
+        `attributes` are those that it spoke of. `concerns_targets`: they are owed the user as they are all the same.
+        """
+        owed = self._owing.for_user(stored, stored.document) if concerns_targets else owing.NOTHING
+        number = self._record(stored, "update", owed, affected=[], attributes=attributes)
+        return directory.touch(self._tx, stored, version=number)
+
     def delete(self, stored: Stored) -> None:
         """Record that a resource is gone; a tombstone with its matching values stays. Its memberships end."""
         affected: list[int] = []

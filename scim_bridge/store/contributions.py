@@ -1,10 +1,10 @@
-"""What each source last said of a person, and whom its ids name. Rows of one person or of thousands, a statement each.
+"""What each source last said of a person. Rows of one person or of thousands, a statement each. See `identities` too.
 
 Only tenants with several sources, and those with an HR system, have any. Whoever writes holds the person's row locked.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -71,6 +71,11 @@ def of_people(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, list[Co
     return found
 
 
+def of_person(tx: Transaction, resource_id: int, *, tenant: str) -> list[Contribution]:
+    """Return what all sources said of one person, through either door."""
+    return [_read(row) for row in _OF_PEOPLE.rows(tx, tenant=tenant, ids=sets.packed([resource_id]))]
+
+
 def of_source(tx: Transaction, source: str, resource_ids: Iterable[int]) -> dict[int, Contribution]:
     """Return what one source said of people, by the person's number."""
     rows = _OF_SOURCE.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(resource_ids))
@@ -82,19 +87,6 @@ def write(tx: Transaction, said: Iterable[Contribution]) -> None:
     rows = [_values(tx, each) for each in said]
     if rows:
         _WRITE.run(tx, rows=sets.packed(rows))
-
-
-def identify(tx: Transaction, source: str, named: Mapping[str, int]) -> None:
-    """Note which people a source's ids name, by their numbers. An id that named somebody else names them no more."""
-    if named:
-        rows = [[tx.tenant, source, external_id, number] for external_id, number in named.items()]
-        _IDENTIFY.run(tx, rows=sets.packed(rows))
-
-
-def identified(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict[str, int]:
-    """Return the numbers of the living people whom a source's ids name; unknown ids are left out."""
-    rows = _IDENTIFIED.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(external_ids))
-    return {row.external_id: row.resource_id for row in rows}
 
 
 def known_as(tx: Transaction, source: str, user_keys: Iterable[str]) -> dict[str, list[int]]:
@@ -128,6 +120,11 @@ def last_speakers(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, str
 def ended_by(tx: Transaction, source: str) -> int:
     """Return how many living people a source has deleted whom others still hold."""
     return int(_ENDED_BY.rows(tx, tenant=tx.tenant, source=source)[0].total)
+
+
+def retract(tx: Transaction, resource_id: int, sources: Iterable[str]) -> None:
+    """Remove what sources said of a person, as another speaks in their place."""
+    _RETRACT.run(tx, number=resource_id, sources=sets.packed(sources))
 
 
 def forget(tx: Transaction, resource_ids: Iterable[int]) -> None:
@@ -170,27 +167,19 @@ _COLUMNS = [
 ]
 
 
-def _upsert(table: sa.Table, columns: Sequence[sa.Column[Any]], key: Sequence[str], dialect: str) -> sa.Executable:
-    rows = sets.rows_in(
-        prepared.text("rows"), {column.name: column.type for column in columns}, dialect=dialect, name="said"
-    )
-    names = [column.name for column in columns]
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+def _write(dialect: str) -> sa.Executable:
+    types = {column.name: column.type for column in _COLUMNS}
+    rows = sets.rows_in(prepared.text("rows"), types, dialect=dialect, name="said")
+    names = list(types)
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(contribution)
     # SQLite takes ON for a join unless a WHERE stands before it.
     written = insert.from_select(names, sa.select(rows).where(sa.true()))
     return written.on_conflict_do_update(
-        index_elements=list(key), set_={name: insert.excluded[name] for name in names if name not in key}
+        index_elements=list(_KEY), set_={name: insert.excluded[name] for name in names if name not in _KEY}
     )
 
 
-_WRITE = Prepared(lambda dialect: _upsert(contribution, _COLUMNS, _KEY, dialect))
-
-_IDENTITY_KEY = ("tenant", "source", "external_id")
-_IDENTIFY = Prepared(
-    lambda dialect: _upsert(
-        identity, [identity.c[name] for name in (*_IDENTITY_KEY, "resource_id")], _IDENTITY_KEY, dialect
-    )
-)
+_WRITE = Prepared(_write)
 
 
 def _unindexed(column: sa.Column[Any], dialect: str) -> Any:
@@ -225,16 +214,6 @@ _OF_SOURCE = Prepared(
 
 def _living(query: sa.Select[Any], number: Any) -> sa.Select[Any]:
     return query.join(resource, resource.c.id == number).where(resource.c.deleted_at.is_(None))
-
-
-def _identified(dialect: str) -> sa.Select[Any]:
-    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
-    query = sa.select(identity.c.external_id, identity.c.resource_id).where(
-        identity.c.tenant == prepared.text("tenant"),
-        identity.c.source == prepared.text("source"),
-        sets.among(identity.c.external_id, ids),
-    )
-    return _living(query, identity.c.resource_id)
 
 
 def _known_as(dialect: str) -> sa.Select[Any]:
@@ -284,7 +263,6 @@ def _last_speakers(dialect: str) -> sa.Select[Any]:
     return sa.select(change.c.resource_id, change.c.source).where(change.c.number.in_(newest))
 
 
-_IDENTIFIED = Prepared(_identified)
 _KNOWN_AS = Prepared(_known_as)
 _NAMED = Prepared(_named)
 _ADDRESSED = Prepared(_addressed)
@@ -305,5 +283,11 @@ def _forget(table: sa.Table, dialect: str) -> sa.Delete:
     )
 
 
+_RETRACT = Prepared(
+    lambda dialect: sa.delete(contribution).where(
+        contribution.c.resource_id == prepared.number("number"),
+        sets.among(contribution.c.source, sets.texts_in(prepared.text("sources"), dialect=dialect, name="former")),
+    )
+)
 _FORGET_WORDS = Prepared(lambda dialect: _forget(contribution, dialect))
 _FORGET_IDS = Prepared(lambda dialect: _forget(identity, dialect))

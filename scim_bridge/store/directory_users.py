@@ -37,6 +37,13 @@ def lock(tx: Transaction, user_ids: Iterable[int]) -> dict[int, Stored]:
     return {row.id: directory.stored_of(row) for row in statement.rows(tx, ids=sets.packed(sorted(set(user_ids))))}
 
 
+def read(tx: Transaction, user_ids: Iterable[int]) -> list[Stored]:
+    """Return living users by their numbers, oldest first."""
+    rows = _FETCH.rows(tx, ids=sets.packed(sorted(set(user_ids))))
+    found = [directory.stored_of(row) for row in rows if row.deleted_at is None]
+    return sorted(found, key=lambda each: each.id)
+
+
 def take_turns(tx: Transaction, source: str) -> None:
     """Wait until nobody else records for this source of the tenant. On SQLite all writers take turns anyway."""
     if tx.dialect == "postgresql":

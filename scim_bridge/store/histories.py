@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scim_bridge.domain.resources import USER
-from scim_bridge.store import sets, tables
+from scim_bridge.store import contributions, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.search import folding
 
@@ -43,7 +43,10 @@ def find_people(tx: Transaction, who: str) -> list[int]:
 
 
 def history_of(tx: Transaction, resource_id: int) -> dict[str, Any]:
-    """Return everything that the store holds of one resource: itself, links, changes, operations, entries, batches."""
+    """Return everything that the store holds of one resource.
+
+    Itself, what each source said, links, changes, operations, entries and batches.
+    """
     person = _rows(tx, sa.select(resource).where(resource.c.id == resource_id))[0]
     operations = _rows(
         tx,
@@ -69,6 +72,7 @@ def history_of(tx: Transaction, resource_id: int) -> dict[str, Any]:
     )
     return {
         "resource": {**person, "document": document_of(person["document"])},
+        "said": contributions.of_person(tx, resource_id, tenant=person["tenant"]),
         "links": _links(tx, resource_id),
         "changes": changes,
         "operations": operations,

@@ -22,6 +22,7 @@ from scim_bridge.intake.scim.storage import DirectoryStorage
 from scim_bridge.intake.scim.writing import Writing
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.recording.voices import Voices
 from scim_bridge.settings.models import WebSettings
 from scim_bridge.store.engine import Contended, Store
 from scim_bridge.web.auth import Doorkeeper
@@ -46,13 +47,14 @@ class ScimEndpoints(ScimServer):
         doorkeeper: Doorkeeper,
         *,
         scopes: Mapping[str, Mapping[str, TargetScope]],
+        voices: Mapping[str, Voices],
         confirm_s: Mapping[str, float],
         keys: Keys,
         room: WaitingRoom,
         settings: WebSettings,
         step_aside: Callable[[], None],
     ) -> None:
-        """Serve the store. `scopes` are the targets' scopes by tenant.
+        """Serve the store. `scopes` are the targets' scopes by tenant, `voices` the sources where there are several.
 
         `confirm_s` tells how long the senders of a tenant wait for a change to be settled; of others, none does.
         `step_aside` passes a moment until a request that was in another's way is served again.
@@ -62,6 +64,7 @@ class ScimEndpoints(ScimServer):
         self._dispatcher = dispatcher
         self._doorkeeper = doorkeeper
         self._scopes = scopes
+        self._voices = voices
         self._confirm_s = confirm_s
         self._keys = keys
         self._room = room
@@ -159,6 +162,7 @@ class ScimEndpoints(ScimServer):
             keep_answer=writing.keep,
             # An answer that is kept needs a transaction of its own.
             gathering=self._gathering if keeping is None else None,
+            voices=self._voices.get(tenant),
         )
         answer = operation(BridgeHandler(self._bridge_service, storage), read)
         for target, urgent in storage.wakes.items():

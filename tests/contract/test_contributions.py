@@ -14,10 +14,11 @@ from scim_bridge.domain.instants import Clock
 from scim_bridge.domain.resources import USER
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
-from scim_bridge.store import contributions
+from scim_bridge.store import contributions, identities
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import Store, Transaction
+from scim_bridge.store.identities import Identity
 from scim_bridge.store.prepared import Prepared
 
 _tenants = itertools.count(1)
@@ -114,19 +115,10 @@ def test_a_manager_is_read_once_they_have_come(tx: Transaction) -> None:
     ann, bob = person(tx), person(tx, "bob")
     said = Contribution(source="hr", resource_id=ann.id, document={}, said_at=1, manager_id="7")
     contributions.write(tx, [said])
-    contributions.identify(tx, "okta", {"7": ann.id})
+    identities.put(tx, "okta", [Identity(external_id="7", resource_id=ann.id)])
     assert contributions.of_people(tx, [ann.id])[ann.id][0].manager is None
-    contributions.identify(tx, "hr", {"7": bob.id})
+    identities.put(tx, "hr", [Identity(external_id="7", resource_id=bob.id)])
     assert contributions.of_people(tx, [ann.id])[ann.id][0].manager == bob.scim_id
-
-
-def test_an_id_names_whom_its_source_named_last(tx: Transaction) -> None:
-    ann, bob = person(tx), person(tx, "bob")
-    contributions.identify(tx, "hr", {"007": ann.id, "8": bob.id})
-    contributions.identify(tx, "okta", {"007": bob.id})
-    assert contributions.identified(tx, "hr", ["007", "8", "9"]) == {"007": ann.id, "8": bob.id}
-    contributions.identify(tx, "hr", {"007": bob.id})
-    assert contributions.identified(tx, "hr", ["007"]) == {"007": bob.id}
 
 
 def test_people_are_found_by_what_a_source_calls_them(tx: Transaction) -> None:
@@ -151,10 +143,10 @@ def test_people_are_found_by_their_addresses(tx: Transaction) -> None:
 
 def test_the_deleted_are_found_by_nothing(tx: Transaction) -> None:
     ann = person(tx)
-    contributions.identify(tx, "hr", {"7": ann.id})
+    identities.put(tx, "hr", [Identity(external_id="7", resource_id=ann.id)])
     contributions.write(tx, [Contribution(source="hr", resource_id=ann.id, document={}, said_at=1, user_key="ann")])
     recorder(tx).delete(ann)
-    assert contributions.identified(tx, "hr", ["7"]) == {}
+    assert identities.of_source(tx, "hr", ["7"]) == {}
     assert contributions.known_as(tx, "hr", ["ann"]) == {}
     assert contributions.named(tx, ["ann"]) == {}
     assert contributions.addressed(tx, ["ann@example.com"]) == {}
@@ -170,26 +162,34 @@ def test_what_was_said_of_the_deleted_can_be_forgotten(tx: Transaction) -> None:
     ann, bob = person(tx), person(tx, "bob")
     for each in (ann, bob):
         contributions.write(tx, [Contribution(source="hr", resource_id=each.id, document={}, said_at=1, ended_at=1)])
-        contributions.identify(tx, "hr", {each.scim_id: each.id})
+        identities.put(tx, "hr", [Identity(external_id=each.scim_id, resource_id=each.id)])
     assert contributions.ended_by(tx, "hr") == 2
     contributions.forget(tx, [ann.id])
     assert set(contributions.of_people(tx, [ann.id, bob.id])) == {bob.id}
-    assert contributions.identified(tx, "hr", [ann.scim_id, bob.scim_id]) == {bob.scim_id: bob.id}
+    assert set(identities.of_source(tx, "hr", [ann.scim_id, bob.scim_id])) == {bob.scim_id}
     assert contributions.ended_by(tx, "hr") == 1
+
+
+def test_words_can_be_taken_back_one_source_at_a_time(tx: Transaction) -> None:
+    ann = person(tx)
+    said = [Contribution(source=each, resource_id=ann.id, document={}, said_at=1) for each in ("hr", "okta", "old")]
+    contributions.write(tx, said)
+    contributions.retract(tx, ann.id, ["old", "hr"])
+    assert [each.source for each in contributions.of_people(tx, [ann.id])[ann.id]] == ["okta"]
 
 
 def test_tenants_never_meet(shared_store: Store) -> None:
     one, other = (f"tenant-{next(_tenants)}" for _ in range(2))
     with shared_store.begin(one) as tx:
         ann = person(tx)
-        contributions.identify(tx, "hr", {"7": ann.id})
+        identities.put(tx, "hr", [Identity(external_id="7", resource_id=ann.id)])
         contributions.write(
             tx, [Contribution(source="hr", resource_id=ann.id, document={}, said_at=1, user_key="ann", ended_at=1)]
         )
     with shared_store.begin(other) as tx:
         assert contributions.of_people(tx, [ann.id]) == {}
         assert contributions.of_source(tx, "hr", [ann.id]) == {}
-        assert contributions.identified(tx, "hr", ["7"]) == {}
+        assert identities.of_source(tx, "hr", ["7"]) == {}
         assert contributions.known_as(tx, "hr", ["ann"]) == {}
         assert contributions.named(tx, ["ann"]) == {}
         assert contributions.addressed(tx, ["ann@example.com"]) == {}
@@ -198,7 +198,7 @@ def test_tenants_never_meet(shared_store: Store) -> None:
 
 
 _ASKED = (
-    *(contributions._OF_PEOPLE, contributions._OF_SOURCE, contributions._IDENTIFIED, contributions._KNOWN_AS),
+    *(contributions._OF_PEOPLE, contributions._OF_SOURCE, contributions._KNOWN_AS),
     *(contributions._NAMED, contributions._ADDRESSED, contributions._LAST_SPEAKERS),
 )
 

@@ -19,7 +19,7 @@ from scim2_server.routing import Operation
 from scim2_server.service import scim_exception_of
 
 from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.intake.scim import bounds, bulk_names, gathering, group_patch, shown
+from scim_bridge.intake.scim import bounds, bulk_names, gathering, group_patch, patches, shown
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.intake.scim.storage import DirectoryStorage
@@ -180,10 +180,11 @@ class BridgeHandler(ScimHandler):
             # Members are compared by rows; the document is compared without them.
             replacement = replacement.model_copy(update={"members": None})
         current = shown.model_of(Shown(stored=stored))
-        if getattr(replacement, "active", None) is None and "active" in stored.document:
+        said_active = self.storage.said_active(stored)
+        if getattr(replacement, "active", None) is None and said_active is not None:
             # Whoever does not say keeps what was said: a PUT without `active` must not revive a leaver.
-            replacement = replacement.model_copy(update={"active": stored.active})
-        replaces = replacement.replace(current)
+            replacement = replacement.model_copy(update={"active": said_active})
+        replaces = replacement.replace(current) or self.storage.hears_others_of(kind)
         return self.storage.change(stored, replacement if replaces else None, member_edits=edits)
 
     def _patch(
@@ -202,6 +203,9 @@ class BridgeHandler(ScimHandler):
             self._comparisons += bounds.check_comparisons(patch, resource, made=self._comparisons)
             patched = resource if _applies(patch, resource) else None
             bounds.check_result(resource)
+            if self.storage.hears_others_of(kind):
+                # To say what somebody else says already is a word too.
+                return self.storage.say(stored, resource, of=patches.attributes_named(kind, patch))
         return self.storage.change(stored, patched, member_edits=edits)
 
     def _may_gather(self, edits: list[MemberEdit]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scim2_models import InvalidPathException
+from scim2_models import InvalidPathException, PatchOp
 
 from scim_bridge.intake.scim import filter_text, tolerances
 from scim_bridge.intake.scim.attributes import MANAGER, Attribute, core_schema, schemas_of
@@ -25,6 +25,14 @@ def tolerate_patch(kind: str, payload: Any) -> Any:
     tolerated = [each for operation in operations for each in _tolerate(kind, operation)]
     kept["Operations"] = tolerated or [NO_CHANGE]
     return kept
+
+
+def attributes_named(kind: str, patch: "PatchOp[Any]") -> set[str]:
+    """Return the attributes that a patch speaks of, changed or not; those of an extension by their URN."""
+    heads = [_head(kind, str(each.path))[0] for each in patch.operations or () if each.path is not None]
+    return {
+        each.name if each.urn == core_schema(kind) else f"{each.urn}:{each.name}" for each in heads if each is not None
+    }
 
 
 def _tolerate(kind: str, operation: Any) -> Iterator[Any]:

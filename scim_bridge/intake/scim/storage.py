@@ -1,6 +1,6 @@
 """The directory as scim2-server's storage: one object a request, bound to one tenant."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -27,12 +27,14 @@ from scim_bridge.intake.scim import shown
 from scim_bridge.intake.scim.bulk_names import Named
 from scim_bridge.intake.scim.gathering import Gathering
 from scim_bridge.intake.scim.group_patch import edits_of, members_named
+from scim_bridge.intake.scim.own_view import OwnView
 from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.recording.edits import MemberEdit
 from scim_bridge.recording.joint import Asked
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Incomplete, Recorder, UnknownMembers
 from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.recording.voices import Voices
 from scim_bridge.store import directory, turns
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import StatementTimedOut, Store, Transaction
@@ -61,10 +63,12 @@ class DirectoryStorage(ScimStorage):
         read_timeout_s: float | None = None,
         keep_answer: KeepAnswer | None = None,
         gathering: Gathering | None = None,
+        voices: Voices | None = None,
     ) -> None:
         """Bind a storage to a tenant and to whoever asks. `writes` tells what kind of transaction a request opens.
 
-        With a `gathering`, small edits of a group's members are recorded together with others'.
+        With a `gathering`, small edits of a group's members are recorded together with others'. With `voices`, whoever
+        asks reads back their own words of people of whom other sources speak too.
         """
         self._store = store
         self._tenant = tenant
@@ -74,6 +78,8 @@ class DirectoryStorage(ScimStorage):
         self._read_timeout_s = read_timeout_s
         self._keep_answer = keep_answer
         self._gathering = gathering
+        self._voices = voices
+        self._view: OwnView | None = None
         self._tx: Transaction | None = None
         self._recorder: Recorder | None = None
         self.wakes: dict[str, bool] = {}
@@ -135,7 +141,8 @@ class DirectoryStorage(ScimStorage):
             NotFoundException: there is none of this kind and id.
         """
         with self._transaction(writes=False) as tx:
-            return shown.load(tx, [self._fetch(tx, kind, scim_id, lock=False)], parameters)[0]
+            stored = self._seen(self._fetch(tx, kind, scim_id, lock=False))
+            return shown.load(tx, [stored], parameters)[0]
 
     def find(
         self, kinds: Sequence[str], request: SearchRequest[Any], *, position: Any = None
@@ -148,7 +155,10 @@ class DirectoryStorage(ScimStorage):
         """
         position = self._own(position)
         with self._transaction(writes=False) as tx:
-            page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
+            if self._view is not None and USER in kinds:
+                page = self._view.find(kinds, request, position=position)
+            else:
+                page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
             found = shown.load(tx, page.resources, request)
         return replace(page, next=self._bound(page.next), previous=self._bound(page.previous)), found
 
@@ -169,12 +179,14 @@ class DirectoryStorage(ScimStorage):
         document = shown.document_to_store(resource)
         joining = members_named(resource)
         with self._transaction(writes=True), _refusals_named():
+            if kind == USER and self._view is not None:
+                return self._noted(self._view.create(document))
             return self._noted(self._recording.create(kind, document, member_ids=joining))
 
     def show(self, stored: Stored, parameters: ResponseParameters[Any] | None = None) -> Shown:
         """Return a resource as it is shown, with the memberships that the response asks for."""
         with self._transaction(writes=False) as tx:
-            return shown.load(tx, [stored], parameters)[0]
+            return shown.load(tx, [self._seen(stored)], parameters)[0]
 
     def fetch(self, kind: str, scim_id: str, *, expected_version: str | None = None) -> Stored:
         """Return a resource that is about to change, locked until the transaction ends.
@@ -185,6 +197,8 @@ class DirectoryStorage(ScimStorage):
         """
         with self._transaction(writes=True) as tx:
             stored = self._fetch(tx, kind, scim_id, lock=True)
+            if kind == USER and self._view is not None:
+                stored = _there(self._view.locked(stored), kind, scim_id)
         if expected_version is not None and stored.etag != expected_version:
             raise PreconditionFailedException
         return stored
@@ -200,7 +214,26 @@ class DirectoryStorage(ScimStorage):
         """Record a resource's new document (None: it stays as it is) and its members."""
         document = None if resource is None else shown.document_to_store(resource)
         with self._transaction(writes=True), _refusals_named():
+            if stored.kind == USER and self._view is not None:
+                return self._noted(stored if document is None else self._view.replace(stored, document))
             return self._noted(self._recording.update(stored, document, member_edits=member_edits))
+
+    def hears_others_of(self, kind: str) -> bool:
+        """Tell whether other sources speak of such resources too, so that to repeat what is known says something."""
+        return kind == USER and self._voices is not None
+
+    def say(self, stored: Stored, resource: Resource[Any], *, of: Collection[str]) -> Stored:
+        """Record what a patch that speaks of some attributes has made of a user of whom other sources speak too."""
+        document = shown.document_to_store(resource)
+        with self._transaction(writes=True), _refusals_named():
+            assert self._view is not None  # noqa: S101 - the caller has asked `hears_others_of`
+            return self._noted(self._view.patch(stored, document, of=of))
+
+    def said_active(self, stored: Stored) -> bool | None:
+        """Return what whoever asks has said of `active` of a resource that `fetch` gave; None: nothing."""
+        if stored.kind == USER and self._view is not None:
+            return self._view.said_active(stored)
+        return stored.active if "active" in stored.document else None
 
     @property
     def gathers(self) -> bool:
@@ -229,7 +262,10 @@ class DirectoryStorage(ScimStorage):
     def remove(self, stored: Stored) -> None:
         """Record that a resource is gone."""
         with self._transaction(writes=True):
-            self._recording.delete(stored)
+            if stored.kind == USER and self._view is not None:
+                self._view.remove(stored)
+            else:
+                self._recording.delete(stored)
 
     def _noted(self, stored: Stored) -> Stored:
         self.leaves_somebody_out |= stored.kind == USER and not stored.active
@@ -268,6 +304,8 @@ class DirectoryStorage(ScimStorage):
             with self._store.begin(self._tenant, write=writes, statement_timeout_s=limit_s) as tx:
                 self._tx = tx
                 self._recorder = Recorder(tx, scopes=self._scopes, origin=self._origin) if writes else None
+                if self._voices is not None:
+                    self._view = OwnView(tx, self._recorder, self._voices, self._origin.source)
                 yield tx
             if self._recorder is not None:
                 self.wakes |= self._recorder.wakes
@@ -277,13 +315,29 @@ class DirectoryStorage(ScimStorage):
                 detail="The search takes too long. Filter by userName, externalId or emails.value, or ask for less."
             ) from None
         finally:
-            self._tx = self._recorder = None
+            self._tx = self._recorder = self._view = None
+
+    def _seen(self, stored: Stored) -> Stored:
+        """Return a resource as whoever asks sees it: with their own words.
+
+        Raises:
+            NotFoundException: they have deleted it.
+        """
+        if stored.kind != USER or self._view is None:
+            return stored
+        return _there(next(iter(self._view.of([stored])), None), stored.kind, stored.scim_id)
 
     def _fetch(self, tx: Transaction, kind: str, scim_id: str, *, lock: bool) -> Stored:
         stored = directory.fetch(tx, kind, scim_id, lock=lock) if is_storable(scim_id) else None
         if stored is None:
             raise _unknown(kind, scim_id)
         return stored
+
+
+def _there(stored: Stored | None, kind: str, scim_id: str) -> Stored:
+    if stored is None:
+        raise _unknown(kind, scim_id)
+    return stored
 
 
 def _unknown(kind: str, scim_id: str) -> NotFoundException:

@@ -22,6 +22,15 @@ _LONGEST_VALUE = 100
 """Characters of a sort key that go into a cursor: it has to fit in a URL."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Living users whom a source has deleted, and does not find, because another source still holds them."""
+
+    source: str
+    users: int
+    """How many there are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What a search found. `total` is None where nobody asked to count; positions are values that JSON can hold."""
@@ -32,8 +41,15 @@ class Page:
     previous: Any = None
 
 
-def find(tx: Transaction, kinds: Kinds, request: SearchRequest[Any], *, position: Any = None) -> Page:
-    """Return one page of the tenant's living resources of these kinds.
+def find(
+    tx: Transaction,
+    kinds: Kinds,
+    request: SearchRequest[Any],
+    *,
+    position: Any = None,
+    hidden: Hidden | None = None,
+) -> Page:
+    """Return one page of the tenant's living resources of these kinds, without users who are hidden.
 
     Raises:
         InvalidFilterException: the filter compares what cannot be compared, or is too long.
@@ -41,7 +57,7 @@ def find(tx: Transaction, kinds: Kinds, request: SearchRequest[Any], *, position
         ExpiredCursorException: the position is no longer known; the search must begin anew.
         StatementTimedOut: the search took longer than the transaction allows.
     """
-    search = _Search(tx, kinds, request)
+    search = _Search(tx, kinds, request, hidden)
     if request.cursor is not None:
         return _page_by_cursor(search, request.count, position)
     return _page_by_index(search, start=min(request.start_index_0 or 0, _EVERYTHING), count=request.count)
@@ -50,17 +66,20 @@ def find(tx: Transaction, kinds: Kinds, request: SearchRequest[Any], *, position
 class _Search:
     """One search in one transaction: its statements, and the values that go into them."""
 
-    def __init__(self, tx: Transaction, kinds: Kinds, request: SearchRequest[Any]) -> None:
+    def __init__(self, tx: Transaction, kinds: Kinds, request: SearchRequest[Any], hidden: Hidden | None) -> None:
         self._tx = tx
         self._kinds = [kind for kind, _ in kinds]
         self.has_filter = request.filter is not None
         self.is_sorted = request.sort_by is not None
-        self._statements, values = shelf.statements_for(tx.dialect, kinds, request)
+        self._hidden = hidden
+        self._statements, values = shelf.statements_for(tx.dialect, kinds, request, hides=hidden is not None)
         self._values = {"tenant": tx.tenant, **values}
+        if hidden is not None:
+            self._values["hidden_from"] = hidden.source
 
     def count(self) -> int:
         if not self.has_filter:
-            return population.living(self._tx, self._kinds)
+            return population.living(self._tx, self._kinds) - (self._hidden.users if self._hidden is not None else 0)
         return int(self._statements.count.rows(self._tx, **self._values)[0].total)
 
     def rows(self, cut: Cut, **values: Any) -> list[Any]:

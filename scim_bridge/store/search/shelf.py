@@ -24,9 +24,9 @@ _kept: dict[tuple[Any, ...], Statements] = {}
 
 
 def statements_for(
-    dialect: str, kinds: Kinds, request: SearchRequest[Any]
+    dialect: str, kinds: Kinds, request: SearchRequest[Any], *, hides: bool = False
 ) -> tuple[Statements, Mapping[str, str | int]]:
-    """Return the statements of a search and the values of its filter.
+    """Return the statements of a search and the values of its filter. `hides`: it leaves out who is hidden.
 
     Raises:
         InvalidFilterException: the filter compares what cannot be compared, or is too long.
@@ -34,14 +34,14 @@ def statements_for(
     asked = None if request.filter is None else Shaped(request.filter.ast)
     comparisons = asked.comparisons if asked else []
     ordered_by = None if request.sort_by is None else (str(request.sort_by).lower(), request.sort_order)
-    place = (dialect, tuple(kind for kind, _ in kinds), asked and asked.shape, ordered_by)
+    place = (dialect, tuple(kind for kind, _ in kinds), asked and asked.shape, ordered_by, hides)
     found = _kept.get(place)
     if found is not None:
         try:
             return found, _values(found, comparisons)
         except Unlike:
             pass
-    made = _made(dialect, kinds, request, comparisons)
+    made = _made(dialect, kinds, request, comparisons, hides=hides)
     values = _values(made, comparisons)
     if made.is_reusable and found is None and (asked is None or asked.terms <= _MOST_TERMS):
         if len(_kept) >= _SIZE:
@@ -54,7 +54,9 @@ def _values(statements: Statements, comparisons: Sequence[Comparison]) -> dict[s
     return {each.name: each.read(comparisons[each.comparison].value) for each in statements.operands}
 
 
-def _made(dialect: str, kinds: Kinds, request: SearchRequest[Any], comparisons: Sequence[Comparison]) -> Statements:
+def _made(
+    dialect: str, kinds: Kinds, request: SearchRequest[Any], comparisons: Sequence[Comparison], *, hides: bool
+) -> Statements:
     operands = Operands(comparisons)
     order, sort_keys = sorting.order_of(kinds, request, dialect=dialect)
     parts = []
@@ -65,5 +67,5 @@ def _made(dialect: str, kinds: Kinds, request: SearchRequest[Any], comparisons: 
             if bound.models != (model,):
                 bound = parametrize(ScimFilter, model)(bound.ast)
             term = FilterToSql(kind, bound, operands, dialect=dialect).translate()
-        parts.append(Part(kind=kind, term=term, sort_key=sort_key))
+        parts.append(Part(kind=kind, term=term, sort_key=sort_key, hides=hides))
     return Statements(parts, order, tuple(operands.found), is_reusable=operands.is_reusable)

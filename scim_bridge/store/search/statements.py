@@ -27,6 +27,8 @@ class Part:
     kind: str
     term: Term | None
     sort_key: Expression | None
+    hides: bool = False
+    """Whether users are left out whom the source `hidden_from` has deleted, though others hold them."""
 
     @property
     def key(self) -> Key | None:
@@ -41,8 +43,9 @@ class Part:
     def conditions(self) -> list[Expression]:
         """Return what holds for the resources that match."""
         tenant, kind = prepared.text("tenant"), sa.literal(self.kind, sa.Text)
+        seen = [_is_not_hidden()] if self.hides else []
         if self.key is None:
-            own = [resource.c.tenant == tenant, resource.c.kind == kind, resource.c.deleted_at.is_(None)]
+            own = [resource.c.tenant == tenant, resource.c.kind == kind, resource.c.deleted_at.is_(None), *seen]
             return own if self.term is None else [*own, self.term.holds]
         # In this form no index can serve them: the candidates are looked at one by one.
         own = [
@@ -50,8 +53,20 @@ class Part:
             resource.c.tenant.concat("") == tenant,
             resource.c.kind.concat("") == kind,
             (resource.c.deleted_at + 0).is_(None),
+            *seen,
         ]
         return own if self.key.rest is None else [*own, self.key.rest]
+
+
+def _is_not_hidden() -> Expression:
+    said = tables.contribution
+    deleted = sa.select(said.c.id).where(
+        said.c.tenant == prepared.text("tenant"),
+        said.c.source == prepared.text("hidden_from"),
+        said.c.resource_id == resource.c.id,
+        said.c.ended_at.is_not(None),
+    )
+    return sa.not_(sa.exists(deleted))
 
 
 @dataclass(frozen=True, slots=True)
