@@ -19,7 +19,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST_REASON = 500
 
-_HELD = {"hold": "hold", "tenant": "tenant", "target": "target", "user": "user", "status": "status", "since": "since"}
+_RELEASED = {
+    holds.Kind.DEACTIVATION: "released",
+    holds.Kind.TAKEOVER: "released: the account becomes theirs, and the directory's values overwrite what it holds",
+}
+_REJECTED = {
+    holds.Kind.DEACTIVATION: "rejected",
+    holds.Kind.TAKEOVER: "rejected: the account stays as it is, whatever the directory says",
+}
+
+_HELD = {name: name for name in ("hold", "kind", "tenant", "target", "user", "status", "since")}
 _LANE = {name: name for name in ("tenant", "target", "state", "pending", "since", "by", "next_try_at")}
 
 
@@ -42,6 +51,17 @@ def chosen_by_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def _kind_option(default: holds.Kind | None) -> Callable[[F], F]:
+    """Return --kind: which of the two that hold people is meant."""
+    return click.option(
+        "--kind",
+        type=click.Choice([kind.value for kind in holds.Kind]),
+        default=None if default is None else default.value,
+        show_default=True,
+        help="Held from leaving, or from having an account that was there before us.",
+    )
 
 
 def reason_option(command: F) -> F:
@@ -77,7 +97,7 @@ def _check_choice(user: str | None, *, everybody: bool) -> None:
 
 @click.group()
 def hold() -> None:
-    """Decide about people whose deactivation the guard holds."""
+    """Decide about people who are held: from leaving, or from having an account that was there."""
 
 
 @hold.command("list")
@@ -85,28 +105,40 @@ def hold() -> None:
 @click.option("--tenant", metavar="T", help="Only this customer's.")
 @click.option("--target", metavar="X", help="Only this target's.")
 @click.option("--user", metavar="WHO", help="Only this person's; WHO as in user show.")
-@click.option("--rejected", is_flag=True, help="Those whose account was kept by hold reject instead.")
+@_kind_option(None)
+@click.option("--rejected", is_flag=True, help="Those whose account was left as it is by hold reject instead.")
 @json_option
 def list_holds(
-    config: str | None, tenant: str | None, target: str | None, user: str | None, *, rejected: bool, as_json: bool
+    config: str | None,
+    tenant: str | None,
+    target: str | None,
+    user: str | None,
+    kind: str | None,
+    *,
+    rejected: bool,
+    as_json: bool,
 ) -> None:
-    """Show whom the guard holds."""
+    """Show who waits for a decision."""
     with opened(config) as (settings, store):
         existing.check(store, settings, tenant=tenant, target=target)
-        found = holds.list_held(store, tenant=tenant, target=target, user=user, rejected=rejected)
+        chosen = None if kind is None else holds.Kind(kind)
+        found = holds.list_held(store, tenant=tenant, target=target, user=user, kind=chosen, rejected=rejected)
     if as_json:
         print_json({"holds": found})
         return
     if found:
         rows.print_rows(_HELD, found, below={"why": "reason"})
     advice = "; decide with hold release or hold reject" if found and not rejected else ""
+    if any(row["kind"] == holds.Kind.TAKEOVER.value for row in found):
+        advice += " (of a takeover, with --kind takeover)"
     click.echo(f"{len(found)} {'rejected' if rejected else 'held'}{advice}")
 
 
 @hold.command()
 @config_option
 @chosen_by_options
-@click.option("--rejected", is_flag=True, help="Those whom hold reject has kept, after all.")
+@_kind_option(holds.Kind.DEACTIVATION)
+@click.option("--rejected", is_flag=True, help="Those about whom hold reject has said no, after all.")
 @reason_option
 @json_option
 def release(
@@ -114,13 +146,18 @@ def release(
     tenant: str,
     target: str | None,
     user: str | None,
+    kind: str,
     reason: str,
     *,
     everybody: bool,
     rejected: bool,
     as_json: bool,
 ) -> None:
-    """Let held deactivations be sent."""
+    """Let held deactivations be sent; or, with --kind takeover, let people have the accounts that were there.
+
+    Such an account becomes the person's: the directory's values overwrite what it holds, also an owner's or
+    administrator's, and it is deactivated when the person leaves.
+    """
     _check_choice(user, everybody=everybody)
     why = _reason(reason)
     with _desk(config, tenant=tenant, target=target) as (store, dispatcher):
@@ -130,16 +167,19 @@ def release(
             tenant=tenant,
             target=target,
             user=user,
+            kind=holds.Kind(kind),
             rejected=rejected,
             who=replay.operator_name(),
             reason=why,
         )
-    _tell(told, "released", user=user, as_json=as_json)
+        others = _held_otherwise(store, tenant=tenant, target=target, user=user, kind=kind)
+    _tell(told, _RELEASED[holds.Kind(kind)], user=user, others=others, as_json=as_json)
 
 
 @hold.command()
 @config_option
 @chosen_by_options
+@_kind_option(holds.Kind.DEACTIVATION)
 @reason_option
 @json_option
 def reject(
@@ -147,19 +187,28 @@ def reject(
     tenant: str,
     target: str | None,
     user: str | None,
+    kind: str,
     reason: str,
     *,
     everybody: bool,
     as_json: bool,
 ) -> None:
-    """Keep the accounts active: a stated drift, until the directory says active again."""
+    """Keep accounts active until the directory says so again; with --kind takeover, leave them as they are for good."""
     _check_choice(user, everybody=everybody)
     why = _reason(reason)
     with _desk(config, tenant=tenant, target=target) as (store, dispatcher):
         told = holds.reject(
-            store, dispatcher, tenant=tenant, target=target, user=user, who=replay.operator_name(), reason=why
+            store,
+            dispatcher,
+            tenant=tenant,
+            target=target,
+            user=user,
+            kind=holds.Kind(kind),
+            who=replay.operator_name(),
+            reason=why,
         )
-    _tell(told, "rejected", user=user, as_json=as_json)
+        others = _held_otherwise(store, tenant=tenant, target=target, user=user, kind=kind)
+    _tell(told, _REJECTED[holds.Kind(kind)], user=user, others=others, as_json=as_json)
 
 
 @hold.command()
@@ -170,20 +219,37 @@ def reject(
     "--count", metavar="N", required=True, type=click.IntRange(1, 1_000_000), help="So many people more, once."
 )
 @click.option("--for", "span", metavar="TIME", required=True, help="For so long from now: 12h, 1d.")
+@click.option("--now", "at_once", is_flag=True, help="Release who is held already, as far as the number goes.")
 @reason_option
 @json_option
-def allow(config: str | None, tenant: str, target: str, count: int, span: str, reason: str, *, as_json: bool) -> None:
+def allow(
+    config: str | None,
+    tenant: str,
+    target: str,
+    count: int,
+    span: str,
+    reason: str,
+    *,
+    at_once: bool,
+    as_json: bool,
+) -> None:
     """Raise the threshold once, for a day on which many people leave as planned."""
     for_ms, why = spans.parse_span(span), _reason(reason)
-    with opened(config) as (settings, store):
-        existing.check(store, settings, tenant=tenant, target=target)
-        told = holds.allow(
-            store, tenant=tenant, target=target, count=count, for_ms=for_ms, who=replay.operator_name(), reason=why
-        )
+    with _desk(config, tenant=tenant, target=target) as (store, dispatcher):
+        asked: dict[str, Any] = {"tenant": tenant, "target": target, "count": count, "for_ms": for_ms, "reason": why}
+        asked["who"] = replay.operator_name()
+        told = holds.allow_now(store, dispatcher, **asked) if at_once else holds.allow(store, **asked)
     if as_json:
         print_json(told)
-    else:
-        click.echo(f"{count} more may be deactivated in {tenant}/{target} until {told['until']}")
+        return
+    if told["released"]:
+        click.echo(f"{_people(told['released'])} released, which counts")
+    more = count - told["released"]
+    click.echo(f"{more} more may be deactivated in {tenant}/{target} until {told['until']}")
+    if told["still_held"]:
+        stay = "is held already, and stays" if told["still_held"] == 1 else "are held already, and stay"
+        command = f"scim-bridge hold release --tenant {tenant} --target {target} --all --reason TEXT"
+        click.echo(f"{_people(told['still_held'])} {stay} so: {command} lets them go")
 
 
 @click.group()
@@ -223,8 +289,16 @@ def resume(config: str | None, tenant: str, target: str, reason: str | None, *, 
     if as_json:
         print_json(told)
     else:
-        again = "its credential is tried again at once" if told["is_quarantined"] else "it works again"
-        click.echo(f"{tenant}/{target}: {again}")
+        click.echo(f"{tenant}/{target}: {_resumed(told)}")
+
+
+def _resumed(told: dict[str, Any]) -> str:
+    """Return what happens next; that the target answers is not known before it is asked."""
+    if told["is_quarantined"]:
+        return "its credential is tried now; what waits follows once the target takes it (see lane status)"
+    if told["is_failing"]:
+        return "no longer paused; its calls failed, so one is tried before what waits is sent (see lane status)"
+    return "no longer paused; what waits is sent from now on"
 
 
 @lane.command("status")
@@ -245,12 +319,28 @@ def lane_status(config: str | None, tenant: str | None, target: str | None, *, a
         click.echo("no lane yet: name a target in the configuration, then scim-bridge migrate")
 
 
-def _tell(told: dict[str, Any], how: str, *, user: str | None, as_json: bool) -> None:
+def _people(count: int) -> str:
+    return f"{count} {'person' if count == 1 else 'people'}"
+
+
+def _held_otherwise(store: Store, *, tenant: str, target: str | None, user: str | None, kind: str) -> bool:
+    """Tell whether the person who was named is held, but from something else."""
+    if user is None:
+        return False
+    other = next(each for each in holds.Kind if each.value != kind)
+    return bool(holds.list_held(store, tenant=tenant, target=target, user=user, kind=other))
+
+
+def _tell(told: dict[str, Any], how: str, *, user: str | None, others: bool, as_json: bool) -> None:
     is_nobody = user is not None and not told["people"]
     if as_json:
         print_json(told)
     elif not is_nobody:
-        click.echo(f"{told['people']} {'person' if told['people'] == 1 else 'people'} {how}")
+        click.echo(f"{_people(told['people'])} {how}")
+    if is_nobody and others:
+        raise BridgeError(
+            "they are held, but from something else: scim-bridge hold list shows the kind; give it as --kind"
+        )
     if is_nobody:
         # Whoever mistypes a name must not believe that a leaver is out.
         raise BridgeError("nobody is held by this name; scim-bridge hold list shows who is")

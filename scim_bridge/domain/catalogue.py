@@ -57,6 +57,16 @@ _CODES = (
     Code(name="replayed", trouble=None, advice="Put back by an operator."),
     Code(name="discarded", trouble=None, advice="Given up by an operator."),
     Code(name="hold_released", trouble=None, advice="An operator let the deactivation go through; it follows."),
+    Code(
+        name="takeover_released",
+        trouble=None,
+        advice="An operator let the account become this person's; it is brought to what the directory says.",
+    ),
+    Code(
+        name="takeover_rejected",
+        trouble=None,
+        advice="An operator decided that the account stays as it is. hold release --kind takeover --rejected undoes the decision.",
+    ),
     Code(name="hold_ended", trouble=None, advice="The hold ended by itself: there is nothing left to decide."),
     Code(
         name="guard_held",
@@ -202,12 +212,12 @@ _CODES = (
     Code(
         name="conflict_held",
         trouble=Trouble.CONFLICT,
-        advice="The account existed; on_conflict = 'hold' asks a person to decide.",
+        advice="The account existed; on_conflict = 'hold' asks a person to decide: hold release or hold reject, with --kind takeover.",
     ),
     Code(
         name="protected",
         trouble=Trouble.CONFLICT,
-        advice="The account is an owner or administrator; it is never adopted silently. Decide by hand.",
+        advice="The account is an owner or administrator; it is never adopted silently. Decide by hold release or hold reject, with --kind takeover.",
     ),
     Code(
         name="merge_needed",

@@ -36,6 +36,10 @@ class Doubt(StrEnum):
     LATE = "late"
     TOLD = "told"
     """The target says that something was done to the account."""
+    RELEASED = "released"
+    """An operator lets the account that was there before us become this person's."""
+    REFUSED = "refused"
+    """An operator has decided that the account that was there before us stays as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,9 @@ def resume(
             raise UsageError(f"{tenant}/{target} is neither paused nor quarantined")
         again = {"quarantine_check_at": tx.now} if is_quarantined else {}
         lanes.note(tx, lane.id, paused_at=None, paused_by=None, pause_reason=None, wake_at=tx.now, **again)
-        told = {"was_paused": was_paused, "is_quarantined": is_quarantined}
+        # Whether it works again, only a call can tell.
+        is_failing = lane.breaker_until is not None
+        told = {"was_paused": was_paused, "is_quarantined": is_quarantined, "is_failing": is_failing}
         before = {"paused_by": lane.paused_by, "pause_reason": lane.pause_reason} if was_paused else None
         audits.append(
             tx, who=who, what="lane resume", before=before, after={"target": target, "reason": reason, **told}

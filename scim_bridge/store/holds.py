@@ -115,9 +115,7 @@ def use_allowances(tx: Transaction, lane_id: int, people: int) -> None:
     )
     for row in tx.connection.execute(query).all():
         taken = min(people, row.left)
-        tx.connection.execute(
-            sa.update(allowance).where(allowance.c.id == row.id).values(used=allowance.c.used + taken)
-        )
+        use(tx, row.id, taken)
         people -= taken
         if not people:
             return
@@ -135,6 +133,19 @@ def allow(tx: Transaction, lane_id: int, *, people: int, good_until: Millis, rea
         "good_until": good_until,
     }
     return int(tx.connection.execute(sa.insert(allowance).values(row).returning(allowance.c.id)).scalar_one())
+
+
+def left_of(tx: Transaction, allowance_id: int) -> int:
+    """Return how many of an allowance are not used yet."""
+    query = sa.select(allowance.c.people - allowance.c.used).where(allowance.c.id == allowance_id)
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def use(tx: Transaction, allowance_id: int, people: int) -> None:
+    """Take so many people from one allowance."""
+    tx.connection.execute(
+        sa.update(allowance).where(allowance.c.id == allowance_id).values(used=allowance.c.used + people)
+    )
 
 
 def open_for(tx: Transaction, lane_id: int, operations: Mapping[int, int], *, reason: str) -> None:

@@ -183,7 +183,9 @@ def _present(post: Post, person: Person, item: Item, account: Account) -> Outcom
     )
     looks_sent = desired is not None and _agrees(account.known, desired)
     met = not is_ours and not (person.link.doubt in (Doubt.AMBIGUOUS, Doubt.LATE) and looks_sent)
-    if met:
+    if met and person.link.doubt is Doubt.REFUSED:
+        return _end(person, State.SKIPPED, "takeover_rejected")
+    if met and person.link.doubt is not Doubt.RELEASED:
         decision = conflicts.decide(
             post.settings.on_conflict,
             is_protected=account.protected,

@@ -139,7 +139,20 @@ def test_an_allowance_says_until_when_it_is_good(config: str, run: Run) -> None:
     arguments = ("hold", "allow", *LANE, "--count", "200", "--for", "1d", *WHY, "--config", config)
     told = json.loads(run(*arguments, "--json").stdout)
     assert (told["tenant"], told["target"], told["count"]) == ("acme", "trakstar", 200)
-    assert run(*arguments).stdout.startswith("200 more may be deactivated in acme/trakstar until 20")
+    assert (told["released"], told["still_held"]) == (0, 2)
+    lines = run(*arguments).stdout.splitlines()
+    assert lines[0].startswith("200 more may be deactivated in acme/trakstar until 20")
+    assert lines[1] == (
+        "2 people are held already, and stay so: scim-bridge hold release --tenant acme --target trakstar --all "
+        "--reason TEXT lets them go"
+    )
+
+
+def test_an_allowance_for_now_says_whom_it_released(config: str, run: Run) -> None:
+    arguments = ("hold", "allow", *LANE, "--count", "5", "--for", "1d", "--now", *WHY, "--config", config)
+    lines = run(*arguments).stdout.splitlines()
+    assert lines[0] == "2 people released, which counts"
+    assert (lines[1].startswith("3 more may be deactivated"), len(lines)) == (True, 2)
 
 
 def test_a_lane_is_paused_then_resumed(config: str, run: Run) -> None:
@@ -147,7 +160,61 @@ def test_a_lane_is_paused_then_resumed(config: str, run: Run) -> None:
     [row] = json.loads(run("lane", "status", "--config", config, "--json").stdout)["lanes"]
     assert (row["state"], row["why"]) == ("paused", "checked with HR")
     assert "state paused" in run("lane", "status", "--config", config).stdout
-    assert run("lane", "resume", *LANE, "--config", config).stdout == "acme/trakstar: it works again\n"
+    resumed = run("lane", "resume", *LANE, "--config", config)
+    assert resumed.stdout == "acme/trakstar: no longer paused; what waits is sent from now on\n"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        ({"quarantined_at": 1}, "its credential is tried now; what waits follows once the target takes it"),
+        ({"breaker_until": 1, "paused_at": 1}, "no longer paused; its calls failed, so one is tried before"),
+    ],
+)
+def test_a_lane_that_is_resumed_is_not_called_well_before_it_was_asked(
+    config: str, run: Run, books: Store, trouble: dict[str, int], told: str
+) -> None:
+    with books.begin("acme") as tx:
+        lane = lanes.by_target(tx, "trakstar")
+        assert lane is not None
+        lanes.note(tx, lane.id, **trouble)
+    assert run("lane", "resume", *LANE, "--config", config).stdout.startswith(f"acme/trakstar: {told}")
+
+
+@pytest.fixture
+def takeover(books: Store) -> None:
+    """Cyd is held because the account was there."""
+    with books.begin("acme") as tx:
+        recorder = Recorder(tx, scopes={}, origin=Origin(source="okta", correlation_id="c"))
+        recorder.create(USER, {"userName": "cyd@example.com"})
+        lane = lanes.by_target(tx, "trakstar")
+        assert lane is not None
+        [cyd] = due.people_due(tx, lane.id, limit=9)
+        outcome = Outcome(
+            operation_id=cyd.operation_id, resource_id=cyd.resource_id, state=State.HELD, code="protected"
+        )
+        settlement.settle(tx, lane_id=lane.id, outcomes=[outcome], before=State.WAITING, batch_id=None)
+
+
+@pytest.mark.usefixtures("takeover")
+def test_everybody_who_leaves_is_released_without_giving_anybody_an_account(config: str, run: Run) -> None:
+    listed = run("hold", "list", "--config", config).stdout.splitlines()
+    assert listed[-1] == "3 held; decide with hold release or hold reject (of a takeover, with --kind takeover)"
+    assert run("hold", "release", *LANE, "--all", *WHY, "--config", config).stdout == "2 people released\n"
+    [left] = json.loads(run("hold", "list", "--config", config, "--json").stdout)["holds"]
+    assert (left["user"], left["kind"]) == ("cyd@example.com", "takeover")
+    released = run("hold", "release", *LANE, "--all", "--kind", "takeover", *WHY, "--config", config)
+    assert released.stdout == (
+        "1 person released: the account becomes theirs, and the directory's values overwrite what it holds\n"
+    )
+
+
+@pytest.mark.usefixtures("takeover")
+@pytest.mark.parametrize("decision", ["release", "reject"])
+def test_who_is_held_from_something_else_is_told_so(config: str, run: Run, decision: str) -> None:
+    result = run("hold", decision, *LANE, "--user", "cyd@example.com", *WHY, "--config", config)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "held, but from something else" in result.stderr
 
 
 @pytest.mark.parametrize(("text", "length_ms"), [("30m", 1_800_000), ("12h", 43_200_000), ("1d", 86_400_000)])
