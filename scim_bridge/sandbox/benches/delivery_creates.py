@@ -23,7 +23,8 @@ LEAST_USED = 0.95
 def measure(store_url: str, *, store: str, users: int, folder: Path, seed: int, limit: Limit | None = None) -> Finding:
     """Have new people delivered to one target that answers after a random while."""
     limit = limit or Limit()
-    lane = Lane(name="trakstar", limit=limit, latency_s=LATENCY_S)
+    # As many calls out at once as a window takes, or the last of them begins an answer later than it may.
+    lane = Lane(name="trakstar", limit=limit, latency_s=LATENCY_S, concurrency=limit.requests)
     with stage.set_up(store_url, [lane], folder=folder, seed=seed) as played:
         played.owe(range(users))
         patience_s = 60 + 3 * arrivals.least_s(math.ceil(users / A_CALL), limit)

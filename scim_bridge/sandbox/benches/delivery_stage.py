@@ -46,6 +46,8 @@ class Lane:
     limit: Limit | None = None
     """None: the simulator allows any number of calls, and the bridge is told so."""
     latency_s: tuple[float, float] = (0.0, 0.0)
+    concurrency: int = 4
+    """Calls that may be out at once."""
     fields: str = ""
     """Tables of the target's configuration, as text."""
 
@@ -219,5 +221,5 @@ def _told_of(lane: Lane, world: World, key: str) -> str:
         kind="trakstar",
         values={"base_url": world.urls["base_url"], "api_key": key},
         limits=[] if lane.limit is None else [Window(requests=lane.limit.requests, per_s=lane.limit.per_s)],
-        more=_UNGUARDED + lane.fields,
+        more=f"{_UNGUARDED}concurrency = {lane.concurrency}\n{lane.fields}",
     )
