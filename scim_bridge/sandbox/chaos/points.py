@@ -11,11 +11,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scim_bridge.domain.people import Step
 from scim_bridge.store import batches, lanes, ledger
 from scim_bridge.store.engine import Store, Transaction
 
@@ -27,6 +28,7 @@ BEFORE_CALL = 4
 CALL_OUT = 5
 ANSWERED = 6
 BEFORE_SETTLED = 7
+SETTLED = 8
 GIVEN_BACK = 9
 POINTS: dict[int, str] = {
     1: "before the lease is committed",
@@ -36,7 +38,7 @@ POINTS: dict[int, str] = {
     CALL_OUT: "while the call is out",
     ANSWERED: "after the answer, before it is settled",
     BEFORE_SETTLED: "before the settlement is committed",
-    8: "after it is settled",
+    SETTLED: "after it is settled",
     GIVEN_BACK: "after the lane is given back",
     10: "before a change is committed",
     11: "after a change is committed, before its answer",
@@ -50,7 +52,7 @@ _PLACES = {
     ("batch", "before"): 3,
     ("batch", "after"): BEFORE_CALL,
     ("settle", "before"): BEFORE_SETTLED,
-    ("settle", "after"): 8,
+    ("settle", "after"): SETTLED,
     ("release", "after"): GIVEN_BACK,
     ("change", "before"): 10,
     ("change", "after"): 11,
@@ -91,7 +93,7 @@ def install() -> None:
         return
     _note(lanes, "take_lease", "lease")
     _note(lanes, "release_lease", "release")
-    _note(batches, "open_batch", "batch", if_=lambda how: bool(how.get("operation_ids")))
+    _note(batches, "open_batch", "batch", if_=_changes_somebody)
     _note(batches, "close_batch", "settle")
     _note(ledger, "append_change", "change")
     striker = _Striker(Path(named))
@@ -121,13 +123,19 @@ def install() -> None:
         setattr(owner, name, noting)
 
 
+def _changes_somebody(batch: Mapping[str, Any]) -> bool:
+    """Tell whether a call is more than a look: only of such a one anything can be lost, or done twice."""
+    return bool(batch.get("operation_ids")) and batch.get("step") not in {Step.LOOK_UP, Step.CREATE_GROUP}
+
+
 class _Striker:
     """Compares where this process is with what is ordered."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._is_out = threading.Event()
-        """A call that is about people is out."""
+        """A call that changes somebody is out."""
+        self._is_settling = threading.Event()
         self._has_worked = threading.Event()
         """Such a call was made on this shift."""
 
@@ -135,16 +143,26 @@ class _Striker:
         """Come to the end of a transaction in which all this was done."""
         for mark in marks:
             place = _PLACES.get((mark, moment))
-            if place == AFTER_LEASE:
-                self._has_worked.clear()
-            elif place == BEFORE_CALL:
-                self._has_worked.set()
-                self._is_out.set()
-            elif place == BEFORE_SETTLED:
-                self._is_out.clear()
-            # A lane that is given back without a call having been made proves nothing.
-            if place is not None and (place != GIVEN_BACK or self._has_worked.is_set()):
+            if place is not None and self._counts(place):
                 self._carry_out(place)
+
+    def _counts(self, place: int) -> bool:
+        """Note where this process is; False where nobody was being changed, so that striking there proves nothing."""
+        if place == AFTER_LEASE:
+            self._has_worked.clear()
+        elif place == BEFORE_CALL:
+            self._has_worked.set()
+            self._is_out.set()
+        elif place == BEFORE_SETTLED:
+            if not self._is_out.is_set():
+                return False
+            self._is_out.clear()
+            self._is_settling.set()
+        elif place == SETTLED:
+            was_settling = self._is_settling.is_set()
+            self._is_settling.clear()
+            return was_settling
+        return place != GIVEN_BACK or self._has_worked.is_set()
 
     def come_to_call(self, place: int) -> None:
         """Come to a moment of a call."""
