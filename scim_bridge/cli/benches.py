@@ -203,6 +203,41 @@ def bench_delivery(
     _finish(ctx, lambda console: delivery.run(order, console=console), seed=order.seed, as_json=as_json)
 
 
+@bench.command("events")
+@click.option("--seconds", type=click.IntRange(1, 86_400), default=600, show_default=True, help="How long.")
+@click.option("--rate", type=click.IntRange(1, 1_000), default=50, show_default=True, help="Events a second.")
+@where_options
+@json_option
+@click.pass_context
+def bench_events(
+    ctx: click.Context,
+    seconds: int,
+    rate: int,
+    choice: str,
+    postgres_url: str | None,
+    parent: Path | None,
+    seed: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Have an HR system send events, a tenth twice, a twentieth late; exit 1 when one is lost or a bar is missed.
+
+    Each is signed and sent when it is due, whether or not earlier ones are answered. In the end the people in the
+    directory must be exactly those of the model, and the books must agree.
+    """
+    from scim_bridge.sandbox.benches import databases, events  # noqa: PLC0415 - see _finish
+
+    order = events.Order(
+        stores=databases.chosen(choice),
+        seconds=seconds,
+        rate=rate,
+        seed=_seed(seed),
+        postgres_url=postgres_url,
+        parent=parent,
+    )
+    _finish(ctx, lambda console: events.run(order, console=console), seed=order.seed, as_json=as_json)
+
+
 def parse_sizes(text: str) -> list[int]:
     """Return the numbers of a list like 1000,10000.
 

@@ -52,8 +52,10 @@ class FrontDoor:
 
 
 @contextlib.contextmanager
-def opened(store_url: str, *, folder: Path) -> Iterator[FrontDoor]:
+def opened(store_url: str, *, folder: Path, more: str = "") -> Iterator[FrontDoor]:
     """Run a front door over a migrated database until the block ends. Nobody delivers.
+
+    `more` is further text of its configuration, such as a source.
 
     Raises:
         StageFailed: a part does not start.
@@ -63,7 +65,7 @@ def opened(store_url: str, *, folder: Path) -> Iterator[FrontDoor]:
         address, admin = (stack.enter_context(ports.reserved(anywhere)) for _ in range(2))
         config = folder / "bridge.toml"
         config.touch(mode=0o600)
-        config.write_text(_configuration(store_url, address, admin), encoding="utf-8")
+        config.write_text(_configuration(store_url, address, admin) + more, encoding="utf-8")
         # The folder's own settings only: nothing of the caller's environment.
         settings = loading.load(config, environ={})
         store = wiring.open_store(settings)
