@@ -150,7 +150,9 @@ def _held_by(words: Mapping[str, Word], owned: Mapping[str, frozenset[str]]) -> 
 
 
 def _owned(names: Collection[str]) -> frozenset[str]:
-    return frozenset(name.lower() for name in names)
+    """Return attributes in the form that `_owns` compares. Who owns a part of one (`name.givenName`) owns it whole."""
+    folded = (name.lower() for name in names)
+    return frozenset(name if name.startswith("urn:") else name.partition(".")[0] for name in folded)
 
 
 def _owns(owned: frozenset[str], name: str) -> bool:

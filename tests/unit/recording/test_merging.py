@@ -59,6 +59,11 @@ def test_an_attribute_of_the_extension_is_owned_by_either_name(owned: str) -> No
     assert document["schemas"] == [CORE_USER, ENTERPRISE_USER]
 
 
+def test_who_owns_a_part_of_a_name_owns_the_name() -> None:
+    words = {"hr": said(1, name={"givenName": "Ann"}), "okta": said(2, name={"givenName": "Annie", "formatted": "A"})}
+    assert merged(words, {"hr": ["name.givenName"]}).document["name"] == {"givenName": "Ann"}
+
+
 def test_the_first_external_id_stays() -> None:
     words = {"okta": said(1, externalId="00u1"), "hr": said(2, externalId="4711")}
     assert merged(words, NOBODY_OWNS).document["externalId"] == "00u1"
