@@ -25,3 +25,11 @@ def test_waits_double_up_to_a_quarter_of_an_hour(failures: int, jitter: float, w
 @pytest.mark.parametrize(("attempts", "is_spent"), [(0, False), (7, False), (8, True), (9, True)])
 def test_attempts_are_spent_at_the_maximum(attempts: int, is_spent: bool) -> None:  # noqa: FBT001 - a table's column
     assert retries.is_spent(attempts, max_attempts=8) is is_spent
+
+
+@pytest.mark.parametrize(
+    ("failures", "jitter", "wait_ms"),
+    [(1, 0.0, 5_000), (2, 0.0, 10_000), (2, 1.0, 15_000), (11, 0.0, 3_600_000), (10**9, 0.0, 3_600_000)],
+)
+def test_a_notice_waits_from_five_seconds_to_an_hour(failures: int, jitter: float, wait_ms: int) -> None:
+    assert retries.notice_wait_ms(failures, jitter=jitter) == wait_ms
