@@ -27,20 +27,28 @@ MOODS = (
     "crash_before",
     "crash_after",
     "each_again",
+    "slow",
+    "slow_lost",
 )
+CALL_MS = 50
+SLOW_MS = 3_000
 
 
 class MoodyTarget(FakeTarget):
     """`moods` are what happens to the next calls, one each. `lag_ms` is how old an account is before it is shown."""
 
-    def __init__(self, *, clock: Callable[[], int], **how: Any) -> None:
+    def __init__(self, *, clock: Callable[[], int], pass_time: Callable[[int], None], **how: Any) -> None:
         super().__init__(**how)
         self._clock = clock
+        self._pass_time = pass_time
         self.moods: deque[str] = deque()
         self.lag_ms = 0
         self.made_at: dict[str, int] = {}
         self.seeded: set[str] = set()
-        self.removed: set[str] = set()
+        self.arrivals: list[int] = []
+        """When each call came."""
+        self.taken_out: set[str] = set()
+        """Accounts that a call made inactive."""
 
     def seed(self, user_name: str, **how: Any) -> str:
         account_id = super().seed(user_name, **how)
@@ -56,6 +64,9 @@ class MoodyTarget(FakeTarget):
 
     def _apply(self, call: Call, group_ids: Mapping[str, str], *, at_most: int | None) -> Answer:
         mood = self.moods.popleft() if self.moods else "well"
+        self._pass_time(SLOW_MS if mood.startswith("slow") else CALL_MS)
+        if mood != "unreachable":
+            self.arrivals.append(self._clock())
         self._fail_before(mood)
         if mood == "each_again" and call.items and call.step is not Step.LOOK_UP:
             return Answer(replies=dict.fromkeys(call.operation_ids, Reply(verdict=Verdict.RETRY, code="unavailable")))
@@ -80,6 +91,9 @@ class MoodyTarget(FakeTarget):
             others = [each for each in self.accounts.values() if each.account_id != item.account_id]
             if any(wanted & self._matching_of(each.attributes).items() for each in others):
                 return Reply(verdict=Verdict.CONFLICT, code="conflict", detail="the name is taken")
+        account = self.accounts.get(item.account_id or "")
+        if item.step is Step.DEACTIVATE and account is not None and account.active:
+            self.taken_out.add(account.account_id)
         return super()._one(item, call)
 
     def _fail_before(self, mood: str) -> None:
@@ -105,7 +119,7 @@ class MoodyTarget(FakeTarget):
 
     def _fail_after(self, mood: str) -> None:
         match mood:
-            case "lost_after":
+            case "lost_after" | "slow_lost":
                 raise port.AnswerLost("reset")
             case "half" | "500_after":
                 raise port.AnswerLost("failed", status=500)

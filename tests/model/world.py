@@ -14,28 +14,63 @@ from fakes.target import MAPPING, SIZES, FakeAccount
 from model.breaking import BreakingStore, Killed
 from model.moods import MoodyTarget
 
-from scim_bridge.domain.people import Step
+from scim_bridge.domain.people import Priority, Step
 from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.operators import replay
+from scim_bridge.errors import UsageError
+from scim_bridge.intake.webhooks import receiving
+from scim_bridge.intake.webhooks.events import Event
+from scim_bridge.operators import holds, pausing, replay
 from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.recording.scopes import scopes_of
-from scim_bridge.settings.models import GroupSettings, GuardSettings, Settings, TargetSettings, TenantSettings
+from scim_bridge.settings.models import (
+    GroupSettings,
+    GuardSettings,
+    LimitSettings,
+    Settings,
+    TargetSettings,
+    TenantSettings,
+)
 from scim_bridge.store import directory, lanes, tables
 from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
 from workers import reconcile
 from workers.delivery import round as delivery_round
+from workers.delivery.post import LEASE_MS
 from workers.runtime import Runtime
 
 LANES = ("rows", "bulk")
 """One target takes 200 new users a call and tells no ids; the other takes anything mixed and tells them."""
 
-EACH_GROUP = {"*": GroupSettings(group="{displayName}")}
+COURSES = frozenset({"Tickets"})
+REQUIRED_COURSES = frozenset({"Safety"})
+WITH_COURSES = "Support"
+EACH_GROUP = {
+    "*": GroupSettings(group="{displayName}"),
+    WITH_COURSES: GroupSettings(
+        group="{displayName}", courses=sorted(COURSES), required_courses=sorted(REQUIRED_COURSES)
+    ),
+}
 BY_HAND = "By hand"
-ROUNDS_TO_SETTLE = 80
+ROUNDS_TO_SETTLE = 120
+MOST_CALLS_A_SHIFT = 60
 OPEN = ("waiting", "sending")
+HELD_BACK = frozenset({"guard_held", "deactivation_rejected"})
+CHIEFS = 'title eq "Chief"'
+CALLS, WIDTH_MS = 3, 10_000
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the configuration says of both targets."""
+
+    on_conflict: str = "update"
+    guard_max: int | None = None
+    """So many may leave in an hour unasked; None: the guard never asks."""
+    is_limited: bool = False
+    """Three calls in ten seconds are all that a target takes."""
 
 
 @dataclass
@@ -69,15 +104,25 @@ class Team:
 class World:
     """What everybody does to one tenant, and what must have become of it."""
 
-    def __init__(self, store: Store, clock: Any, *, tenant: str, on_conflict: str) -> None:
-        self.store, self.clock, self.tenant = store, clock, tenant
-        self.on_conflict = on_conflict
+    def __init__(self, store: Store, clock: Any, *, tenant: str, policy: Policy) -> None:
+        self.store, self.clock, self.tenant, self.policy = store, clock, tenant, policy
+        self.scopes: dict[str, str | None] = dict.fromkeys(LANES)
+        self.needs_repair = False
+        """Something happened that the bridge learns of by comparing only."""
+        self.began_at = clock()
+        self.asked_for = dict.fromkeys(LANES, 0)
+        """How many people an operator let go, or allowed to go."""
+        self.returned = 0
+        """How often somebody who had left came back."""
+        self.bearers: dict[str, set[str]] = {}
+        """The SCIM ids of all who ever bore a name."""
         self.people: dict[str, Someone] = {}
         self.groups: dict[str, Team] = {}
         self.targets = {
-            "rows": MoodyTarget(clock=clock, groups=EACH_GROUP),
+            "rows": MoodyTarget(clock=clock, pass_time=lambda ms: clock.advance(ms=ms), groups=EACH_GROUP),
             "bulk": MoodyTarget(
                 clock=clock,
+                pass_time=lambda ms: clock.advance(ms=ms),
                 groups=EACH_GROUP,
                 mixed=50,
                 sizes=dict.fromkeys(SIZES, 50) | {Step.CREATE_GROUP: 1, Step.LOOK_UP: 200},
@@ -85,23 +130,39 @@ class World:
                 creates_carry_groups=False,
             ),
         }
-        shared: dict[str, Any] = {
-            "kind": "fake",
-            "mapping": MAPPING,
-            "groups": EACH_GROUP,
-            "concurrency": 1,
-            "on_conflict": on_conflict,
-            "guard": GuardSettings(max=10**6, share=1.0, min=10**6),
-        }
-        self.settings = Settings(
-            tenants=[TenantSettings(id=tenant, targets=[TargetSettings(name=name, **shared) for name in LANES])]
-        )
+        self.settings = self._settings()
         with store.across_tenants("test", write=True) as tx:
             known = [(lane.tenant, lane.target) for lane in lanes.configured(tx)]
             lanes.sync(tx, [*known, *((tenant, name) for name in LANES)])
         self._workers = 0
         self._chance = random.Random(7)
         self.runtime = self._new_worker(store)
+
+    def _settings(self) -> Settings:
+        most = self.policy.guard_max
+        shared: dict[str, Any] = {
+            "kind": "fake",
+            "mapping": MAPPING,
+            "groups": EACH_GROUP,
+            "concurrency": 1,
+            "on_conflict": self.policy.on_conflict,
+            "guard": GuardSettings(max=10**6, share=1.0, min=10**6)
+            if most is None
+            else GuardSettings(max=most, share=1.0, min=0, window_s=HOUR_MS // 1000),
+            "limits": [LimitSettings(requests=CALLS, per_s=WIDTH_MS / 1000)] if self.policy.is_limited else [],
+        }
+        targets = [
+            TargetSettings(name=name, quota=f"{self.tenant}-{name}", scope=self.scopes[name], **shared)
+            for name in LANES
+        ]
+        return Settings(tenants=[TenantSettings(id=self.tenant, targets=targets)])
+
+    def set_scope(self, lane: str, scope: str | None) -> None:
+        """Configure another scope and start again; who is concerned is found by comparing."""
+        self.scopes[lane] = scope
+        self.settings = self._settings()
+        self.runtime = self._new_worker(self.store)
+        self.needs_repair = True
 
     # What senders do
 
@@ -117,6 +178,8 @@ class World:
             document = someone.document(who)
             someone.scim_id = self.record(lambda r, _: r.create(USER, document)).scim_id
             self.people[who] = someone
+            self.returned += int(someone.user_name in self.bearers)
+            self.bearers.setdefault(someone.user_name, set()).add(someone.scim_id)
         else:
             self.change(who, title=title)
 
@@ -124,7 +187,10 @@ class World:
         someone = dataclasses.replace(self.people[who], **values)
         document = someone.document(who)
         self.record(lambda r, tx: r.update(directory.fetch(tx, USER, someone.scim_id), document))
+        # Whoever a scope let out may come in again by any change.
+        self.returned += int(someone.active and (not self.people[who].active or any(self.scopes.values())))
         self.people[who] = someone
+        self.bearers.setdefault(someone.user_name, set()).add(someone.scim_id)
 
     def delete(self, who: str) -> None:
         scim_id = self.people.pop(who).scim_id
@@ -155,7 +221,13 @@ class World:
     # What workers do
 
     def work(self, lane: str) -> None:
+        calls = self.targets[lane].calls
+        before = len(calls)
         delivery_round.work_lane(self.runtime, self.tenant, lane)
+        steps = [str(call.step) for call in calls[before:]]
+        assert len(steps) <= MOST_CALLS_A_SHIFT, (
+            f"{len(steps)} calls in one shift for a handful of people: {steps[-9:]}"
+        )
 
     def work_until_broken_off(
         self, lane: str, *, at_step: int, how: str, meanwhile: Callable[[], None], seen: bool
@@ -181,8 +253,19 @@ class World:
             owner=f"worker-{self._workers}",
             targets={(self.tenant, name): target for name, target in self.targets.items()},
         )
-        runtime.pause = lambda seconds: self.clock.advance(ms=round(seconds * 1000))
+        runtime.pause = lambda seconds: self._pause(runtime.owner, seconds)
         return runtime
+
+    def _pause(self, owner: str, seconds: float) -> None:
+        """Let time pass for a worker who is alive: whatever keeps its leases goes on doing so."""
+        la, until = tables.lane, self.clock() + round(seconds * 1000)
+        with self.store.across_tenants("test", write=True) as tx:
+            tx.connection.execute(
+                sa.update(la)
+                .where(la.c.owner == owner, la.c.lease_until > self.clock())
+                .values(lease_until=until + LEASE_MS)
+            )
+        self.clock.advance(ms=round(seconds * 1000))
 
     # What operators do
 
@@ -196,10 +279,123 @@ class World:
             return None
 
     def pause(self, lane: str, *, paused: bool) -> None:
+        where: dict[str, Any] = {"tenant": self.tenant, "target": lane, "who": "operator"}
+        with contextlib.suppress(UsageError):
+            if paused:
+                pausing.pause(self.store, reason="", **where)
+            else:
+                pausing.resume(self.store, RecordingDispatcher(), **where)
+
+    def release(self, lane: str, *, user: str | None = None, rejected: bool = False) -> int:
+        """Let the held (or those whose deactivation was rejected) go; returns how many people these are."""
+        told = holds.release(
+            self.store,
+            RecordingDispatcher(),
+            tenant=self.tenant,
+            who="operator",
+            target=lane,
+            user=user,
+            rejected=rejected,
+        )
+        self.asked_for[lane] += told["people"]
+        return int(told["people"])
+
+    def reject(self, lane: str) -> None:
+        """Keep the accounts of those who are held."""
+        holds.reject(
+            self.store, RecordingDispatcher(), tenant=self.tenant, who="operator", reason="a mistake", target=lane
+        )
+
+    def allow(self, lane: str, *, count: int, for_ms: int) -> None:
+        """Allow more people than usual to leave."""
+        holds.allow(
+            self.store, tenant=self.tenant, target=lane, count=count, for_ms=for_ms, who="operator", reason="planned"
+        )
+        self.asked_for[lane] += count
+
+    # What people do in a target by hand
+
+    def meddle(self, lane: str, who: str, what: str, *, is_told: bool) -> None:
+        """Change an account of ours by hand; the target tells of people who come and go, unless nobody listens."""
+        account = self.targets[lane].held(self.people[who].user_name)
+        if account is None or account.protected:
+            return
+        if what == "retitle":
+            account.attributes["title"] = "Meddled"
+        else:
+            account.active = what == "reactivate"
+        if what == "retitle" or not is_told:
+            self.needs_repair = True
+            return
+        name = str(account.attributes["userName"])
+        event = Event(kind="user", active=account.active, account_id=account.account_id, names=(name,))
         with self.store.begin(self.tenant) as tx:
-            found = lanes.by_target(tx, lane)
-            assert found is not None
-            lanes.note(tx, found.id, paused_at=tx.now if paused else None, paused_by="operator" if paused else None)
+            found = receiving._record(tx, lane, event, "c")
+        # Of an account that nobody is linked to, a webhook says nothing to the bridge.
+        self.needs_repair |= bool(found["unknown"])
+
+    # What must have become of it
+
+    def must_not_have_happened(self) -> list[str]:
+        """Return what is wrong whatever the rest of the story would be."""
+        return [*self._crowded(), *self._unasked(), *self._priorities_lost(), *self._protected_touched()]
+
+    def _crowded(self) -> list[str]:
+        """Return the lanes whose target was called more often than it allows, as it sees it."""
+        if not self.policy.is_limited:
+            return []
+        return [
+            f"{lane}: {CALLS + 1} calls arrived within {WIDTH_MS} ms"
+            for lane, target in self.targets.items()
+            if any(
+                later - earlier < WIDTH_MS
+                for earlier, later in zip(target.arrivals, target.arrivals[CALLS:], strict=False)
+            )
+        ]
+
+    def _unasked(self) -> list[str]:
+        """Return the lanes where more people were taken out than the guard may let go."""
+        if self.policy.guard_max is None or self.clock() - self.began_at >= HOUR_MS:
+            return []
+        most = {lane: self.policy.guard_max + self.asked_for[lane] + self.returned for lane in LANES}
+        return [
+            f"{lane}: {len(target.taken_out)} people were deactivated, {most[lane]} may have been"
+            for lane, target in self.targets.items()
+            if len(target.taken_out) > most[lane]
+        ]
+
+    def _priorities_lost(self) -> list[str]:
+        """Return operations that are less urgent than what they took the place of."""
+        old, new, e = tables.operation.alias("old"), tables.operation.alias("new"), tables.entry
+        query = (
+            sa.select(new.c.id, new.c.priority, old.c.priority.label("before"))
+            .join_from(e, old, e.c.operation_id == old.c.id)
+            .join(new, new.c.id == e.c.superseded_by)
+            .where(e.c.tenant == self.tenant, e.c.code == "newer_operation", new.c.priority > old.c.priority)
+        )
+        with self.store.across_tenants("test") as tx:
+            return [
+                f"operation {row.id} has the priority {Priority(row.priority).name}, not {Priority(row.before).name}"
+                for row in tx.connection.execute(query)
+            ]
+
+    def _protected_touched(self) -> list[str]:
+        return [
+            f"{lane}: a protected account was changed"
+            for lane, target in self.targets.items()
+            for account in target.accounts.values()
+            if account.protected
+            and (not account.active or account.groups != {BY_HAND} or account.attributes.get("title") != "Before")
+        ]
+
+    def let_everybody_go(self) -> None:
+        """Release whom the guard holds, until it holds nobody."""
+        for _ in range(10):
+            people = [self.release(lane, rejected=rejected) for lane in LANES for rejected in (False, True)]
+            self.settle()
+            if not any(people):
+                return
+        raise AssertionError("the guard asks again and again")
 
     # What must have become of it
 
@@ -233,11 +429,7 @@ class World:
 
     def faults(self, *, excused: frozenset[str]) -> list[str]:
         """Return what is wrong with anybody in any target, save those whom a reason among `excused` stands against."""
-        return [
-            f"{lane}: {fault}"
-            for lane, target in self.targets.items()
-            for fault in self._faults_of(target, self.reasons(lane), excused)
-        ]
+        return [f"{lane}: {fault}" for lane in LANES for fault in self._faults_of(lane, excused)]
 
     def reasons(self, lane: str) -> dict[str, str]:
         """Return why the newest operation of each user ended otherwise than delivered, by SCIM id."""
@@ -253,25 +445,31 @@ class World:
             newest = {row.scim_id: row for row in tx.connection.execute(query)}
         return {k: row.reason for k, row in newest.items() if row.state in ("dead", "held", "skipped", "discarded")}
 
-    def _faults_of(self, target: MoodyTarget, reasons: dict[str, str], excused: frozenset[str]) -> list[str]:
+    def _faults_of(self, lane: str, excused: frozenset[str]) -> list[str]:
+        target, reasons = self.targets[lane], self.reasons(lane)
         faults = []
-        wanted_active = {each.user_name for each in self.people.values() if each.active}
+        wanted_active = {each.user_name for each in self.people.values() if self._is_wanted(lane, each)}
         for who, someone in sorted(self.people.items()):
             reason = reasons.get(someone.scim_id)
             accounts = [a for a in target.accounts.values() if a.attributes["userName"] == someone.user_name]
-            wrong = self._wrong_with(who, someone, accounts)
+            wrong = self._wrong_with(lane, who, someone, accounts)
             if wrong and reason not in excused:
                 faults.append(f"{someone.user_name}: {wrong} ({reason})")
         for account in target.accounts.values():
             name = account.attributes["userName"]
             if account.active and account.account_id not in target.seeded and name not in wanted_active:
+                if excused & {reasons.get(scim_id) for scim_id in self.bearers.get(name, ())}:
+                    continue
                 faults.append(f"{name} has left, or is called otherwise, and has an active account")
         return faults
 
-    def _wrong_with(self, who: str, someone: Someone, accounts: list[FakeAccount]) -> str | None:
+    def _is_wanted(self, lane: str, someone: Someone) -> bool:
+        return someone.active and (self.scopes[lane] is None or someone.title == "Chief")
+
+    def _wrong_with(self, lane: str, who: str, someone: Someone, accounts: list[FakeAccount]) -> str | None:
         if len(accounts) > 1:
             return f"{len(accounts)} accounts"
-        if not someone.active:
+        if not self._is_wanted(lane, someone):
             return "still active" if accounts and accounts[0].active else None
         if not accounts:
             return "missing"
@@ -285,4 +483,6 @@ class World:
         groups = {team.name for team in self.groups.values() if who in team.members}
         if account.groups - {BY_HAND} != groups:
             return f"is in {sorted(account.groups)}, not {sorted(groups)}"
+        if WITH_COURSES in groups and not (account.courses >= COURSES and account.required_courses >= REQUIRED_COURSES):
+            return f"has {sorted(account.courses)} and must do {sorted(account.required_courses)}"
         return None
