@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from scim_bridge.sandbox.stories import story
 from scim_bridge.sandbox.stories.play import Play
-from scim_bridge.sandbox.stories.scripts import answers, leaving, outages, people, vendors
+from scim_bridge.sandbox.stories.scripts import answers, hr, leaving, outages, people, vendors
 from scim_bridge.sandbox.stories.setting import Setting
 
 DEFAULT = "default"
@@ -115,6 +115,20 @@ _SCENARIOS = (
         shows="the targets behave as one document says, and as the other says",
         script=vendors.contradictions,
         setting=vendors.SETTING,
+    ),
+    Scenario(
+        name="hr-week",
+        shows="a week of 60 people from an HR system and an identity provider, with three broken files",
+        script=hr.week,
+        setting=hr.SETTING,
+        deadline_s=120.0,
+    ),
+    Scenario(
+        name="hr-month",
+        shows="a month of 5,000 people from an HR system and an identity provider, with three broken files",
+        script=hr.whole_month,
+        setting=hr.SETTING,
+        deadline_s=1800.0,
     ),
 )
 

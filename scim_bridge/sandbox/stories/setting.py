@@ -66,6 +66,8 @@ class Setting:
     """Who sends SCIM; each gets a token."""
     groups: tuple[str, ...] = ()
     """SCIM groups that mean a group of the same name in every target."""
+    secrets: tuple[str, ...] = ()
+    """Names of secrets that are made up; each is in a file beside bridge.toml: `file:NAME.secret`."""
     more: str = ""
     """Further text at the end of bridge.toml: [[tenants.sources]] that are no senders of SCIM, for one."""
 

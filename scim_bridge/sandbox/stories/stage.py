@@ -39,6 +39,8 @@ class Stage:
     origin: str
     """Scheme, host and port of the front door."""
     tokens: Mapping[str, str] = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False)
+    """Those that the setting asked for, by name."""
     worlds: Mapping[str, World]
     settings: Settings
     store: Store
@@ -120,8 +122,11 @@ def set_up(setting: Setting, *, port: int) -> Iterator[Stage]:
         for name, key in keys.items():
             _write(folder / f"{name}.key", key)
         _write(folder / "company", COMPANY)
+        secrets = {name: worlds.new_secret() for name in setting.secrets}
+        for name, secret in secrets.items():
+            _write(folder / f"{name}.secret", secret)
         config = folder / "bridge.toml"
-        _write(config, _configuration(setting, simulated, port))
+        _write(config, bridge_toml(setting, {name: world.urls for name, world in simulated.items()}, port=port))
         up = [*worlds.PYTHON, "-m", "scim_bridge", "up", "--config", str(config)]
         bridge = stack.enter_context(worlds.running("bridge", up, folder=folder, patience_s=STOP_S))
         ready = bridge.await_line("ready", patience_s=READY_S)
@@ -139,6 +144,7 @@ def set_up(setting: Setting, *, port: int) -> Iterator[Stage]:
             config=config,
             origin=next(word for word in ready.split() if word.startswith("http://")),
             tokens=issued,
+            secrets=secrets,
             worlds=simulated,
             settings=settings,
             store=store,
@@ -146,20 +152,8 @@ def set_up(setting: Setting, *, port: int) -> Iterator[Stage]:
         )
 
 
-def _simulator(each: Simulated, key: str) -> list[str]:
-    command = ["--kind", each.kind, "--api-key", key, "--options", json.dumps(dict(each.options))]
-    if each.limits is not None:
-        command += ["--limits", each.limits]
-    return command + (["--company-id", COMPANY] if each.kind == "mindtickle" else [])
-
-
-def _remove(folder: Path) -> None:
-    """Remove the folder, and the one beside it where the queue's socket lies when this one's path is too long."""
-    shutil.rmtree(sockets.find(folder / "var").parent, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _configuration(setting: Setting, simulated: Mapping[str, World], port: int) -> str:
+def bridge_toml(setting: Setting, urls: Mapping[str, Mapping[str, str]], *, port: int) -> str:
+    """Return the configuration for a setting; `urls` are the targets' addresses, by target and key."""
     text = configuration.opening(
         store_url="sqlite:///var/bridge.db",
         bind=f"127.0.0.1:{port}",
@@ -173,12 +167,25 @@ def _configuration(setting: Setting, simulated: Mapping[str, World], port: int) 
         text += configuration.target(
             name=each.name,
             kind=each.kind,
-            values={**simulated[each.name].urls, **secret, **company},
+            values={**urls[each.name], **secret, **company},
             limits=None if each.limits is None else each.windows,
             groups=setting.groups,
             more=each.keys + each.tables,
         )
     return text + setting.more
+
+
+def _simulator(each: Simulated, key: str) -> list[str]:
+    command = ["--kind", each.kind, "--api-key", key, "--options", json.dumps(dict(each.options))]
+    if each.limits is not None:
+        command += ["--limits", each.limits]
+    return command + (["--company-id", COMPANY] if each.kind == "mindtickle" else [])
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder, and the one beside it where the queue's socket lies when this one's path is too long."""
+    shutil.rmtree(sockets.find(folder / "var").parent, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(file: Path, text: str) -> None:
