@@ -14,7 +14,7 @@ from fakes.target import MAPPING, SIZES, FakeAccount
 from model.breaking import BreakingStore, Killed
 from model.moods import MoodyTarget
 
-from scim_bridge.domain.people import Priority, Step
+from scim_bridge.domain.people import Step
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.errors import UsageError
 from scim_bridge.intake.webhooks import receiving
@@ -375,7 +375,7 @@ class World:
         )
         with self.store.across_tenants("test") as tx:
             return [
-                f"operation {row.id} has the priority {Priority(row.priority).name}, not {Priority(row.before).name}"
+                f"operation {row.id} has the priority {row.priority}, what it superseded had {row.before}"
                 for row in tx.connection.execute(query)
             ]
 
