@@ -1,9 +1,10 @@
 """The fewest calls for what people need, in the order in which they should go. Pure."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from scim_bridge.domain.people import Person, Priority, Step
+from scim_bridge.planning import packing
 from scim_bridge.planning.calls import Abilities, Call, Item
 from scim_bridge.planning.needs import Needs
 
@@ -27,21 +28,24 @@ def plan_calls(
     own groups whose operations are due, with their names in the target.
     """
     first = [(need, need.items[0]) for need in needs]
-    missing = {name for need in needs for name in need.groups} | {name for _, name in groups_wanted}
+    missing = {name for need in needs for name in need.groups | need.joins} | {name for _, name in groups_wanted}
     missing -= set(known_groups)
     ready = [item for need, item in first if not need.groups & missing]
+    parts = {need.person.operation_id: _together(need, abilities, missing) for need in needs}
     look_ups = [item for item in ready if item.step is Step.LOOK_UP]
     urgent = [item for item in ready if item.person.priority == Priority.LEAVER]
-    calls: list[Call] = _in_calls([item for item in urgent if item.step is not Step.LOOK_UP], abilities)
+    calls: list[Call] = _in_calls([item for item in urgent if item.step is not Step.LOOK_UP], parts, abilities)
     look_up = _look_up_call(look_ups, abilities)
     look_up_early = look_up_first or any(item.person.priority == Priority.LEAVER for item in look_ups)
     if look_up_early:
         calls += look_up
     calls += _group_calls(missing, groups_wanted, abilities=abilities, listed=listed_groups)
     rest = [item for item in ready if item.step is not Step.LOOK_UP and item.person.priority != Priority.LEAVER]
-    calls += _in_calls([item for item in rest if item.step is Step.CREATE or abilities.mixed], abilities)
+    calls += _in_calls([item for item in rest if item.step is Step.CREATE or abilities.mixed], parts, abilities)
     calls += [] if look_up_early else look_up
-    calls += _in_calls([item for item in rest if item.step is not Step.CREATE and not abilities.mixed], abilities)
+    calls += _in_calls(
+        [item for item in rest if item.step is not Step.CREATE and not abilities.mixed], parts, abilities
+    )
     return calls
 
 
@@ -77,17 +81,31 @@ def _group_calls(
     ]
 
 
-def _in_calls(items: Iterable[Item], abilities: Abilities) -> list[Call]:
+def _together(need: Needs, abilities: Abilities, missing: Collection[str]) -> tuple[Item, ...]:
+    """Return what of a person's needs goes in the next call: the first, and with it what the target takes at once.
+
+    Who is to stand alone (isolation) gets one part at a time, so that a refusal says what is refused.
+    """
+    first, *others = need.items
+    if not abilities.together or first.step not in abilities.mixable or need.person.cap == 1:
+        return (first,)
+    return (first, *(item for item in others if item.step in abilities.mixable and item.group not in missing))
+
+
+def _in_calls(items: Iterable[Item], parts: Mapping[int, tuple[Item, ...]], abilities: Abilities) -> list[Call]:
     """Group items that may share a call, oldest first, and cut the groups to the sizes that the target takes."""
+    items = list(items)
     calls: list[Call] = []
     mixable = [item for item in items if abilities.mixed and item.step in abilities.mixable]
     single = [item for item in items if not (abilities.mixed and item.step in abilities.mixable)]
     for mixed_cap, together in _grouped(mixable, lambda item: item.person.cap):
-        size = _capped(abilities.mixed, mixed_cap)
-        calls += [_call(None, chunk, size=size) for chunk in _chunks(together, size)]
+        packed = packing.pack(
+            (parts[item.person.operation_id] for item in together), abilities=abilities, cap=mixed_cap
+        )
+        calls += [_call(None, each.items, full=each.is_full) for each in packed]
     for (step, cap, _shared), together in _grouped(single, _shared_call):
         size = _capped(abilities.sizes.get(step, 1), cap)
-        calls += [_call(step, chunk, size=size) for chunk in _chunks(together, size)]
+        calls += [_call(step, chunk, full=len(chunk) >= size) for chunk in _chunks(together, size)]
     return calls
 
 
@@ -114,9 +132,8 @@ def _capped(size: int, cap: int | None) -> int:
     return max(1, size if cap is None else min(size, cap))
 
 
-def _call(step: Step | None, items: tuple[Item, ...], *, size: int) -> Call:
+def _call(step: Step | None, items: tuple[Item, ...], *, full: bool) -> Call:
     urgent = any(item.person.priority == Priority.LEAVER for item in items)
-    full = len(items) >= size
     if step is Step.CREATE and items[0].desired is not None:
         desired = items[0].desired
         return Call(

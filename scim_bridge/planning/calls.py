@@ -1,6 +1,6 @@
 """The values that planning hands to delivery: what a target can do, and the calls to make."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,13 @@ class Abilities:
     """How many items of any of the `mixable` steps go together in one call; 0: steps never mix."""
     mixable: frozenset[Step] = frozenset()
     payload_limit: int | None = None
-    """Bytes that one mixed call may carry."""
+    """Bytes that the items of one mixed call may have."""
+    weigh: "Callable[[Item], int] | None" = None
+    """Returns the bytes that an item takes of a mixed call, at the most; None: nobody knows."""
+    together: bool = False
+    """All that one person needs may go in one mixed call, memberships of new users too; its reply tells of all."""
+    unfolded: frozenset[str] = frozenset()
+    """Groups of which each member is an operation of its own, because one of them spoiled the others'."""
     creates_carry_groups: bool = False
     """A create call places all its people in one set of groups and courses (so calls are made per set)."""
     keeps_groups: bool = True

@@ -20,6 +20,8 @@ class Rules:
     """Attributes that are never emptied, because the account is recognised by them."""
     managed_groups: Collection[str] = ()
     """Names of the target's groups that are ours to leave."""
+    failed_groups: Collection[str] = ()
+    """Names of groups that the target has refused to make a moment ago."""
     dry_run: bool = False
     max_age_ms: Millis = 28 * 86_400_000
 
@@ -41,6 +43,8 @@ class Needs:
     items: tuple[Item, ...]
     groups: frozenset[str] = field(default_factory=frozenset)
     """Groups that must exist in the target before the first item goes."""
+    joins: frozenset[str] = field(default_factory=frozenset)
+    """Groups that the person can be put into with the first item, if they exist by then."""
 
 
 def decide(
@@ -94,7 +98,9 @@ def _first_contact(person: Person, desired: Record, *, matching: Mapping[str, st
     if not desired.active:
         return Needs(person=person, items=(_item(Step.LOOK_UP, person, desired, matching),))
     item = _item(Step.CREATE, person, desired, matching)
-    return Needs(person=person, items=(item,), groups=_groups_of(item, rules))
+    joins = frozenset(desired.groups - set(rules.failed_groups) if rules.abilities.together else ())
+    joining = [_item(Step.JOIN, person, desired, matching, group=name) for name in sorted(joins)]
+    return Needs(person=person, items=(item, *joining), groups=_groups_of(item, rules), joins=joins)
 
 
 def _differences(

@@ -10,7 +10,9 @@ from fakes.shipped import shipped_settings
 
 from scim_bridge.domain.people import Person, Step
 from scim_bridge.domain.replies import Answer, Verdict
-from scim_bridge.planning.calls import Call
+from scim_bridge.planning.batching import plan_calls
+from scim_bridge.planning.calls import Call, Item
+from scim_bridge.planning.needs import Needs
 from scim_bridge.sandbox.targets.faults import Fault
 from scim_bridge.sandbox.targets.limits import Window
 from scim_bridge.sandbox.targets.mindtickle import MindTickleOptions, simulate_mindtickle
@@ -148,12 +150,62 @@ def test_a_limit_that_was_lowered_is_asked_for_again() -> None:
 def test_a_request_above_the_payload_limit_is_not_sent() -> None:
     with mindtickle(MindTickleOptions(max_payload_bytes=5_000)) as (sim, target):
         target.probe()
-        assert target.abilities().mixed == 2
         long = [person(n, title="x" * 3_000) for n in (1, 2)]
         with pytest.raises(port.BatchRefused) as caught:
             create(target, *long)
         assert caught.value.status == 413
         assert sim.log.count("POST") == 0
+
+
+@pytest.mark.parametrize("text", ["x", "é", "漢", '"'])
+def test_people_are_planned_into_requests_that_the_target_takes(text: str) -> None:
+    with mindtickle(MindTickleOptions(max_payload_bytes=30_000)) as (sim, target):
+        target.probe()
+        abilities = target.abilities()
+        people_of = [person(n, title=text * (200 + 37 * n)) for n in range(1, 30)]
+        needs = [Needs(person=who, items=(item(target, Step.CREATE, who),)) for who in people_of]
+        calls = plan_calls(needs, abilities=abilities, known_groups=(), listed_groups=())
+        for made in calls:
+            assert set(verdicts(submit(target, made))) == {Verdict.DONE}
+        assert sim.log.count(status=413) == 0
+        assert abilities.weigh is not None
+        assert abilities.payload_limit is not None
+        closed = [sum(abilities.weigh(each) for each in made.items) for made in calls if made.full]
+        assert min(closed) > abilities.payload_limit / 2
+
+
+def test_new_people_are_put_into_groups_by_the_call_that_makes_them() -> None:
+    with mindtickle(MindTickleOptions(shuffle=True)) as (sim, target):
+        target.probe()
+        group = sales(target)
+        sim.log.clear()
+        made = [joined for who in people(20) for joined in new_member(target, who)]
+        answer = submit(target, call(target, *made), Sales=group)
+        assert verdicts(answer) == [Verdict.DONE] * 20
+        assert {reply.known.groups for reply in answer.replies.values() if reply.known} == {frozenset({"Sales"})}
+        assert [(each.path, each.items) for each in sim.log] == [("/scim/v2/Bulk", 21)]
+        assert sim.state.groups == ((group, "Sales", 20),)
+
+
+def test_a_target_that_resolves_no_references_is_asked_for_one_thing_after_the_other() -> None:
+    with mindtickle() as (sim, target):
+        target.probe()
+        group = sales(target)
+        assert target.abilities().together
+        sim.vendor.set_options({"bulk_references": False})
+        answer = submit(
+            target, call(target, *new_member(target, person(1)), *new_member(target, person(2))), Sales=group
+        )
+        assert verdicts(answer) == [Verdict.DONE] * 2
+        assert {reply.known.groups for reply in answer.replies.values() if reply.known} == {frozenset()}
+        assert not target.abilities().together
+        assert target.abilities().unfolded == frozenset()
+        assert verdicts(submit(target, joining(target, ids(answer)), Sales=group)) == [Verdict.DONE] * 2
+
+
+def new_member(target: MindTickleTarget, who: Person) -> list[Item]:
+    """Return the items of somebody new who goes into a group at once."""
+    return [item(target, Step.CREATE, who), item(target, Step.JOIN, who, group="Sales")]
 
 
 def test_one_bad_member_does_not_keep_the_others_out_of_a_group() -> None:

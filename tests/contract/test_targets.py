@@ -1,5 +1,7 @@
 """What delivery relies on, of every target alike: the fake, and the real ones against their simulators over HTTP."""
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,6 +172,11 @@ RIGS: dict[str, Callable[[], Any]] = {
     ),
     "scim-single-filters": lambda: _scim(ScimOptions(bulk=False, filters="eq"), filter="single"),
     "scim-bulk-no-patch": lambda: _scim(ScimOptions(patch=False)),
+    "scim-no-bulk": lambda: _scim(ScimOptions(bulk=False, members="filled")),
+    "scim-bulk-no-filters": lambda: _scim(ScimOptions(filters="none", max_results=2, bulk_references=False)),
+    "mindtickle-bare": lambda: _mindtickle(
+        MindTickleOptions(bulk="none", patch=False, filters="none", search=False, max_results=2)
+    ),
 }
 
 
@@ -181,6 +188,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 LACKS: dict[Step | str, set[str]] = {
     Step.REACTIVATE: {"trakstar"},
+    "together": {name for name in RIGS if name not in ("mindtickle-bulk", "scim-all", "scim-bulk-no-filters")},
     "places": {name for name in RIGS if name.startswith(("mindtickle", "scim"))},
 }
 """Which targets do not offer what; held to the targets' own word below."""
@@ -200,6 +208,7 @@ def test_each_target_offers_what_the_table_says(name: str) -> None:
         abilities = made.target.abilities()
     offered: set[Step | str] = {step for step in Step if abilities.sizes.get(step)}
     offered |= {"places"} if abilities.creates_carry_groups else set()
+    offered |= {"together"} if abilities.together else set()
     assert {what for what in (*OFFERED, *LACKS) if what not in offered} == {
         what for what, who in LACKS.items() if name in who
     }
@@ -343,6 +352,41 @@ def test_many_join_one_group_together(rig: Rig) -> None:
     answer = rig.submit(call(rig.target, *items), **groups)
     assert {reply.verdict for reply in answer.replies.values()} == {Verdict.DONE}
     assert all(account.known.groups == {"Sales"} for account in rig.look_up(*people).values())
+
+
+@offering("together")
+def test_all_that_somebody_needs_goes_in_one_call(rig: Rig) -> None:
+    groups, people = rig.make_group("Sales"), [person(1), person(2)]
+    items = [
+        item(rig.target, step, who, group="Sales" if step is Step.JOIN else None)
+        for who in people
+        for step in (Step.CREATE, Step.JOIN)
+    ]
+    replies = rig.submit(call(rig.target, *items), **groups).replies
+    for number, account in rig.look_up(*people).items():
+        told = replies[number]
+        assert (told.verdict, told.account_id) == (Verdict.DONE, account.account_id)
+        # What the reply does not tell is asked for again: it never tells of more than there is.
+        assert told.known is not None
+        assert told.known.groups <= account.known.groups
+
+
+def test_no_call_makes_more_requests_than_it_has_booked(rig: Rig) -> None:
+    """Except for the pages of a listing, whose number nobody knows before."""
+    ann = person(1)
+    ids, groups = rig.created(ann), rig.make_group("Sales")
+    made = [
+        call(rig.target, item(rig.target, Step.JOIN, ann, account_id=ids[1], group="Sales")),
+        call(rig.target, item(rig.target, Step.DEACTIVATE, person(1, active=False), account_id=ids[1])),
+        call(rig.target, item(rig.target, Step.CREATE, person(2))),
+    ]
+    for each in made:
+        counter = itertools.count()
+        answer = rig.target.submit(
+            each, group_ids=groups, batch_number=1, deadline_s=5.0, count=functools.partial(next, counter)
+        )
+        assert {reply.verdict for reply in answer.replies.values()} == {Verdict.DONE}
+        assert next(counter) <= rig.target.reads_beside(each)
 
 
 @offering("places")

@@ -11,7 +11,7 @@ from fakes.shipped import shipped_settings
 from scim_bridge.domain.people import Step
 from scim_bridge.operators import status
 from scim_bridge.sandbox.targets.scim import ScimOptions, simulate_scim
-from scim_bridge.settings.models import LimitSettings
+from scim_bridge.settings.models import GroupSettings, LimitSettings
 from scim_bridge.store import tables
 from workers import reconcile
 from workers.targets import port
@@ -173,3 +173,30 @@ def figures(bench: Bench) -> dict[str, Any]:
     settings = bench.settings.model_copy(update={"tenants": [tenant.model_copy(update={"targets": of_kind})]})
     [lane] = status.report(bench.store, settings)["lanes"]
     return dict(lane)
+
+
+@pytest.mark.parametrize("references", [True, False])
+def test_new_people_and_their_memberships_cost_one_call_for_all(
+    make_bench: Callable[..., Bench],
+    references: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    with simulate_scim(api_key="key", limits=(), options=ScimOptions(bulk_references=references)) as service:
+        groups = {"*": GroupSettings(group="{displayName}")}
+        bench = make_bench(groups=groups)
+        settings = shipped_settings("scim", {"token": "key"}, **service.urls, groups=groups)
+        target = scim_target(settings, clock=bench.clock)
+        bench.runtime.targets["acme", "lms"] = target
+        try:
+            bench.group("Sales")
+            bench.work(shifts=2)
+            service.log.clear()
+            names = [f"p{number}" for number in range(30)]
+            for name in names:
+                bench.push(name)
+            bench.join("Sales", *names)
+            bench.work(shifts=3)
+        finally:
+            target.close()
+        assert service.log.count("POST", ".*/Bulk") == (1 if references else 2)
+        assert [(name, count) for _, name, count in service.state.groups] == [("Sales", 30)]
+        assert set(bench.states()) <= {"delivered", "unchanged", "superseded"}

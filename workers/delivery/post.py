@@ -62,6 +62,7 @@ class Post:
             mapped=frozenset(self.settings.mapping),
             identifying=frozenset(identifying),
             managed_groups=managed_groups,
+            failed_groups=frozenset(self.failed_groups),
             dry_run=self.settings.mode == "dry-run",
             max_age_ms=self.settings.max_age_days * 86_400_000,
         )

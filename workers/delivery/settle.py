@@ -275,7 +275,7 @@ def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.Batc
     if set(call.groups) - post.listed_groups:
         # It may be the group, not a person: once the groups have been listed, the same refusal means the people.
         return [_outcome(item.person, State.WAITING, "call_failed", _told(failure)) for item in items]
-    if len(items) == 1:
+    if len(call.items) == 1:
         return [_outcome(items[0].person, State.DEAD, "refused", _told(failure))]
     cap = isolation.halved(len(items))
     return [_outcome(item.person, State.WAITING, "call_failed", _told(failure), cap=cap) for item in items]

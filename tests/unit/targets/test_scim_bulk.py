@@ -1,11 +1,12 @@
 """SCIM Bulk: who is meant by which entry of the answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fakes.people import person
 
-from scim_bridge.domain.people import Record, Step
+from scim_bridge.domain.people import Link, Record, Step
 from scim_bridge.domain.replies import Reply, Verdict
 from scim_bridge.planning.calls import Item
 from workers.targets import port
@@ -149,9 +150,9 @@ def test_members_of_one_group_go_in_one_operation() -> None:
 def test_a_refused_group_operation_blames_nobody_and_is_not_folded_again() -> None:
     items = [part(1, Step.JOIN, group="Sales"), part(2, Step.JOIN, group="Sales")]
     operations = mapping.operations_of(items, group_ids={"Sales": "g1"}, patches=True)
-    replies = bulk.read_replies(operations, entries({"bulkId": "op0", **error(400, "invalidValue")}))
-    assert {reply.verdict for reply in replies.values()} == {RETRY}
-    assert bulk.spoiled_groups(operations, replies) == {"Sales"}
+    answer = entries({"bulkId": "op0", **error(400, "invalidValue")})
+    assert {reply.verdict for reply in bulk.read_replies(operations, answer).values()} == {RETRY}
+    assert bulk.spoiled_groups(operations, bulk.read_parts(operations, answer)) == {"Sales"}
     unfolded = mapping.operations_of(items, group_ids={"Sales": "g1"}, patches=True, unfolded={"Sales"})
     assert [len(operation.items) for operation in unfolded] == [1, 1]
 
@@ -167,3 +168,79 @@ def test_bulk_ids_are_unique_and_nothing_stops_after_an_error() -> None:
     request = bulk.request_of(operations)
     assert [each["bulkId"] for each in request["Operations"]] == ["op0", "op1"]
     assert "failOnErrors" not in request
+
+
+ANN = {"userName": "user1@x.example", "name.givenName": "Ann"}
+MADE, REFUSED_ENTRY = {"status": "201", "location": "/Users/new-1"}, error(400, "invalidValue")
+
+
+def joining(**parts: Any) -> list[Item]:
+    """Return the items of somebody new who goes into a group at once."""
+    made = part(1, Step.CREATE)
+    return [made, replace(made, step=Step.JOIN, group="Sales", account_id=None, **parts)]
+
+
+def test_somebody_new_is_put_into_a_group_by_a_reference() -> None:
+    operations = mapping.operations_of([part(2, Step.UPDATE), *joining()], group_ids={"Sales": "g1"}, patches=True)
+    assert [each["bulkId"] for each in bulk.request_of(operations)["Operations"]] == ["op0", "op1", "op2"]
+    [change] = operations[2].data["Operations"]
+    assert change["value"] == [{"value": "bulkId:op1"}]
+
+
+@pytest.mark.parametrize(
+    ("create", "join", "verdict", "groups"),
+    [
+        (MADE, {"status": "200"}, DONE, {"Sales"}),
+        # What was done is noted; what was not is tried again alone.
+        (MADE, REFUSED_ENTRY, DONE, set()),
+        (MADE, error(404), DONE, set()),
+        # Whoever was not made is in no group.
+        (error(409, "uniqueness"), REFUSED_ENTRY, CONFLICT, None),
+        (error(400, "invalidValue"), REFUSED_ENTRY, REFUSED, None),
+        (MADE, {"status": "500"}, UNKNOWN, None),
+        ({"status": "500"}, REFUSED_ENTRY, UNKNOWN, None),
+    ],
+)
+def test_one_reply_tells_of_all_that_was_done_for_somebody_new(
+    create: Any, join: Any, verdict: Verdict, groups: set[str] | None
+) -> None:
+    reply = told(joining(), entries({"bulkId": "op0", **create}, {"bulkId": "op1", **join}))[1]
+    assert reply.verdict is verdict
+    assert (reply.known.groups if reply.known is not None else None) == groups
+    if verdict is DONE:
+        assert reply.account_id == "new-1"
+        assert reply.known is not None
+        assert reply.known.attributes == ANN
+
+
+@pytest.mark.parametrize(
+    ("update", "join", "verdict", "held"),
+    [
+        ({"status": "200"}, {"status": "200"}, DONE, ("x", {"Sales"})),
+        ({"status": "200"}, REFUSED_ENTRY, DONE, ("x", set())),
+        (REFUSED_ENTRY, {"status": "200"}, DONE, ("old", {"Sales"})),
+        (REFUSED_ENTRY, error(400, "invalidValue"), REFUSED, None),
+        (error(404), {"status": "200"}, GONE, None),
+        ({"status": "200"}, {"status": "500"}, UNKNOWN, None),
+    ],
+)
+def test_what_was_done_for_somebody_known_is_noted_and_no_more(
+    update: Any, join: Any, verdict: Verdict, held: tuple[str, set[str]] | None
+) -> None:
+    link = Link(account_id="a1", known=Record(active=True, attributes={"title": "old"}))
+    changing = replace(part(1, Step.UPDATE, changes={"title": "x"}), person=replace(person(1), link=link))
+    items = [changing, replace(changing, step=Step.JOIN, group="Sales", changes={})]
+    reply = told(items, entries({"bulkId": "op0", **update}, {"bulkId": "op1", **join}))[1]
+    known = reply.known
+    assert reply.verdict is verdict
+    assert (None if known is None else (known.attributes["title"], known.groups)) == held
+
+
+def test_a_refused_reference_is_told_from_a_refused_member() -> None:
+    operations = mapping.operations_of(joining(), group_ids={"Sales": "g1"}, patches=True)
+    answers = {
+        MADE["status"]: entries({"bulkId": "op0", **MADE}, {"bulkId": "op1", **REFUSED_ENTRY}),
+        "400": entries({"bulkId": "op0", **REFUSED_ENTRY}, {"bulkId": "op1", **REFUSED_ENTRY}),
+    }
+    refused = {name: bulk.refuses_references(bulk.read_parts(operations, each)) for name, each in answers.items()}
+    assert refused == {"201": True, "400": False}

@@ -1,5 +1,6 @@
 """Records and SCIM resources, there and back; filters; what a target says of itself."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -183,8 +184,7 @@ def test_administrators_are_protected(resource: dict[str, Any], is_protected: bo
     [
         ({"bulk": {"supported": True, "maxOperations": 100, "maxPayloadSize": 1_048_576}}, 100, 200),
         ({"filter": {"supported": False}}, 0, 1_000_000),
-        ({"bulk": {"supported": True, "maxOperations": 1000, "maxPayloadSize": 20_480}}, 10, 200),  # bytes come first
-        ({"bulk": {"supported": True, "maxOperations": 1000, "maxPayloadSize": 10}}, 1, 200),
+        ({"bulk": {"supported": True, "maxOperations": 1000, "maxPayloadSize": 20_480}}, 1000, 200),
         ({"bulk": {"supported": True}, "filter": {"maxResults": 50}}, 1, 50),
         ({"bulk": {"supported": False, "maxOperations": 100}}, 0, 200),
         ({"bulk": {"supported": "true"}}, 0, 200),
@@ -197,6 +197,20 @@ def test_sizes_are_what_the_target_says_of_itself(config: Any, mixed: int, look_
     known.learn(read_config(config))
     abilities = known.abilities()
     assert (abilities.mixed, abilities.sizes[Step.LOOK_UP]) == (mixed, look_ups)
+
+
+def test_people_are_weighed_where_the_target_limits_bytes() -> None:
+    known = KnownCapabilities(clock=lambda: 0)
+    known.learn(read_config({"bulk": {"supported": True, "maxOperations": 1000, "maxPayloadSize": 20_480}}))
+    assert known.abilities().payload_limit == 20_480
+
+
+@pytest.mark.parametrize("value", ["", "x" * 500, 'q"uo\\te', "zoë", "漢字" * 50, "😀" * 50, "\x00\x1f"])
+def test_the_bytes_of_a_user_are_never_taken_for_fewer(value: str) -> None:
+    attributes_of = {**dict.fromkeys(FLAT, value), "title": value}
+    most = attributes.most_bytes(attributes_of)
+    assert most is not None
+    assert most + 300 >= len(json.dumps({**attributes.resource_of(attributes_of), "active": True}).encode())
 
 
 def test_without_patch_only_new_users_share_a_call() -> None:

@@ -68,6 +68,18 @@ def put_value(resource: dict[str, Any], name: str, value: Any) -> None:
         place[last] = value
 
 
+def most_bytes(attributes: Mapping[str, Any]) -> int | None:
+    """Return how many bytes a resource with these attributes has as JSON, at the most; None for other than text."""
+    size = 0
+    for name, value in attributes.items():
+        if not isinstance(value, str):
+            return None
+        # A character outside of ASCII is written as one or two escapes of six bytes; a URN also stands in `schemas`.
+        size += (len(value) if value.isascii() and value.isprintable() else 12 * len(value)) + value.count('"')
+        size += value.count("\\") + 2 * len(name) + 80
+    return size
+
+
 def emails_of(address: Any) -> list[dict[str, Any]]:
     """Return the value of `emails` for one address."""
     return [{"value": address, "type": "work", "primary": True}]

@@ -1,5 +1,6 @@
 """SCIM Bulk (RFC 7644 section 3.7): operations into one request, and its answer back to each person, in any order."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,9 +8,13 @@ from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Reply, Verdict
 from scim_bridge.planning.calls import Item
 from workers.targets import port, wording
-from workers.targets.scim import errors
+from workers.targets.scim import combining, errors, mapping
 from workers.targets.scim.mapping import Operation
 
+Parts = Mapping[int, Sequence[tuple[Item, Reply]]]
+"""What the answer said of each item, by operation, in the order in which they were asked for."""
+
+LAST_PLACE = 99_999
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
@@ -20,15 +25,17 @@ def request_of(operations: Sequence[Operation]) -> dict[str, Any]:
     """
     return {
         "schemas": [BULK_REQUEST],
-        "Operations": [
-            {"method": operation.method, "path": operation.path, "bulkId": _bulk_id(place), "data": operation.data}
-            for place, operation in enumerate(operations)
-        ],
+        "Operations": [_entry(place, operation) for place, operation in enumerate(operations)],
     }
 
 
-def read_replies(operations: Sequence[Operation], answer: Any) -> dict[int, Reply]:
-    """Return a reply for each operation of ours. Who has no entry in the answer, or two, is UNKNOWN.
+def size_of(operation: Operation) -> int:
+    """Return the bytes that an operation takes of a request, at the most."""
+    return len(json.dumps(_entry(LAST_PLACE, operation))) + len(", ")
+
+
+def read_parts(operations: Sequence[Operation], answer: Any) -> Parts:
+    """Return a reply for each item of ours. Who has no entry in the answer, or two, is UNKNOWN.
 
     Entries are matched by bulkId, or, without one, by method and the end of `location`.
 
@@ -45,32 +52,54 @@ def read_replies(operations: Sequence[Operation], answer: Any) -> dict[int, Repl
         raise port.CredentialRefused(f"every operation was answered {statuses[0]}", status=statuses[0])
     by_place = _matched(operations, entries)
     redaction = wording.Redaction(item.desired for operation in operations for item in operation.items)
-    replies: dict[int, Reply] = {}
+    parts: dict[int, list[tuple[Item, Reply]]] = {}
     for place, operation in enumerate(operations):
         for item in operation.items:
             reply = _reply(operation, item, by_place.get(place), redaction)
-            earlier = replies.get(item.person.operation_id)
-            replies[item.person.operation_id] = reply if earlier is None else _worse(earlier, reply)
-    return replies
+            parts.setdefault(item.person.operation_id, []).append((item, reply))
+    return parts
 
 
-def spoiled_groups(operations: Sequence[Operation], replies: Mapping[int, Reply]) -> frozenset[str]:
+def read_replies(operations: Sequence[Operation], answer: Any) -> dict[int, Reply]:
+    """Return a reply for each person, of all that the request did for them; as `read_parts`."""
+    return {number: combining.combine(each) for number, each in read_parts(operations, answer).items()}
+
+
+def spoiled_groups(operations: Sequence[Operation], parts: Parts) -> frozenset[str]:
     """Return the groups whose one request for several members was refused, so that nobody knows because of whom."""
+    folded = {item.group for operation in operations if len(operation.items) > 1 for item in operation.items}
     return frozenset(
         item.group
-        for operation in operations
-        if len(operation.items) > 1
-        for item in operation.items
-        if item.group is not None and _is_spoiled(replies[item.person.operation_id])
+        for each in parts.values()
+        for item, reply in each
+        if item.group is not None
+        and item.group in folded
+        and reply.verdict is Verdict.RETRY
+        and reply.code == "refused"
     )
 
 
-def _bulk_id(place: int) -> str:
-    return f"op{place}"
+def refuses_references(parts: Parts) -> bool:
+    """Tell whether somebody was made, and could not be put into a group by the reference to that."""
+    return any(
+        each[0][0].step is Step.CREATE
+        and each[0][1].verdict is Verdict.DONE
+        and any(reply.verdict is not Verdict.DONE for _, reply in each[1:])
+        for each in parts.values()
+    )
+
+
+def _entry(place: int, operation: Operation) -> dict[str, Any]:
+    return {
+        "method": operation.method,
+        "path": operation.path,
+        "bulkId": mapping.bulk_id(place),
+        "data": operation.data,
+    }
 
 
 def _matched(operations: Sequence[Operation], entries: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
-    by_id = {_bulk_id(place): place for place in range(len(operations))}
+    by_id = {mapping.bulk_id(place): place for place in range(len(operations))}
     by_path: dict[tuple[str, str], list[int]] = {}
     for place, operation in enumerate(operations):
         if operation.method != "POST":
@@ -112,17 +141,9 @@ def _reply(operation: Operation, item: Item, entry: Mapping[str, Any] | None, re
     return reply
 
 
-def _is_spoiled(reply: Reply) -> bool:
-    return reply.verdict is Verdict.RETRY and reply.code == "refused"
-
-
 def _new_id(entry: Mapping[str, Any]) -> str | None:
     response = entry.get("response")
     if isinstance(response, dict) and isinstance(response.get("id"), str):
         return str(response["id"])
     location = entry.get("location")
     return _path_of(location).rpartition("/")[2] or None if isinstance(location, str) else None
-
-
-def _worse(one: Reply, other: Reply) -> Reply:
-    return one if one.verdict is not Verdict.DONE else other

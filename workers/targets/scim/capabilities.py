@@ -22,8 +22,6 @@ EVERYBODY = 1_000_000
 """People of one look-up where it can only list all accounts."""
 
 MEMBERS_A_CALL = 100
-OPERATION_BYTES = 2_048
-"""What one operation of a bulk request is reckoned at; a user with every mapped field takes about a third."""
 
 _WITHOUT_READ = {Step.LOOK_UP, Step.CREATE, Step.CREATE_GROUP}
 """Steps that need no read before them, also where a resource can only be put back whole."""
@@ -46,6 +44,8 @@ class Capabilities:
     page: int = LOOKED_UP
     searches: bool = True
     keeps_groups: bool = True
+    refers: bool = True
+    """A bulk request may name a user by the bulkId of the operation that makes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +134,13 @@ class KnownCapabilities:
         sizes = {Step.LOOK_UP: _look_up_size(known), **dict.fromkeys(_USER_STEPS, 1)}
         if known.keeps_groups:
             sizes |= {Step.CREATE_GROUP: 1, Step.JOIN: MEMBERS_A_CALL, Step.LEAVE: MEMBERS_A_CALL}
-        mixed = _bulk_size(known)
+        mixed = known.bulk_operations
         mixable = _mixable(known, sizes) if mixed else frozenset()
         return Abilities(
             sizes={**sizes, **dict.fromkeys(mixable, mixed)},
             mixed=mixed,
             mixable=mixable,
+            together=known.refers and {Step.CREATE, Step.JOIN} <= mixable,
             payload_limit=known.bulk_bytes,
             reads_beside={} if known.patches else dict.fromkeys(set(sizes) - _WITHOUT_READ, 1),
             keeps_groups=known.keeps_groups,
@@ -159,11 +160,6 @@ def _mixable(known: Capabilities, sizes: Mapping[Step, int]) -> frozenset[Step]:
         # A resource that is put back whole must be read first, so only new users can share a call.
         return frozenset({Step.CREATE})
     return frozenset(sizes) - {Step.LOOK_UP, Step.CREATE_GROUP}
-
-
-def _bulk_size(known: Capabilities) -> int:
-    by_bytes = known.bulk_operations if known.bulk_bytes is None else known.bulk_bytes // OPERATION_BYTES
-    return max(1, min(known.bulk_operations, by_bytes)) if known.bulk_operations else 0
 
 
 def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

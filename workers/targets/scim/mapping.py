@@ -84,16 +84,27 @@ def operations_of(
     """Return the requests for some items: one for each person, and one for each group whose members change.
 
     `patches` False: the target knows no PATCH, so that users and groups are replaced whole. Groups among `unfolded` get
-    a request for each member, so that one bad member does not spoil the others.
+    a request for each member, so that one bad member does not spoil the others. A member who is made by another of the
+    requests is named by its bulkId (RFC 7644 section 3.7.2).
     """
     operations = [_of_user(item, patches=patches) for item in items if item.step not in MEMBERSHIPS]
+    made = {
+        each.items[0].person.operation_id: f"bulkId:{bulk_id(place)}"
+        for place, each in enumerate(operations)
+        if each.items[0].step is Step.CREATE
+    }
     by_group: dict[tuple[str, int], list[Item]] = {}
     for place, item in enumerate(items):
         if item.step in MEMBERSHIPS and item.group is not None:
             by_group.setdefault((item.group, place if item.group in unfolded else -1), []).append(item)
     return operations + [
-        _of_group(group_ids[name], together, patches=patches) for (name, _), together in by_group.items()
+        _of_group(group_ids[name], together, made, patches=patches) for (name, _), together in by_group.items()
     ]
+
+
+def bulk_id(place: int) -> str:
+    """Return the bulkId of the request at a place of a bulk request."""
+    return f"op{place}"
 
 
 def filter_for(items: Sequence[Item]) -> str:
@@ -181,10 +192,12 @@ def _change_of_email(item: Item, value: Any) -> dict[str, Any]:
     return {"op": "replace", "path": f"{picked}.value", "value": value}
 
 
-def _of_group(group_id: str, items: Sequence[Item], *, patches: bool) -> Operation:
+def _of_group(group_id: str, items: Sequence[Item], made: Mapping[int, str], *, patches: bool) -> Operation:
     if not patches:
         return Operation(method="PUT", path=f"/Groups/{in_path(group_id)}", data={}, items=tuple(items))
-    joining = [{"value": item.account_id} for item in items if item.step is Step.JOIN]
+    joining = [
+        {"value": item.account_id or made.get(item.person.operation_id)} for item in items if item.step is Step.JOIN
+    ]
     leaving = [item.account_id for item in items if item.step is Step.LEAVE and item.account_id is not None]
     changes: list[dict[str, Any]] = [{"op": "add", "path": "members", "value": joining}] if joining else []
     changes += [{"op": "remove", "path": f"members[value eq {_quoted(account_id)}]"} for account_id in leaving]

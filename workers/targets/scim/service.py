@@ -3,17 +3,18 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from scim_bridge.domain.instants import Clock
 from scim_bridge.domain.people import Person, Problem, Record, Step
 from scim_bridge.domain.replies import Answer, Reply, Verdict
 from scim_bridge.mapping.records import RecordMapping, target_group
-from scim_bridge.planning.calls import Abilities, Call
+from scim_bridge.planning.calls import Abilities, Call, Item
 from scim_bridge.settings.models import TargetSettings
 from workers.http import Response
 from workers.targets import port, reading
-from workers.targets.scim import bulk, mapping, merging, replies
+from workers.targets.scim import attributes, bulk, combining, mapping, merging, replies
 from workers.targets.scim.capabilities import Bounds, Capabilities, KnownCapabilities, read_config
 from workers.targets.scim.connection import Connection, Conversation, wait_within
 from workers.targets.scim.finding import ABSENT, Finder
@@ -21,6 +22,15 @@ from workers.targets.scim.mapping import Operation
 from workers.targets.scim.membership import Membership
 
 _AGAIN = Reply(verdict=Verdict.RETRY, code="unavailable", detail="the target knows no PATCH")
+
+ENVELOPE_BYTES = len(json.dumps(bulk.request_of([])))
+"""Of a bulk request without operations."""
+
+OPERATION_BYTES = 300
+"""Of an operation that makes a user, without the user's attributes."""
+
+LONG_ID = "x" * 64
+"""Stands for an id that is not known when people are planned together."""
 
 _HIDDEN = Reply(
     verdict=Verdict.UNSUPPORTED,
@@ -53,7 +63,23 @@ class ScimService:
 
     def abilities(self) -> Abilities:
         """Return what the service can do, as far as is known now; before the first probe, single calls."""
-        return self._known.abilities()
+        known = self._known.abilities()
+        if known.payload_limit is None:
+            return replace(known, unfolded=self._unfolded)
+        room = known.payload_limit - ENVELOPE_BYTES
+        return replace(known, unfolded=self._unfolded, payload_limit=room, weigh=self._weigh)
+
+    def _weigh(self, item: Item) -> int:
+        known = self._known.current
+        limit, operations = known.bulk_bytes, known.bulk_operations
+        if item.step is Step.CREATE and item.desired is not None and limit is not None and operations:
+            # Most people are far below their share of a request, and need not be written out to be sure of it.
+            at_most = attributes.most_bytes(item.desired.attributes)
+            if at_most is not None and at_most + OPERATION_BYTES <= limit // operations:
+                return at_most + OPERATION_BYTES
+        group_ids = {} if item.group is None else {item.group: LONG_ID}
+        (operation,) = mapping.operations_of([item], group_ids=group_ids, patches=known.patches)
+        return bulk.size_of(operation) + (len(LONG_ID) if item.account_id is None else 0)
 
     def needs_probe(self) -> bool:
         """Tell whether the ServiceProviderConfig must be read: at first, hourly, and when a limit did not hold."""
@@ -176,8 +202,13 @@ class ScimService:
             # The limits have changed, or were never true: ask again before the next call.
             self._known.doubt()
         replies.require_success(response, where="POST /Bulk", now=self._clock())
-        told = bulk.read_replies(operations, reading.json_of(response, where="POST /Bulk"))
-        self._unfolded |= bulk.spoiled_groups(operations, told)
+        parts = bulk.read_parts(operations, reading.json_of(response, where="POST /Bulk"))
+        if bulk.refuses_references(parts):
+            # It may be the reference, not the member: for an hour people are made first, and put into groups then.
+            self._known.correct(refers=False)
+        else:
+            self._unfolded |= bulk.spoiled_groups(operations, parts)
+        told = {number: combining.combine(each) for number, each in parts.items()}
         return self._without_patch(operations, told)
 
     def _without_patch(self, operations: Sequence[Operation], told: dict[int, Reply]) -> dict[int, Reply]:

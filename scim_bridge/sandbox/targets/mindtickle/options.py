@@ -40,6 +40,8 @@ class MindTickleOptions:
     max_operations: int = 100
     max_payload_bytes: int = 1_048_576
     rest_bulk_users: int = 50
+    bulk_references: bool = True
+    """Whether an operation may name a user by the bulkId of the one that makes them."""
     shuffle: bool = False
     """Whether bulk answers come in another order than the operations."""
     retry_after: Literal["seconds", "date", "milliseconds", "absent"] = "seconds"
@@ -77,6 +79,7 @@ class MindTickleOptions:
             bulk=self.bulk == "scim",
             max_operations=self.max_operations,
             max_payload_bytes=self.max_payload_bytes,
+            bulk_references=self.bulk_references,
             shuffle=self.shuffle,
             errors=self.scim_errors,
             filters=self.filters,

@@ -87,7 +87,7 @@ class BulkRun:
 
     def _resolve(self, value: Any) -> Any:
         """Put identifiers in place of `bulkId:` references, wherever they stand."""
-        if isinstance(value, str) and "bulkId:" in value:
+        if isinstance(value, str) and "bulkId:" in value and self._side.options.bulk_references:
             before, _, bulk_id = value.partition("bulkId:")
             if before not in {"", "/Users/", "/Groups/"}:
                 return value

@@ -26,6 +26,8 @@ class ScimOptions:
     """Without it POST /Bulk answers 501."""
     max_operations: int = 100
     max_payload_bytes: int = 1_048_576
+    bulk_references: bool = True
+    """Whether an operation may name a user by the bulkId of the one that makes them."""
     shuffle: bool = False
     """Whether bulk answers come in another order than the operations."""
     patch: bool = True
