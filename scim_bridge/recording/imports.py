@@ -77,7 +77,7 @@ def _apply(store: Store, source: Source, found: Import) -> dict[str, bool] | Non
             _go_on(tx, source, taken)
             return {}
         recorded = _record(tx, source, taken, said)
-        imports.settle(
+        imports.stage(
             tx, taken.id, [_settled(each, became) for each, became in zip(waiting, recorded.became, strict=True)]
         )
         # `reached` only tells that somebody was here.

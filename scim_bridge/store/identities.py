@@ -103,7 +103,7 @@ def _led_by(dialect: str) -> sa.Executable:
         .where(
             contribution.c.tenant == prepared.text("tenant"),
             contribution.c.source == prepared.text("source"),
-            contribution.c.manager_id.is_not(None),
+            # Told that it is not NULL, which being in the list says, SQLite would walk through all who have a manager.
             sets.among(contribution.c.manager_id, ids),
             resource.c.deleted_at.is_(None),
         )

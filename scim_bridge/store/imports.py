@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.store import prepared, sets, tables
@@ -145,14 +146,14 @@ def forget(tx: Transaction, *, before: Millis, at_a_time: int = 20) -> bool:
     return len(ids) == at_a_time
 
 
-def unchanged_of(tx: Transaction, source: str, rows: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return which ids have the digest of the row that was applied last, of pairs of both."""
-    found = _UNCHANGED.rows(tx, tenant=tx.tenant, source=source, rows=sets.packed(rows))
-    return frozenset(row.external_id for row in found)
+def unchanged_of(tx: Transaction, source: str, digests: Mapping[str, str]) -> frozenset[str]:
+    """Return which ids have the digest of the row that was applied last, of digests by id."""
+    found = _DIGESTS.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(digests))
+    return frozenset(row.external_id for row in found if row.row_digest == digests[row.external_id])
 
 
 def stage(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
-    """Keep rows of a file."""
+    """Keep rows of a file, or what became of rows that are kept; `fields` says what is still kept of what they said."""
     given = [[tx.tenant, import_id, *_values(each)] for each in rows]
     if given:
         _STAGE.run(tx, rows=sets.packed(given))
@@ -208,12 +209,6 @@ def pend_again(tx: Transaction, import_id: int, codes: Iterable[str]) -> int:
         .values(outcome=None, code=None, field=None, advice=None)
     )
     return int(again.rowcount)
-
-
-def settle(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
-    """Note what became of rows; `fields` says what is still kept of each."""
-    if rows:
-        _SETTLE.run(tx, import_id=import_id, rows=sets.packed(_values(each) for each in rows))
 
 
 def drop_fields(tx: Transaction, import_id: int) -> None:
@@ -321,34 +316,24 @@ def _rows(names: Sequence[str], dialect: str) -> Any:
 
 
 def _stage(dialect: str) -> sa.Executable:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     names = ["tenant", "import_id", *_OF_A_ROW]
-    return sa.insert(import_row).from_select(names, sa.select(_rows(names, dialect)))
-
-
-def _settle(dialect: str) -> sa.Executable:
-    given = _rows(_OF_A_ROW, dialect)
-    kept = {name: given.c[name] for name in ("fields", "outcome", "code", "field", "advice", "change_number")}
-    return (
-        sa.update(import_row)
-        .where(import_row.c.import_id == prepared.number("import_id"), import_row.c.position == given.c.position)
-        .values(kept)
+    # SQLite's grammar needs a WHERE between a SELECT and ON CONFLICT.
+    statement = insert(import_row).from_select(names, sa.select(_rows(names, dialect)).where(sa.true()))
+    kept = ("fields", "outcome", "code", "field", "advice", "change_number")
+    # An UPDATE from a list would be planned as every row of the import with every row of the list.
+    return statement.on_conflict_do_update(
+        index_elements=["import_id", "position"], set_={name: statement.excluded[name] for name in kept}
     )
 
 
-def _unchanged(dialect: str) -> sa.Executable:
-    columns = {"external_id": identity.c.external_id.type, "digest": identity.c.row_digest.type}
-    given = sets.rows_in(prepared.text("rows"), columns, dialect=dialect, name="given")
-    return (
-        sa.select(identity.c.external_id)
-        .join(given, given.c.external_id == identity.c.external_id)
-        .where(
-            identity.c.tenant == prepared.text("tenant"),
-            identity.c.source == prepared.text("source"),
-            identity.c.row_digest == given.c.digest,
-        )
+def _digests(dialect: str) -> sa.Executable:
+    return sa.select(identity.c.external_id, identity.c.row_digest).where(
+        identity.c.tenant == prepared.text("tenant"),
+        identity.c.source == prepared.text("source"),
+        sets.among(identity.c.external_id, sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")),
     )
 
 
 _STAGE = Prepared(_stage)
-_SETTLE = Prepared(_settle)
-_UNCHANGED = Prepared(_unchanged)
+_DIGESTS = Prepared(_digests)

@@ -107,11 +107,17 @@ class Receiver:
 
     def _stage(self, begun: Import, lines: Sequence[Line]) -> None:
         read = [(line.position, *self._read(line)) for line in lines]
-        pairs = [(external_id, digest) for _, external_id, digest, _ in read if external_id and digest]
+        digests = {external_id: digest for _, external_id, digest, _ in read if external_id and digest}
         with self.store.begin(begun.tenant, write=False) as tx:
-            unchanged = imports.unchanged_of(tx, begun.source, pairs)
+            unchanged = imports.unchanged_of(tx, begun.source, digests)
         staged = [
-            _staged(position, external_id, digest, fields, is_unchanged=external_id in unchanged)
+            _staged(
+                position,
+                external_id,
+                digest,
+                fields,
+                is_unchanged=external_id in unchanged and digests[external_id] == digest,
+            )
             for position, external_id, digest, fields in read
         ]
         with self.store.begin(begun.tenant) as tx:
