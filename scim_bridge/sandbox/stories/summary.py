@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
+from scim_bridge.domain.states import State
 from scim_bridge.sandbox.stories.verdict import Failure, TargetVerdict, Verdict
 
 _MOST_FAILURES = 5
@@ -30,6 +31,7 @@ def to_json(verdict: Verdict, *, scenario: str) -> dict[str, Any]:
             {
                 "target": each.target,
                 "user_name": each.user_name,
+                "state": str(each.state),
                 "code": each.code,
                 "said": each.said,
                 "advice": each.advice,
@@ -62,7 +64,12 @@ def lines(verdict: Verdict) -> list[str]:
     for each in verdict.targets:
         told += _target_lines(each)
     told += [f"{'' if place else 'shown':<11} {claim.text}" for place, claim in enumerate(verdict.claims)]
-    told += _failure_lines(verdict.failures)
+    dead = [each for each in verdict.failures if each.state is State.DEAD]
+    held = [each for each in verdict.failures if each.state is State.HELD]
+    told.append(f"failed      {len(dead)} people, each alone, nobody else was held up{':' if dead else ''}")
+    told += _failure_lines(dead)
+    told += [f"held        {len(held)} deliveries wait for a person's decision:"] if held else []
+    told += _failure_lines(held)
     tenant = verdict.ledger["tenants"][0]
     balance = "balanced" if verdict.ledger["balanced"] else "NOT BALANCED"
     operations = sum(tenant["operations"].values())
@@ -111,9 +118,7 @@ def _target_lines(each: TargetVerdict) -> list[str]:
 
 
 def _failure_lines(failures: Sequence[Failure]) -> list[str]:
-    if not failures:
-        return ["failed      nobody"]
-    told = [f"failed      {len(failures)} people, each alone, nobody else was held up:"]
+    told = []
     alike: dict[tuple[str, str], list[Failure]] = {}
     for each in failures:
         alike.setdefault((each.target, each.code), []).append(each)

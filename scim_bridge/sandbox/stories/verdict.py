@@ -25,6 +25,8 @@ class Failure:
 
     target: str
     user_name: str
+    state: State
+    """Dead, or held."""
     code: str
     said: str
     advice: str
@@ -161,6 +163,7 @@ def _failure(stuck: tallies.Stuck) -> Failure:
     return Failure(
         target=stuck.target,
         user_name=stuck.user_name,
+        state=stuck.state,
         code=stuck.code,
         said=stuck.detail,
         advice=known.advice if known else "",

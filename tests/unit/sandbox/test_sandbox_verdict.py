@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scim_bridge.domain.states import State
 from scim_bridge.sandbox.compare import Desired
 from scim_bridge.sandbox.stories import bounds, cast, singles, story, summary, verdict
 from scim_bridge.sandbox.stories.expected import Claim, Expected
@@ -109,6 +110,25 @@ def test_faults_known_beforehand_stand_first(books: Store, simulators: dict[str,
     assert found.faults[0] == "a push was not accepted"
     assert "  - a push was not accepted" in summary.lines(found)
     assert summary.to_json(found, scenario="none")["ok"] is False
+
+
+def failure(number: int, state: State, code: str) -> verdict.Failure:
+    return verdict.Failure(
+        target="trakstar", user_name=f"p{number}@example.com", state=state, code=code, said="", advice="Look."
+    )
+
+
+def test_who_is_held_is_told_apart_from_who_failed(books: Store, simulators: dict[str, Simulator[Any]]) -> None:
+    failures = (failure(1, State.DEAD, "refused"), *(failure(n, State.HELD, "guard_held") for n in range(2, 9)))
+    told = summary.lines(replace(judged(books, simulators), failures=failures))
+    start = told.index("failed      1 people, each alone, nobody else was held up:")
+    assert told[start : start + 4] == [
+        "failed      1 people, each alone, nobody else was held up:",
+        "            trakstar: p1@example.com: refused",
+        "            -> Look.",
+        "held        7 deliveries wait for a person's decision:",
+    ]
+    assert "            trakstar: 2 more: guard_held" in told
 
 
 def call(method: str, path: str, *, arrived_s: float = 0.0) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def mass(played: Play) -> None:
     played.stage.command(*releasing)
     played.await_done()
     played.claim(
-        f"after hold list ({listed.splitlines()[-1]}) and hold release all {LEAVING} are out of both targets",
+        f"after hold list (in both targets {listed.splitlines()[-1]}) and hold release, all {LEAVING} are out",
         holds=all(world.state().counts["inactive"] == LEAVING for world in played.stage.worlds.values()),
     )
 
