@@ -1,7 +1,9 @@
 """People of whom several sources speak: identity providers over SCIM, and an HR system by rows."""
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -221,6 +223,21 @@ def test_a_source_may_not_call_two_people_by_one_name(make_world: MakeWorld) -> 
     bob = created(world.okta, {"userName": "bdoe", "emails": [{"value": "bob@acme.example"}]})
     renamed = world.okta.put(f"/Users/{bob['id']}", {"userName": "adoe"})
     assert (renamed.status_code, renamed.json["scimType"]) == (409, "uniqueness")
+
+
+def test_two_identity_providers_who_bring_somebody_at_once_bring_one_person(world: World) -> None:
+    for number in range(8):
+        barrier = threading.Barrier(2)
+
+        def bring(sender: Sender, body: Mapping[str, Any], barrier: threading.Barrier = barrier) -> dict[str, Any]:
+            barrier.wait()
+            return created(sender, body)
+
+        body = {"userName": f"ann{number}", "externalId": f"o{number}"}
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(bring, each, body) for each in (world.okta, world.entra)]
+            assert len({each.result()["id"] for each in both}) == 1
+    assert verify_ledger(world.store)["balanced"]
 
 
 # -- What is read back -------------------------------------------------------
