@@ -106,15 +106,11 @@ class MindTickleVendor:
 
     def over_limit(self, wait_s: float, request: Request) -> Response:
         """Return 429 with the wait in the form that the options ask for."""
-        response = self.failure(429, request)
-        response.headers.update(answers.wait_headers(wait_s, self.options.retry_after, now_ms=self._clock()))
-        return response
+        return answers.with_wait(self.failure(429, request), wait_s, self.options.retry_after, now_ms=self._clock())
 
     def seed(self, users: Sequence[SeedUser], groups: Sequence[str], courses: Sequence[str]) -> None:
         """Put groups (by name) and users in place; raises ValueError for courses, which SCIM does not know."""
-        if courses:
-            raise ValueError("mindtickle keeps no courses here")
-        self.state.seed(users, groups)
+        self.state.seed(users, groups, courses)
 
     def set_options(self, changes: Mapping[str, Any]) -> None:
         """Change options while running; `company_id` among them renames the company."""

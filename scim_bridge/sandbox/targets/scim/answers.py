@@ -121,8 +121,13 @@ def resource_types(options: ScimOptions, location: str) -> list[dict[str, Any]]:
     ]
 
 
-def wait_headers(wait_s: float, form: str, *, now_ms: Millis) -> dict[str, str]:
-    """Return the headers by which a 429 says when to come back, in the form that the options ask for."""
+def with_wait(response: Response, wait_s: float, form: str, *, now_ms: Millis) -> Response:
+    """Return a 429 that says when to come back, in the form that the options ask for."""
+    response.headers.update(_wait_headers(wait_s, form, now_ms=now_ms))
+    return response
+
+
+def _wait_headers(wait_s: float, form: str, *, now_ms: Millis) -> dict[str, str]:
     match form:
         case "seconds":
             return {"Retry-After": str(math.ceil(wait_s))}

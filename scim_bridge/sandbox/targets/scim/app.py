@@ -98,15 +98,11 @@ class ScimVendor:
 
     def over_limit(self, wait_s: float, request: Request) -> Response:
         """Return 429 with the wait in the form that the options ask for."""
-        response = self.failure(429, request)
-        response.headers.update(answers.wait_headers(wait_s, self.options.retry_after, now_ms=self._clock()))
-        return response
+        return answers.with_wait(self.failure(429, request), wait_s, self.options.retry_after, now_ms=self._clock())
 
     def seed(self, users: Sequence[SeedUser], groups: Sequence[str], courses: Sequence[str]) -> None:
         """Put groups (by name) and users in place; raises ValueError for courses, which SCIM does not know."""
-        if courses:
-            raise ValueError("a SCIM service keeps no courses")
-        self.state.seed(users, groups)
+        self.state.seed(users, groups, courses)
 
     def set_options(self, changes: Mapping[str, Any]) -> None:
         """Change options while running."""

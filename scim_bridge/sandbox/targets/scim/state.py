@@ -122,8 +122,10 @@ class ScimState:
             found = (each for each in self._resources["Group"].values() if each.document["displayName"] == name)
             return next(found, None) or self.create("Group", {"schemas": [schemas.GROUP], "displayName": name})
 
-    def seed(self, users: Iterable[SeedUser], groups: Iterable[str]) -> None:
-        """Put groups (by name) and users in place."""
+    def seed(self, users: Iterable[SeedUser], groups: Iterable[str], courses: Iterable[str] = ()) -> None:
+        """Put groups (by name) and users in place; raises ValueError for courses, which SCIM does not know."""
+        if list(courses):
+            raise ValueError("a SCIM service keeps no courses")
         with self.lock:
             for name in groups:
                 self.group_named(name)
