@@ -22,6 +22,9 @@ base_url = "{trakstar}"
 api_key = "env:TRAKSTAR_API_KEY"
 timeout_s = 2
 timeout_bulk_s = 2
+[[tenants.targets.limits]]
+requests = 10
+per_s = 1
 [[tenants.targets]]
 name = "mindtickle"
 kind = "mindtickle"
@@ -45,7 +48,7 @@ def test_a_target_that_fails_in_every_way_loses_nobody_and_holds_nobody_else_up(
     make_bridge: Callable[..., Any],
 ) -> None:
     with (
-        simulate_trakstar(api_key="key-1") as trakstar,
+        simulate_trakstar(api_key="key-1", limits=()) as trakstar,
         simulate_mindtickle(api_key="key-2", company_id="c-1") as tickle,
     ):
         bridge = make_bridge(
