@@ -71,6 +71,8 @@ class Company:
         people = generate_people(size, seed=seed)
         self._newcomers = people[len(people) - max(1, size // 20) :]
         self.records: dict[str, Employee] = {}
+        self.vanished: list[Employee] = []
+        """Whom the system holds no more; nothing told of it but that the files name them no longer."""
         self._open: list[str] = []
         self._closed: list[str] = []
         for person in people[: len(people) - len(self._newcomers)]:
@@ -100,6 +102,7 @@ class Company:
             (self._rename, 1),
             (self._return, 1),
             (self._announce, 1),
+            (self._vanish, 1),
         ):
             agenda += [change] * self._randomness.randint(0, share * weight)
         if day == self._days // 2:
@@ -142,6 +145,12 @@ class Company:
             return None
         end = None if who.end is not None else today + timedelta(days=500)
         return Turn(employee=replace(who, end=end, changed_at=at), named=("endDate",))
+
+    def _vanish(self, _today: date, _at: Millis) -> None:
+        who = self._one(is_active=True)
+        if who is not None:
+            self._open.remove(who.id)
+            self.vanished.append(replace(self.records.pop(who.id), is_active=False))
 
     def _return(self, today: date, at: Millis) -> Turn | None:
         who = self._one(is_active=False)

@@ -87,7 +87,7 @@ class Month:
 
     days: Sequence[Sequence[Delivery]] = field(repr=False)
     employees: Sequence[Employee] = field(repr=False)
-    """The HR system's records in the end."""
+    """The HR system's records in the end, and those that it holds no more."""
     ended_on: date
 
     def desired(self) -> list[Desired]:
@@ -122,7 +122,7 @@ def generate(size: int, *, ended_at: Millis, days: int = 30, seed: int = 1) -> M
         company=Company(size, days=days, seed=seed, first_day=first_day, began_at=began_at), days=days, seed=seed
     )
     told = [list(writer.day(number, began_at + number * DAY_MS)) for number in range(days)]
-    return Month(days=told, employees=list(writer.company.records.values()), ended_on=ended_on)
+    return Month(days=told, employees=[*writer.company.records.values(), *writer.company.vanished], ended_on=ended_on)
 
 
 class _Writer:
@@ -207,7 +207,9 @@ class _Writer:
         elif fault is Fault.SMALL:
             rows = rows[: max(1, len(rows) // 10)]
         elif fault is Fault.NONE:
-            broken = {**rows[0], "id": f"X{rows[0]['id']}", "email": f"x{self._number}@example.com"}
+            # Of somebody who works there: nothing in a leaver's row is refused that the leaving does not need.
+            stranger = {"id": f"X{rows[0]['id']}", "email": f"x{self._number}@example.com", "status": "Active"}
+            broken = {**rows[0], **stranger}
             rows += [{**broken, "endDate": "2026-02-30"}, {**broken, "id": ""}]
             bad = {len(rows) - 1: "impossible_date", len(rows): "row_without_id"}
         return Snapshot(rows=rows, bad=bad, fault=fault, taken_at=taken_at)

@@ -115,8 +115,9 @@ def _keep(seen: _Seen, snapshot: Snapshot, summary: dict[str, Any], rows: list[d
     seen.outcomes.update(each["outcome"] for each in rows)
     if snapshot.fault is Fault.NONE:
         refused = {each["row"]: each["code"] for each in rows if each["outcome"] == "refused"}
-        if len(rows) != len(snapshot.rows) or refused != snapshot.bad:
-            seen.unaccounted.append(f"{len(snapshot.rows)} rows were sent, {len(rows)} reported")
+        named = sum(each["code"] != "not_in_snapshot" for each in rows)
+        if named != len(snapshot.rows) or refused != snapshot.bad:
+            seen.unaccounted.append(f"{len(snapshot.rows)} rows were sent, {named} reported")
     elif summary["nobody_missing_because"] and "deactivated" not in summary["outcomes"]:
         seen.spared += 1
 
