@@ -24,7 +24,8 @@ hr_event = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("tenant", Text, nullable=False),
     Column("source", Text, nullable=False),
-    # waiting (its source is paused, or somebody wants it tried again), fetch (it tells only whom to look at), refused (with code, field and advice)
+    # waiting (its source is paused, or somebody wants it tried again), fetch (it tells only whom to look at), refused
+    # (with code, field and advice)
     Column("state", Text, nullable=False),
     Column("external_id", Text, nullable=False),
     # What the mapping reads of it, as JSON.

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
-from scim_bridge.store import ledger, links, outbox, prepared, seals, sets, tables, versions
+from scim_bridge.store import ledger, links, notices, outbox, prepared, seals, sets, tables, versions
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
 
@@ -61,6 +61,7 @@ def settle(
             msg = "an operation moved on while it was being settled"
             raise NotAsExpected(msg)
     _enter(tx, outcomes, batch_id=batch_id, who=who)
+    notices.owe_for_stuck(tx, lane_id, outcomes)
     if before is not State.WAITING:
         _enter_superseded(tx, [outcome for outcome in going_back if outcome.resource_id in newer], newer=newer, who=who)
     changes = {o.resource_id: o.link_changes for o in outcomes if o.link_changes}

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import structlog
+from fakes.target import FakeTarget
 from pydantic import SecretStr
 
 from scim_bridge.domain.notices import Kind
 from scim_bridge.sandbox.receivers.receiver import Mood, Receiver
-from scim_bridge.settings.models import GuardSettings
+from scim_bridge.settings.models import FieldSettings, GuardSettings
 from scim_bridge.settings.notices import NoticeSettings
 from scim_bridge.store import notices as owed
 from scim_bridge.store import tables, tokens
@@ -132,6 +133,36 @@ def test_an_open_breaker_is_told_once(paging: Any, receiver: Receiver, clock: An
         clock.advance(ms=20_000)
     relay(paging.runtime)
     assert [(each["kind"], each["count"]) for each in receiver.notices] == [("breaker", 1)]
+
+
+def test_the_first_dead_of_a_code_are_told_at_once_then_those_of_the_next_hour(
+    paging: Any, receiver: Receiver, clock: Any
+) -> None:
+    paging.runtime.targets["acme", "lms"] = FakeTarget(fields={"title": FieldSettings(required=True)})
+    told = []
+    for names in (("ann", "bob"), ("cyd",), ("dan",)):
+        for who in names:
+            paging.push(who)
+        paging.work()
+        relay(paging.runtime)
+        told.append([(each["kind"], each["target"], each["count"]) for each in receiver.notices])
+    clock.advance(ms=3_600_000)
+    relay(paging.runtime)
+    first = [("dead", "lms", 2)]
+    assert told == [first, first, first]
+    assert [each["count"] for each in receiver.notices] == [2, 2]
+    assert "missing_field" in receiver.notices[0]["what"]
+    assert "failed list --tenant acme --target lms --code missing_field" in receiver.notices[0]["advice"]
+
+
+def test_somebody_whose_account_was_there_is_told_of(make_bench: Callable[..., Any], receiver: Receiver) -> None:
+    bench = told_to(make_bench(), ("pager", receiver.url))
+    bench.target.seed("ann@example.com", protected=True)
+    bench.push("ann")
+    bench.work(shifts=2)
+    relay(bench.runtime)
+    [notice] = receiver.notices
+    assert (notice["kind"], notice["count"], "--kind takeover" in notice["advice"]) == ("hold", 1, True)
 
 
 def test_the_end_of_a_token_is_told_at_thirty_days_then_at_fourteen(
