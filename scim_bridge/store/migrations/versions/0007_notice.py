@@ -1,5 +1,7 @@
 """Make the tables of notices that are to be sent."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -30,7 +32,7 @@ def upgrade() -> None:
         sa.Column("told_at", sa.BigInteger()),
     )
     alike = ["tenant", "target", "kind", "code"]
-    untold = {"sqlite_where": UNTOLD, "postgresql_where": UNTOLD}
+    untold: dict[str, Any] = {"sqlite_where": UNTOLD, "postgresql_where": UNTOLD}
     op.create_index("notice_untold", "notice", alike, unique=True, **untold)
     op.create_index("notice_due", "notice", ["due_at"], **untold)
     op.create_index("notice_told", "notice", [*alike, "told_at"])
