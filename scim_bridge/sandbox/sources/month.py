@@ -192,6 +192,9 @@ class _Writer:
     def _routine(self, turns: Sequence[Turn]) -> Push:
         """Push those whom HR has just changed, and a few others: leavers among them, who must stay gone."""
         records = list(self.company.records.values())
+        # Not of whom HR's word is still on its way: under a new address nobody could know that it is the same person.
+        records = [each for each in records if each.id not in self._unsettled]
+        turns = [turn for turn in turns if turn.employee.id not in self._unsettled]
         others = self._randomness.sample(records, min(len(records), 3))
         return self._pushed([each.person for each in (*(turn.employee for turn in turns[::4]), *others)])
 
