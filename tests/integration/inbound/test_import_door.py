@@ -10,9 +10,10 @@ import pytest
 from fakes.dispatcher import RecordingDispatcher
 from flask import Flask
 from flask.testing import FlaskClient
+from running.door import Ticking
 from werkzeug.test import TestResponse
 
-from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.instants import Millis, to_datetime
 from scim_bridge.intake.hr.imports.door import PATH
 from scim_bridge.settings.models import Settings, TargetSettings, TenantSettings
 from scim_bridge.settings.sources import SourceSettings
@@ -215,3 +216,20 @@ def test_what_the_mapping_does_not_read_is_kept_nowhere(integrator: Integrator, 
             for row in tx.connection.exec_driver_sql(f'SELECT * FROM "{table}"'):
                 assert "1990-01-01" not in str(row)
     assert "1990" not in integrator.get(summary["report"]["json"]).text
+
+
+def test_whoever_has_left_is_let_go_when_the_day_has_passed(
+    integrator: Integrator, dispatcher: RecordingDispatcher, shared_store: Store
+) -> None:
+    last_day = to_datetime(shared_store.clock()).date().isoformat()
+    summary = integrator.done(integrator.send(f"id;email;last;status;end\n1;ann@x.com;Ann;active;{last_day}\n"))
+    assert integrator.rows(summary) == ["1 scheduled"]
+    dispatcher.wakes.clear()
+    integrator.relay()
+    assert dispatcher.wakes == []
+    assert isinstance(shared_store.clock, Ticking)
+    shared_store.clock.advance(ms=86_400_000)
+    integrator.relay()
+    assert [(target, urgent) for _, target, urgent in dispatcher.wakes] == [("everybody", True)]
+    integrator.relay()
+    assert len(dispatcher.wakes) == 1

@@ -1,6 +1,7 @@
 """What every file of rows has in common, whatever its format: how its text is coded, and what a line of it is."""
 
 import codecs
+import contextlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,8 +68,9 @@ def encoding_of(file: BinaryIO) -> str:
     return "utf-8"
 
 
-def opened(file: BinaryIO, encoding: str) -> TextIO:
-    """Return the text of a file. Bytes that the code does not know become U+FFFD, which a report shows.
+@contextlib.contextmanager
+def opened(file: BinaryIO, encoding: str) -> Iterator[TextIO]:
+    """Give the text of a file, which stays its owner's to close. Bytes that the code does not know become U+FFFD.
 
     Raises:
         FileRefused: there is no such code.
@@ -77,4 +79,8 @@ def opened(file: BinaryIO, encoding: str) -> TextIO:
         codecs.lookup(encoding)
     except LookupError:
         raise FileRefused(f"There is no encoding {encoding!r}; correct `encoding` of the source.") from None
-    return io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
+    text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()

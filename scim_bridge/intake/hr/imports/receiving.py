@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TextIO
 from uuid import uuid4
 
 from scim_bridge.domain.catalogue import code_named
@@ -76,7 +76,11 @@ class Receiver:
         Raises:
             FileRefused: the file cannot be read at all; nothing is kept.
         """
-        lines = self._lines(arrival, file)
+        format_ = arrival.format or _format_of(file)
+        with reading.opened(file, self.settings.encoding or reading.encoding_of(file)) as text:
+            return self._keep(arrival, self._lines(text, format_), progress)
+
+    def _keep(self, arrival: Arrival, lines: Lines, progress: Callable[[int], None]) -> Import:
         is_whole = arrival.is_snapshot if lines.headings is None else self.mapping.fields <= lines.headings
         with self.store.begin(arrival.tenant) as tx:
             begun = imports.begin(
@@ -103,9 +107,8 @@ class Receiver:
         assert waiting is not None  # noqa: S101 - it was begun above
         return waiting
 
-    def _lines(self, arrival: Arrival, file: BinaryIO) -> Lines:
-        text = reading.opened(file, self.settings.encoding or reading.encoding_of(file))
-        if (arrival.format or _format_of(file)) == "json":
+    def _lines(self, text: TextIO, format_: Format) -> Lines:
+        if format_ == "json":
             return objects.read(text)
         lines = sheets.read(text, delimiter=self.settings.delimiter)
         if lines.headings is not None and not self.mapping.fields & lines.headings:

@@ -12,8 +12,9 @@ from scim_bridge.intake.hr.imports.reading import FileRefused
 def rows(content: bytes, *, delimiter: str | None = None) -> tuple[list[Any], str]:
     """Return the rows of a CSV file (None: unreadable), and why it is taken for cut off."""
     file = io.BytesIO(content)
-    lines = sheets.read(reading.opened(file, reading.encoding_of(file)), delimiter=delimiter)
-    found = [line.fields for line in lines]
+    with reading.opened(file, reading.encoding_of(file)) as text:
+        lines = sheets.read(text, delimiter=delimiter)
+        found = [line.fields for line in lines]
     return found, lines.truncated
 
 
