@@ -86,6 +86,17 @@ def test_before_it_was_asked_a_target_is_taken_for_one_without_bulk() -> None:
         assert len(sim.log) == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "look_ups", "reads"),
+    [({}, 200, 0), ({"page_size": 50}, 50, 0), ({"filter": "off"}, 1_000_000, 0), ({"patch": "off"}, 200, 1)],
+)
+def test_its_word_is_overruled_by_the_options(changes: dict[str, Any], look_ups: int, reads: int) -> None:
+    with mindtickle(MindTickleOptions(bulk="none"), **changes) as (_, target):
+        target.probe()
+        leaving = call(target, item(target, Step.DEACTIVATE, person(1), account_id="a1"))
+        assert (target.abilities().sizes[Step.LOOK_UP], target.reads_beside(leaving)) == (look_ups, reads)
+
+
 def test_sizes_are_asked_for_once() -> None:
     with mindtickle(MindTickleOptions(max_operations=70)) as (sim, target):
         target.probe()

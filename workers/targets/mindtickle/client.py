@@ -14,7 +14,6 @@ from workers.targets import port, reading
 from workers.targets.mindtickle import rest
 from workers.targets.mindtickle.options import MindTickleOptions, read_options
 from workers.targets.scim import replies
-from workers.targets.scim.capabilities import Bounds
 from workers.targets.scim.connection import Connection
 from workers.targets.scim.finding import ABSENT
 from workers.targets.scim.service import ScimService
@@ -38,9 +37,9 @@ class MindTickleTarget:
             http=self._http,
             timeout_s=self._options.timeout_s,
             timeout_bulk_s=self._options.timeout_bulk_s,
+            timeout_listing_s=self._options.timeout_listing_s,
         )
-        bounds = Bounds(bulk=self._options.bulk_mode == "scim")
-        self._scim = ScimService(settings, connection, clock=clock, bounds=bounds)
+        self._scim = ScimService(settings, connection, clock=clock, bounds=self._options.bounds)
 
     def abilities(self) -> Abilities:
         """Return what MindTickle can do, as far as is known now; before the first probe, single calls."""

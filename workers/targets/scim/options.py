@@ -1,7 +1,7 @@
 """The options of a SCIM target, read once. config/targets/scim.toml explains each."""
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scim_bridge.settings.models import TargetSettings
 from workers.targets.options import OptionReader
@@ -59,15 +59,22 @@ def _authorization(reader: OptionReader) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _bounds(reader: OptionReader) -> Bounds:
+def read_bounds(reader: OptionReader) -> Bounds:
+    """Return what the options say of PATCH, filters, searches and pages, over the service's own word."""
     filters = reader.choice("filter", ("auto", "joined", "single", "off"))
     return Bounds(
-        bulk=reader.choice("bulk", ("auto", "off")) == "auto",
-        bulk_operations=int(reader.number("bulk_max_operations", 100, least=1)),
-        bulk_bytes=int(reader.number("bulk_max_payload_bytes", 1_048_576, least=1)),
         page=int(reader.number("page_size", 100, least=1)),
         patches=_WORD[reader.choice("patch", ("auto", "on", "off"))],
         filters={"auto": None, "off": False}.get(filters, True),
         joins_filters=False if filters in {"single", "off"} else None,
         searches=_WORD[reader.choice("search", ("auto", "off"))],
+    )
+
+
+def _bounds(reader: OptionReader) -> Bounds:
+    return replace(
+        read_bounds(reader),
+        bulk=reader.choice("bulk", ("auto", "off")) == "auto",
+        bulk_operations=int(reader.number("bulk_max_operations", 100, least=1)),
+        bulk_bytes=int(reader.number("bulk_max_payload_bytes", 1_048_576, least=1)),
     )
