@@ -194,9 +194,11 @@ class _Writer:
         records = list(self.company.records.values())
         # Not of whom HR's word is still on its way: under a new address nobody could know that it is the same person.
         records = [each for each in records if each.id not in self._unsettled]
-        turns = [turn for turn in turns if turn.employee.id not in self._unsettled]
+        there = {each.id: each for each in records}
+        # As they are by now: an address of this morning may be nobody's any more.
+        changed = [there[turn.employee.id] for turn in turns[::4] if turn.employee.id in there]
         others = self._randomness.sample(records, min(len(records), 3))
-        return self._pushed([each.person for each in (*(turn.employee for turn in turns[::4]), *others)])
+        return self._pushed([each.person for each in (*changed, *others)])
 
     @staticmethod
     def _pushed(people: Sequence[Person]) -> Push:
