@@ -6,6 +6,7 @@ import sys
 
 from scim_bridge import logs, secrets, wiring
 from scim_bridge.errors import BridgeError
+from scim_bridge.recording import versions
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
 from workers import queue, runtime
@@ -38,17 +39,19 @@ def _run(options: argparse.Namespace) -> int:
     installed = make_runtime(options.config, role="relay" if options.process == "relay" else "worker")
     logs.configure(installed.settings.log_level, process=options.process)
     runtime.install(installed)
-    if options.process == "deliver":
-        queue.serve(installed, wiring.queue_url(installed.settings))
-    elif options.process == "relay":
-        loop.serve(installed)
-    else:
+    if options.process == "reconcile":
         from workers import reconcile  # noqa: PLC0415 - delivering and relaying do without it
 
         readiness.check_exists(installed.settings.store.url)
+        versions.note(installed.store, installed.settings, who=options.process)
         return reconcile.command(
             installed, tenant=options.tenant, target=options.target, repair=options.repair, as_json=options.json
         )
+    wiring.note_mappings(installed.store, installed.settings, who="relay" if options.process == "relay" else "worker")
+    if options.process == "deliver":
+        queue.serve(installed, wiring.queue_url(installed.settings))
+    else:
+        loop.serve(installed)
     return 0
 
 
@@ -65,8 +68,6 @@ def make_runtime(config: str | None, *, role: str) -> runtime.Runtime:
         dispatcher=wiring.open_dispatcher(settings),
         fingerprint_key=secrets.installation_key(settings.data_dir),
     )
-    if role in {"worker", "relay"}:
-        wiring.note_mappings(made.store, settings, who=role)
     if role == "worker":
         made.build_targets()
     return made

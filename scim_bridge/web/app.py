@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 
 from scim_bridge import logs
 from scim_bridge.dispatch import Dispatcher
@@ -88,12 +88,16 @@ def create_app(
     app.register_blueprint(webhook_endpoint(receiver, most_bytes=settings.web.max_body_bytes))
     events = EventReceiver(settings.tenants, store, dispatcher, scopes=scopes, step_aside=step_aside)
     app.register_blueprint(event_endpoint(events, most_bytes=settings.web.max_body_bytes))
-    imports = ImportDoor(settings.tenants, store, secret=secret, new_owner=lambda: secrets.token_hex(16))
-    most_bytes = max(settings.web.max_body_bytes, settings.web.bulk_max_payload_bytes)
-    app.register_blueprint(import_endpoints(imports, store, doorkeeper, most_bytes=most_bytes))
+    app.register_blueprint(_imports(settings, store, doorkeeper, secret=secret))
     app.register_blueprint(description_endpoint(settings.web))
     app.register_blueprint(health_endpoints(store))
     return app
+
+
+def _imports(settings: Settings, store: Store, doorkeeper: Doorkeeper, *, secret: bytes) -> Blueprint:
+    door = ImportDoor(settings.tenants, store, secret=secret, new_owner=lambda: secrets.token_hex(16))
+    most_bytes = max(settings.web.max_body_bytes, settings.web.bulk_max_payload_bytes)
+    return import_endpoints(door, store, doorkeeper, most_bytes=most_bytes)
 
 
 def _follow() -> None:
