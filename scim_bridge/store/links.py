@@ -31,8 +31,9 @@ def link_of(row: Any) -> Link:
             courses=_names(row.link_courses),
             required_courses=_names(row.link_required_courses),
         )
-    elif row.link_account_id is None and row.link_matching is None and row.link_doubt is None:
-        return _NOTHING_KNOWN
+    elif row.link_known_at is None and row.link_account_id is None and row.link_doubt is None:
+        # Most people who are met for the first time have no row at all.
+        return _NOTHING_KNOWN if row.link_matching is None else Link(matching=json.loads(row.link_matching))
     return Link(
         account_id=row.link_account_id,
         known=known,

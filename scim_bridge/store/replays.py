@@ -64,6 +64,7 @@ def put_back(
         },
     )
     ledger.append_entries(tx, _entries(newest, older, waiting=set(waiting), code=code, who=who))
+    _hand_on_priority(tx, newest, older)
     return Replayed(
         waiting=tuple(waiting),
         superseded=tuple(row["id"] for row in older),
@@ -87,7 +88,7 @@ def note_run(tx: Transaction, *, who: str, chosen: Mapping[str, Any], operations
 
 def _newest_and_older(
     tx: Transaction, pairs: Iterable[tuple[int, int]], *, stuck: State, reason: str | None
-) -> tuple[dict[tuple[int, int], Mapping[str, Any]], list[Mapping[str, Any]]]:
+) -> tuple[dict[tuple[int, int], dict[str, Any]], list[Mapping[str, Any]]]:
     wanted = set(pairs)
     is_stuck = operation.c.state == stuck.value
     if reason is not None:
@@ -111,7 +112,7 @@ def _newest_and_older(
     )
     if tx.dialect == "postgresql":
         query = query.with_for_update(of=operation, key_share=True)
-    newest: dict[tuple[int, int], Mapping[str, Any]] = {}
+    newest: dict[tuple[int, int], dict[str, Any]] = {}
     older: list[Mapping[str, Any]] = []
     for row in (dict(found) for found in tx.connection.execute(query).mappings()):
         pair = (row["lane_id"], row["resource_id"])
@@ -120,6 +121,22 @@ def _newest_and_older(
         elif pair in wanted:
             newest[pair] = row
     return newest, older
+
+
+def _hand_on_priority(
+    tx: Transaction, newest: Mapping[tuple[int, int], dict[str, Any]], older: Sequence[Mapping[str, Any]]
+) -> None:
+    """Let what waits be as urgent as all that it stands for: a leaver who was held and is deleted leaves first still."""
+    most_urgent: dict[int, list[int]] = {}
+    for row in older:
+        heir = newest[row["lane_id"], row["resource_id"]]
+        heir["priority"] = min(heir["priority"], row["priority"])
+        most_urgent.setdefault(heir["id"], []).append(heir["priority"])
+    by_priority: dict[int, list[int]] = {}
+    for operation_id, priorities in most_urgent.items():
+        by_priority.setdefault(min(priorities), []).append(operation_id)
+    for priority, ids in by_priority.items():
+        outbox.move(tx, ids, before=State.WAITING, values={"priority": priority})
 
 
 def _entries(

@@ -231,6 +231,18 @@ def test_guard_delivers_what_is_released(make_bench: MakeBench) -> None:
     assert (active(bench), bench.states()) == (set(), {"delivered": 10})
 
 
+def test_guard_releases_who_was_deleted_meanwhile_before_everybody_who_waits(make_bench: MakeBench) -> None:
+    bench = staffed(make_bench, guard=GuardSettings(max=0, share=1.0, min=0))
+    leave(bench, "ann")
+    bench.work()
+    bench.delete("ann")
+    assert decide(bench, decisions.release)["people"] == 1
+    bench.push("fay")
+    sent = len(bench.target.calls)
+    bench.work()
+    assert [call.step for call in bench.target.calls[sent:]] == [Step.DEACTIVATE, Step.CREATE]
+
+
 def test_guard_releases_one_person_alone(make_bench: MakeBench) -> None:
     bench = staffed(make_bench)
     leave(bench, *CREW)

@@ -10,6 +10,7 @@ from fakes.target import SIZES, FakeTarget
 from scim_bridge.domain.people import Priority, Step
 from scim_bridge.domain.replies import Answer, Reply, Verdict
 from scim_bridge.planning.calls import Call
+from scim_bridge.recording.scopes import scope_of
 from scim_bridge.settings.models import GroupSettings
 from workers.delivery import round as delivery_round
 from workers.policy.conflicts import fold
@@ -89,6 +90,18 @@ def test_who_returns_where_nothing_reactivates_is_dead_and_not_said_to_be_delive
     bench.work(shifts=8)
     assert bench.states() == {"delivered": 2, "dead": 1}
     assert bench.operations()[-1].reason == "unsupported"
+
+
+def test_who_fell_out_of_scope_before_the_target_heard_of_them_is_looked_up_once(
+    make_bench: Callable[..., Any],
+) -> None:
+    bench = make_bench()
+    bench.push("ann", userType="Contractor")
+    employees = bench.runtime.target_settings("acme", "lms").model_copy(update={"scope": 'userType eq "Employee"'})
+    bench.runtime.scopes["acme", "lms"] = scope_of(employees)
+    bench.work()
+    assert [call.step for call in bench.target.calls] == [Step.LOOK_UP]
+    assert bench.states() == {"unchanged": 1}
 
 
 def test_who_leaves_the_company_is_closed_though_the_scope_keeps_who_leaves_it(

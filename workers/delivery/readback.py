@@ -70,7 +70,9 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
         item, account = items[person.operation_id], found.get(person.resource_id)
         if account is None:
             several = person.resource_id in doubtful
-            outcomes.append(_end(person, State.DEAD, "several_match") if several else _absent(post, person, answer))
+            outcomes.append(
+                _end(person, State.DEAD, "several_match") if several else _absent(post, person, item, answer)
+            )
             continue
         owner, owner_is_deleted = owners.get(account.account_id, (None, False))
         is_linked = owner == person.resource_id
@@ -86,7 +88,7 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
             outcomes.append(outcome)
     if moving:
         links.release(tx, post.lane_id, moving)
-    leaving = {person.resource_id for person in people if person.deleted or not _is_active(person)}
+    leaving = {person.resource_id for person in people if _is_leaving(person, items[person.operation_id])}
     return contested.put_off(tx, post, outcomes, leaving=leaving)
 
 
@@ -132,11 +134,11 @@ def _match(
     return found, doubtful - found.keys()
 
 
-def _absent(post: Post, person: Person, answer: Answer) -> Outcome:
+def _absent(post: Post, person: Person, item: Item, answer: Answer) -> Outcome:
     """Nobody in the target looks like this person."""
     if not answer.complete or _may_not_show_yet(post, person):
         return _later(post, person)
-    if person.deleted or not _is_active(person):
+    if _is_leaving(person, item):
         return _end(person, State.UNCHANGED, "already_gone", link=_NOTHING_KNOWN)
     if person.link.doubt is Doubt.CONFLICT and person.reason == "conflict":
         return _end(person, State.DEAD, "merge_needed", link={"doubt": None})
@@ -241,8 +243,10 @@ def _drifted(post: Post, before: Record | None, shown: Record) -> str:
     return ", ".join(parts if shown.groups == before.groups else [*parts, "groups"])
 
 
-def _is_active(person: Person) -> bool:
-    return bool(person.document.get("active", True))
+def _is_leaving(person: Person, item: Item) -> bool:
+    """Tell whether the target is to hold nobody active: one who has left, or is out of the lane's scope."""
+    is_out = isinstance(item.desired, Record) and not item.desired.active
+    return person.deleted or is_out or not person.document.get("active", True)
 
 
 def _end(
