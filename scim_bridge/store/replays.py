@@ -126,7 +126,7 @@ def _newest_and_older(
 def _hand_on_priority(
     tx: Transaction, newest: Mapping[tuple[int, int], dict[str, Any]], older: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Let what waits be as urgent as all that it stands for: a leaver who was held and is deleted leaves first still."""
+    """Let what waits be as urgent as all that it stands for: a held leaver who is deleted still leaves first."""
     most_urgent: dict[int, list[int]] = {}
     for row in older:
         heir = newest[row["lane_id"], row["resource_id"]]
