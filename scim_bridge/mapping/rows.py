@@ -16,6 +16,9 @@ from scim_bridge.mapping.dates import Dates, ImpossibleDate
 from scim_bridge.mapping.expressions import Expression, ExpressionFailed
 from scim_bridge.settings.sources import SourceSettings
 
+LONGEST_ID = 320
+"""Characters of an id of the source's; a longer one is none."""
+
 _EVERY_OTHER = "*"
 """In active_values and inactive_values: whatever the other list does not name."""
 
@@ -93,9 +96,11 @@ class RowMapping:
     def id_of(self, fields: Mapping[str, Any]) -> str:
         """Return the source's id of the person, as written (leading zeros stay); empty where there is none."""
         try:
-            return "" if self._id is None else _text(self._id.value_in(fields)) or ""
+            found = "" if self._id is None else _text(self._id.value_in(fields)) or ""
         except (ExpressionFailed, _Unfit):
             return ""
+        # Ids are looked up by an index, which takes no text of any length.
+        return found if len(found) <= LONGEST_ID else ""
 
     def said_at_of(self, fields: Mapping[str, Any]) -> Millis | None:
         """Return when the source says that it changed the person; None where it does not."""
@@ -305,7 +310,7 @@ def _manager_of(row: Row, stated: Mapping[str, Any]) -> str | None:
         return None
     manager: str | None = stated[Role.MANAGER]
     # Who is their own manager has none: some systems write the head of the company so.
-    return "" if manager is None or manager == row.external_id else manager
+    return "" if manager is None or manager == row.external_id or len(manager) > LONGEST_ID else manager
 
 
 def _refused(rule: _Rule, exc: Exception) -> Refusal:

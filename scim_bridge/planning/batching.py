@@ -31,7 +31,7 @@ def plan_calls(
     missing = {name for need in needs for name in need.groups | need.joins} | {name for _, name in groups_wanted}
     missing -= set(known_groups)
     ready = [item for need, item in first if not need.groups & missing]
-    parts = {need.person.operation_id: _together(need, abilities, missing) for need in needs}
+    parts = {need.person.operation_id: _together(need, abilities, known_groups) for need in needs}
     look_ups = [item for item in ready if item.step is Step.LOOK_UP]
     urgent = [item for item in ready if item.person.priority == Priority.LEAVER]
     calls: list[Call] = _in_calls([item for item in urgent if item.step is not Step.LOOK_UP], parts, abilities)
@@ -81,7 +81,7 @@ def _group_calls(
     ]
 
 
-def _together(need: Needs, abilities: Abilities, missing: Collection[str]) -> tuple[Item, ...]:
+def _together(need: Needs, abilities: Abilities, known_groups: Collection[str]) -> tuple[Item, ...]:
     """Return what of a person's needs goes in the next call: the first, and with it what the target takes at once.
 
     Who is to stand alone (isolation) gets one part at a time, so that a refusal says what is refused.
@@ -89,7 +89,14 @@ def _together(need: Needs, abilities: Abilities, missing: Collection[str]) -> tu
     first, *others = need.items
     if not abilities.together or first.step not in abilities.mixable or need.person.cap == 1:
         return (first,)
-    return (first, *(item for item in others if item.step in abilities.mixable and item.group not in missing))
+    return (
+        first,
+        *(
+            item
+            for item in others
+            if item.step in abilities.mixable and (item.group is None or item.group in known_groups)
+        ),
+    )
 
 
 def _in_calls(items: Iterable[Item], parts: Mapping[int, tuple[Item, ...]], abilities: Abilities) -> list[Call]:

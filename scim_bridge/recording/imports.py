@@ -121,6 +121,11 @@ def _spared(tx: Transaction, source: Source, found: Import) -> str:
     """Return why nobody is taken for missing; empty when there is no reason."""
     if found.spared:
         return found.spared
+    if unread := imports.unread(tx, found):
+        return (
+            f"Of {unread} rows nobody knows whom they are about, because they cannot be read or have no id."
+            " Nobody is taken for gone. Mend the rows, and send the file again."
+        )
     held, named = imports.presence(tx, found.id, found.source)
     share = source.settings.smallest_share
     if held and named < held * share:
@@ -144,7 +149,8 @@ def _said(mapping: RowMapping, found: Import, staged: Staged) -> Said:
         position=staged.position,
         external_id=staged.external_id,
         what=mapping.person_of(row),
-        said_at=found.said_at if told_at is None else told_at,
+        # A time ahead of ours would make everything that is said later older news.
+        said_at=found.said_at if told_at is None else min(told_at, found.at),
         is_whole=found.is_whole,
         digest=staged.digest,
     )

@@ -80,6 +80,9 @@ def _judge(wish: Desired, accounts: list[HeldAccount], name_limit: int | None) -
         identifiers = sorted(each.account_id for each in accounts)
         return [Difference(kind=DifferenceKind.DUPLICATE, who=wish.user_name, held=identifiers)]
     account = accounts[0]
+    if not wish.active and not account.active:
+        # A leaver's other attributes, groups among them, wait for the day of a return.
+        return []
     pairs: list[tuple[str, object, object]] = [
         ("active", wish.active, account.active),
         ("email", _folded(wish.email), _folded(account.email)),

@@ -122,14 +122,38 @@ def to_work_on(tx: Transaction) -> list[Import]:
     return [_of_row(dict(row)) for row in tx.connection.execute(query).mappings()]
 
 
+def unread(tx: Transaction, found: Import) -> int:
+    """Return how many rows of a file nobody can be named for; a last row without an id is a line of totals."""
+    is_trailer = sa.and_(import_row.c.position == found.rows, import_row.c.code == "row_without_id")
+    query = sa.select(sa.func.count()).where(
+        import_row.c.import_id == found.id, import_row.c.external_id == "", ~is_trailer
+    )
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def is_behind_another(tx: Transaction, found: Import) -> bool:
+    """Tell whether an earlier file of the source is still to be applied."""
+    query = sa.select(import_.c.id).where(
+        import_.c.tenant == tx.tenant,
+        import_.c.source == found.source,
+        import_.c.id < found.id,
+        import_.c.is_dry_run == 0,
+        import_.c.status.in_((RECEIVING, WAITING)),
+    )
+    return tx.connection.execute(query.limit(1)).first() is not None
+
+
 def give_up_broken_off(tx: Transaction, *, before: Millis) -> int:
     """Refuse imports whose file never arrived whole: whoever sent it was not told that it was taken."""
     ended = tx.connection.execute(
         sa.update(import_)
         .where(import_.c.status == RECEIVING, import_.c.worked_at < before)
         .values(status=REFUSED, reason="The file broke off while it was received. Send it again.", finished_at=tx.now)
-    )
-    return int(ended.rowcount)
+        .returning(import_.c.id)
+    ).all()
+    for row in ended:
+        drop_fields(tx, row.id)
+    return len(ended)
 
 
 def forget(tx: Transaction, *, before: Millis, at_a_time: int = 20) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fakes.hr import DAY_MS, Company
 from fakes.stores import shared_url
 
@@ -19,7 +20,7 @@ from scim_bridge.recording import imports as recording
 from scim_bridge.recording.imports import Source
 from scim_bridge.settings.models import TenantSettings
 from scim_bridge.settings.sources import SourceSettings
-from scim_bridge.store import identities, imports
+from scim_bridge.store import hr_tables, identities, imports
 from scim_bridge.store.engine import Store
 from scim_bridge.store.imports import Import
 from scim_bridge.store.verify import verify_ledger
@@ -270,3 +271,44 @@ def test_formulas_are_text_and_stand_so_in_the_report(office: Office) -> None:
 def test_an_import_that_is_empty_has_an_empty_report(office: Office) -> None:
     found = office.work(office.receive(sheet()))
     assert json.loads("".join(report.as_json(office.company.store, found))) == []
+
+
+def test_a_snapshot_with_a_row_of_nobody_takes_nobody_for_gone(office: Office) -> None:
+    people = [row(str(number), f"p{number}") for number in range(1, 11)]
+    office.snapshot(*people)
+    broken = [*people[:2], people[2].replace(";", ";;", 1) + ";", *people[3:]]
+    found = office.receive(sheet(*broken), is_snapshot=True)
+    told = office.told(office.work(found))
+    assert "refused row_not_read" in told
+    assert not [each for each in told if "deactivated" in each]
+    assert "Nobody is taken for gone" in office.summary(found)["nobody_missing_because"]
+
+
+def test_a_line_of_totals_spares_nobody(office: Office) -> None:
+    people = [row(str(number), f"p{number}") for number in range(1, 11)]
+    office.snapshot(*people)
+    told = office.snapshot(*people[:9], row("", "total"))
+    assert [each for each in told if "deactivated" in each] == ["10 deactivated not_in_snapshot"]
+
+
+def test_a_file_that_undoes_one_that_still_waits_is_not_called_unchanged(office: Office) -> None:
+    office.take(sheet(row("1", "ann", status="aktiv")))
+    office.take(sheet(row("1", "ann", status="ausgeschieden")))
+    first = office.receive(sheet(row("1", "ann", status="aktiv")))
+    second = office.receive(sheet(row("1", "ann", status="ausgeschieden")))
+    office.work(first)
+    assert office.told(office.work(second)) == ["1 deactivated"]
+
+
+def test_what_was_kept_of_a_file_that_broke_off_is_forgotten(office: Office, clock: Any) -> None:
+    found = office.receive(sheet(row("1", "ann")))
+    with office.company.store.begin(office.company.tenant) as tx:
+        imports.note(tx, found.id, status=imports.RECEIVING)
+    clock.advance(ms=DAY_MS)
+    with office.company.store.across_tenants("test", write=True) as tx:
+        assert imports.give_up_broken_off(tx, before=tx.now - 1) >= 1
+    with office.company.store.begin(office.company.tenant, write=False) as tx:
+        kept = tx.connection.execute(
+            sa.select(hr_tables.import_row.c.fields).where(hr_tables.import_row.c.import_id == found.id)
+        )
+        assert [each.fields for each in kept] == [None]

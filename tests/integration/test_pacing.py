@@ -10,7 +10,7 @@ from fakes.target import SIZES, FakeTarget
 from scim_bridge.domain.people import Step
 from scim_bridge.sandbox.benches import crowd
 from scim_bridge.sandbox.benches.crowd import Crowd
-from scim_bridge.settings.models import LimitSettings
+from scim_bridge.settings.models import GroupSettings, LimitSettings
 from scim_bridge.store import batches
 
 TENANT = "acme"
@@ -86,3 +86,15 @@ def test_a_leaver_who_overtakes_is_not_kept_waiting_by_the_planning_of_others(ma
     bench.target.on_call = lambda call: looked_at.append(str(call.step)) or None
     bench.work()
     assert looked_at[:2] == ["ann@example.com", "look_up"]
+
+
+def test_a_slow_lane_lists_groups_once_for_the_group_that_it_makes(make_bench: Callable[..., Any]) -> None:
+    groups = {"*": GroupSettings(group="{displayName}")}
+    bench = make_bench(groups=groups, limits=[LimitSettings(requests=1, per_s=3.0)])
+    bench.push("ann")
+    bench.group("Sales", ("ann",))
+    bench.work(shifts=12)
+    steps = [call.step for call in bench.target.calls]
+    assert steps.count(Step.CREATE_GROUP) == 1
+    assert bench.target.held("ann@example.com").groups == {"Sales"}
+    assert len(steps) <= 5

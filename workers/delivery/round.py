@@ -278,10 +278,11 @@ class _Shift:
         if self._out:
             self._settle_finished(wait_s=max(0.0, min(left_ms, LONGEST_WAIT_MS)) / 1000)
             return True
-        if left_ms > LONGEST_WAIT_MS:
+        if left_ms > LONGEST_WAIT_MS and not self._post.listed_groups:
             return False
         if left_ms > 0:
-            self._post.runtime.pause(left_ms / 1000)
+            # Which groups the target has is known on this shift only: another would list them again, and for ever.
+            self._post.runtime.pause(min(left_ms, LONGEST_WAIT_MS) / 1000)
         return True
 
     def _drain(self) -> None:

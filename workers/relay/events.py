@@ -10,6 +10,7 @@ from scim_bridge.recording.hr_events import Event, EventSource
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.store import hr_events
+from scim_bridge.store.engine import StoreUnavailable
 from workers.runtime import Runtime
 
 EVERY_MS = 2_000
@@ -27,7 +28,12 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
     for tenant, name in waiting:
         source = _source(runtime, tenant, name)
         if source is not None and not source.is_paused:
-            is_done &= _apply(runtime, tenant, source) < AT_ONCE
+            try:
+                is_done &= _apply(runtime, tenant, source) < AT_ONCE
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one tenant's events must not keep those of the others
+                _log.warning("kept_events_put_off", tenant=tenant, source=name, kind=type(error).__name__)
     return now + EVERY_MS if is_done else now
 
 

@@ -1,11 +1,16 @@
 """Works off the files that HR systems sent, a piece each time round; what is left the next round finds in the store."""
 
+import structlog
+
 from scim_bridge.domain.instants import Millis
 from scim_bridge.recording import imports as recording
 from scim_bridge.recording.imports import Source
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.store import imports
+from scim_bridge.store.engine import StoreUnavailable
 from workers.runtime import Runtime
+
+_log = structlog.get_logger(__name__)
 
 EVERY_MS = 1_000
 
@@ -24,9 +29,19 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         source = _source(runtime, found.tenant, found.source)
         if source is None or source.settings.paused:
             continue
-        wakes = recording.work(runtime.store, source, found)
+        try:
+            wakes = recording.work(runtime.store, source, found)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one tenant's file must not stop those of the others
+            _log.warning("import_put_off", tenant=found.tenant, number=found.name, kind=type(error).__name__)
+            _put_behind_others(runtime, found)
+            continue
         if wakes is None:
             continue
+        if not wakes:
+            # It may have been in somebody's way, and come no further.
+            _put_behind_others(runtime, found)
         for target, urgent in wakes.items():
             runtime.dispatcher.wake(found.tenant, target, urgent=urgent)
         return now
@@ -34,6 +49,11 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         imports.give_up_broken_off(tx, before=now - BROKEN_OFF_MS)
         imports.forget(tx, before=now - KEPT_MS)
     return now + EVERY_MS
+
+
+def _put_behind_others(runtime: Runtime, found: imports.Import) -> None:
+    with runtime.store.begin(found.tenant) as tx:
+        imports.note(tx, found.id)
 
 
 def _source(runtime: Runtime, tenant: str, name: str) -> Source | None:

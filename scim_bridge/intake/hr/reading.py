@@ -12,6 +12,9 @@ from scim_bridge.intake.webhooks.refusals import WebhookRefused
 
 FORM = "application/x-www-form-urlencoded"
 
+DEEPEST_FORM = 16
+"""Parts of a form's name, one within the other."""
+
 MOST_FIELDS = 20_000
 """Of a form; more would only keep us busy."""
 
@@ -72,6 +75,8 @@ def _form(body: bytes) -> Mapping[str, Any]:
     document: dict[str, Any] = {}
     for name, value in pairs:
         first, *within = name.replace("]", "").split("[")
+        if len(within) > DEEPEST_FORM:
+            raise WebhookRefused(400, "The form is nested too deeply.")
         place = document
         for key in (first, *within)[:-1]:
             inner = place.setdefault(key, {})

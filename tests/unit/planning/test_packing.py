@@ -120,6 +120,11 @@ def test_nobody_is_kept_from_being_made_by_a_group_that_is_not_there_yet() -> No
     assert [(call.step, call.groups, len(call.items)) for call in calls] == [(Step.LOOK_UP, ("New",), 0), (None, (), 1)]
 
 
+def test_a_membership_waits_for_its_group_though_the_person_needs_something_else_now() -> None:
+    calls = plan([needing(1, Step.UPDATE, Step.JOIN, group="New")], abilities(together=True))
+    assert [item.step for call in calls for item in call.items] == [Step.UPDATE]
+
+
 def test_who_is_to_stand_alone_gets_one_part_at_a_time() -> None:
     assert sizes(plan([needing(1, Step.CREATE, Step.JOIN, cap=1)], abilities(together=True))) == [1]
 

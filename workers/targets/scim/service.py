@@ -148,7 +148,11 @@ class ScimService:
             patches = self._known.current.patches
             operations = mapping.operations_of(ready, group_ids=group_ids, patches=patches, unfolded=self._unfolded)
             is_bulk = call.step is None and len(call.items) > 1
-            told |= self._bulk(talk, operations) if is_bulk else self._single(talk, operations[0])
+            left_out: dict[int, list[tuple[Item, Reply]]] = {}
+            for item in call.items:
+                if item.step in mapping.MEMBERSHIPS and item.group not in group_ids:
+                    left_out.setdefault(item.person.operation_id, []).append((item, blocked))
+            told |= self._bulk(talk, operations, left_out) if is_bulk else self._single(talk, operations[0])
         return replies.answer_of(told)
 
     def probe(self) -> None:
@@ -187,7 +191,9 @@ class ScimService:
         changing = "PATCH" if self._known.current.patches else "PUT"
         return changing, "/Groups/{groupId}" if item.step in mapping.MEMBERSHIPS else f"/Users/{item.account_id}"
 
-    def _bulk(self, talk: Conversation, operations: Sequence[Operation]) -> dict[int, Reply]:
+    def _bulk(
+        self, talk: Conversation, operations: Sequence[Operation], left_out: Mapping[int, Sequence[tuple[Item, Reply]]]
+    ) -> dict[int, Reply]:
         if any(operation.method == "PUT" for operation in operations):
             raise port.AbilitiesChanged("the target knows no PATCH")
         body = json.dumps(bulk.request_of(operations)).encode()
@@ -208,7 +214,8 @@ class ScimService:
             self._known.correct(refers=False)
         else:
             self._unfolded |= bulk.spoiled_groups(operations, parts)
-        told = {number: combining.combine(each) for number, each in parts.items()}
+        # What was not asked for is not done, whatever became of the rest.
+        told = {number: combining.combine([*each, *left_out.get(number, ())]) for number, each in parts.items()}
         return self._without_patch(operations, told)
 
     def _without_patch(self, operations: Sequence[Operation], told: dict[int, Reply]) -> dict[int, Reply]:
