@@ -19,6 +19,7 @@ from scim_bridge.settings.models import FieldSettings, GuardSettings
 from scim_bridge.settings.notices import NoticeSettings
 from scim_bridge.store import notices as owed
 from scim_bridge.store import tables, tokens
+from scim_bridge.store.engine import Store
 from workers.relay import expiry, housekeeping, loop, notifying, reminding
 from workers.runtime import Runtime
 from workers.targets import port
@@ -29,9 +30,14 @@ CREW = tuple(f"p{number}" for number in range(12))
 
 
 @pytest.fixture
-def receiver(clock: Any) -> Iterator[Receiver]:
+def receiver(clock: Any, store: Store) -> Iterator[Receiver]:
+    del store  # it is closed later than this
     with Receiver(SECRET, now_s=lambda: clock() / 1000) as opened:
         yield opened
+    # Who was kept hanging would else go on with a store that is closed.
+    for thread in threading.enumerate():
+        if thread.name.startswith("notices-"):
+            thread.join(15)
 
 
 def told_to(bench: Any, *receivers: tuple[str, str], **wishes: Any) -> Any:
