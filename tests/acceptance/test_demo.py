@@ -133,7 +133,7 @@ def test_an_interrupted_demo_stops_all_that_it_started(
 ) -> None:
     process, temporary = interrupted
     assert process.stdout is not None
-    next(line for line in process.stdout if "first load" in line)
+    next(line for line in process.stdout if "first load from" in line)  # not the title: by now everything runs
     process.send_signal(number)
     assert process.wait(60) == 130
     assert list(temporary.iterdir()) == []
