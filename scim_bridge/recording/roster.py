@@ -1,7 +1,7 @@
 """Everybody whom the rows of one source name, read and locked at once, and what is to become of them."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -100,6 +100,19 @@ class Entry:
     def shall_be(self) -> Document:
         """Return the document that they have in the end."""
         return self.document if self.is_moving or self.stored is None else self.stored.document
+
+    def leaves_as_known(self, now: Millis) -> bool:
+        """Let a leaver go as the source last described them; False when that is no way out, or was tried.
+
+        Trouble with a leaver's own data must never keep the leaver active.
+        """
+        if self.stored is None or self.mine is None or self.mine.is_active_at(now) is not False:
+            return False
+        known = {} if self.mine_before is None else self.mine_before.document
+        if self.mine.document == known:
+            return False
+        self.mine = replace(self.mine, document=known)
+        return True
 
     def give_up(self, code: str, name: str) -> None:
         """Leave them as they are, and say why."""

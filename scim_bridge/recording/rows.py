@@ -72,7 +72,8 @@ def record(
     _reckon(roster, owns, now=tx.now)
     while in_the_way := _in_the_way(roster):
         for entry, code, name in in_the_way:
-            entry.give_up(code, name)
+            if not entry.leaves_as_known(tx.now):
+                entry.give_up(code, name)
         # Whoever was given up leads nobody.
         _reckon(roster, owns, now=tx.now)
     wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)

@@ -62,6 +62,25 @@ def test_a_leaver_goes_first(acme: Company) -> None:
     assert sorted(acme.waiting())[:1] == [("one", 0)]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        # Some systems blank the address of who has left, others give all leavers the same one.
+        pytest.param({"userName": None, "emails": None}, id="blank"),
+        pytest.param({"userName": "bob@acme.example"}, id="another's name"),
+        pytest.param({"userName": "x" * 20_000}, id="too long"),
+    ],
+)
+def test_no_trouble_with_leavers_data_keeps_them_active(acme: Company, data: dict[str, Any]) -> None:
+    acme.tell(person("1", "ann"), person("2", "bob"))
+    before = {name: value for name, value in acme.people()["ann"].items() if name != "active"}
+    assert acme.outcomes(person("1", "ann", active=False, document=data)) == ["deactivated"]
+    assert acme.active() == {"ann": False, "bob": True}
+    assert {name: value for name, value in acme.people()["ann"].items() if name != "active"} == before
+    assert acme.waiting()[-2:] == [("one", 0), ("two", 0)]
+    assert_balanced(acme.store)
+
+
 def test_who_is_held_no_more_is_deactivated(acme: Company) -> None:
     acme.tell(person("1", "ann"))
     assert [each.outcome for each in acme.end("1")] == ["deactivated"]
