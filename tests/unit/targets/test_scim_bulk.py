@@ -236,11 +236,42 @@ def test_what_was_done_for_somebody_known_is_noted_and_no_more(
     assert (None if known is None else (known.attributes["title"], known.groups)) == held
 
 
-def test_a_refused_reference_is_told_from_a_refused_member() -> None:
-    operations = mapping.operations_of(joining(), group_ids={"Sales": "g1"}, patches=True)
-    answers = {
-        MADE["status"]: entries({"bulkId": "op0", **MADE}, {"bulkId": "op1", **REFUSED_ENTRY}),
-        "400": entries({"bulkId": "op0", **REFUSED_ENTRY}, {"bulkId": "op1", **REFUSED_ENTRY}),
-    }
-    refused = {name: bulk.refuses_references(bulk.read_parts(operations, each)) for name, each in answers.items()}
-    assert refused == {"201": True, "400": False}
+def refuses(items: list[Item], *answered: Any) -> tuple[bool, set[str]]:
+    """Tell what is concluded of the service: whether it refuses references, and which groups one member spoiled."""
+    operations = mapping.operations_of(items, group_ids={"Sales": "g1", "Legal": "g2"}, patches=True)
+    answer = entries(*({"bulkId": f"op{place}", **each} for place, each in enumerate(answered)))
+    parts = bulk.read_parts(operations, answer)
+    return bulk.refuses_references(operations, parts), set(bulk.spoiled_groups(operations, parts))
+
+
+@pytest.mark.parametrize(
+    ("create", "join", "is_refused"),
+    [
+        (MADE, REFUSED_ENTRY, True),
+        (MADE, error(400, "invalidValue", "member bulkId:op0 not found"), True),
+        (REFUSED_ENTRY, REFUSED_ENTRY, False),
+        # The group is gone, the service is not well, nothing was said: none of it is about references.
+        (MADE, error(404), False),
+        (MADE, error(503), False),
+        (MADE, error(429), False),
+    ],
+)
+def test_a_refused_reference_is_told_from_other_failures(create: Any, join: Any, *, is_refused: bool) -> None:
+    assert refuses(joining(), create, join)[0] is is_refused
+
+
+def test_a_reference_to_somebody_who_was_not_made_says_nothing_of_references() -> None:
+    """Ann was made; the one request for all members was refused because of Bob, who was not."""
+    bob = replace(part(2, Step.CREATE), step=Step.JOIN, group="Sales", account_id=None)
+    items = [*joining(), part(2, Step.CREATE), bob]
+    assert refuses(items, MADE, error(409, "uniqueness"), REFUSED_ENTRY) == (False, set())
+
+
+def test_a_member_of_old_may_be_the_one_who_is_refused() -> None:
+    known = part(2, Step.JOIN, group="Sales")
+    assert refuses([*joining(), known], MADE, REFUSED_ENTRY) == (False, {"Sales"})
+
+
+def test_a_reference_that_was_followed_proves_that_references_are() -> None:
+    items = [*joining(), replace(joining()[1], group="Legal")]
+    assert refuses(items, MADE, {"status": "200"}, REFUSED_ENTRY) == (False, set())

@@ -66,26 +66,53 @@ def read_replies(operations: Sequence[Operation], answer: Any) -> dict[int, Repl
 
 
 def spoiled_groups(operations: Sequence[Operation], parts: Parts) -> frozenset[str]:
-    """Return the groups whose one request for several members was refused, so that nobody knows because of whom."""
-    folded = {item.group for operation in operations if len(operation.items) > 1 for item in operation.items}
+    """Return the groups whose one request for several members was refused, so that nobody knows because of whom.
+
+    One that names somebody who was not made is refused because of that, and will not name him again.
+    """
+    made = _made(parts)
     return frozenset(
-        item.group
-        for each in parts.values()
-        for item, reply in each
-        if item.group is not None
-        and item.group in folded
-        and reply.verdict is Verdict.RETRY
-        and reply.code == "refused"
+        operation.items[0].group
+        for operation in operations
+        if len(operation.items) > 1
+        and operation.items[0].group is not None
+        and all(made.get(item.person.operation_id, True) for item in operation.items)
+        and _is_refused(_reply_to(operation, parts))
     )
 
 
-def refuses_references(parts: Parts) -> bool:
-    """Tell whether somebody was made, and could not be put into a group by the reference to that."""
-    return any(
-        each[0][0].step is Step.CREATE
-        and each[0][1].verdict is Verdict.DONE
-        and any(reply.verdict is not Verdict.DONE for _, reply in each[1:])
-        for each in parts.values()
+def refuses_references(operations: Sequence[Operation], parts: Parts) -> bool:
+    """Tell whether a group takes nobody who was made by the same request, so that it must be for the reference.
+
+    That is only so when all whom the group's request names were made, when it was refused for what it holds, and when
+    no reference was followed elsewhere. A group that is gone, or an answer that is missing, says nothing of references.
+    """
+    made = _made(parts)
+    told = [
+        _reply_to(operation, parts)
+        for operation in operations
+        if operation.items[0].group is not None
+        and all(made.get(item.person.operation_id, False) for item in operation.items)
+    ]
+    return any(map(_is_refused, told)) and all(reply.verdict is not Verdict.DONE for reply in told)
+
+
+def _made(parts: Parts) -> dict[int, bool]:
+    """Return of each person whom the request was to make whether it did, by operation."""
+    firsts = ((number, each[0]) for number, each in parts.items())
+    return {number: reply.verdict is Verdict.DONE for number, (item, reply) in firsts if item.step is Step.CREATE}
+
+
+def _reply_to(operation: Operation, parts: Parts) -> Reply:
+    """Return the reply to a request, which is the same for each of its items."""
+    first = operation.items[0]
+    return next(reply for item, reply in parts[first.person.operation_id] if item is first)
+
+
+def _is_refused(reply: Reply) -> bool:
+    """Tell whether a group's request was refused for what it holds, for one member or for several."""
+    return reply.verdict in {Verdict.REFUSED, Verdict.GONE} or (
+        reply.verdict is Verdict.RETRY and reply.code == "refused"
     )
 
 

@@ -209,7 +209,7 @@ class ScimService:
             self._known.doubt()
         replies.require_success(response, where="POST /Bulk", now=self._clock())
         parts = bulk.read_parts(operations, reading.json_of(response, where="POST /Bulk"))
-        if bulk.refuses_references(parts):
+        if bulk.refuses_references(operations, parts):
             # It may be the reference, not the member: for an hour people are made first, and put into groups then.
             self._known.correct(refers=False)
         else:
