@@ -25,6 +25,10 @@ class Projection:
     known: frozenset[str] = frozenset()
     """The URNs of all extensions, kept or not."""
 
+    def shows(self, name: str) -> bool:
+        """Tell whether anything of a core attribute is kept."""
+        return name in self.whole or name in self.parts
+
     def cut(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is kept of a document; what is empty then is left out (RFC 7643 section 2.5)."""
         kept: dict[str, Any] = {}

@@ -253,8 +253,7 @@ class BridgeService(ScimService):
             cursors = {"nextCursor": page.next, "previousCursor": page.previous}
             sealed = {name: self._seal(resource_types, request, position) for name, position in cursors.items()}
             body |= {name: cursor for name, cursor in sealed.items() if cursor is not None}
-        base_url = base_url.rstrip("/")
-        resources = ",".join(shown.text_of(each, base_url=base_url, parameters=request) for each in found)
+        resources = shown.texts_of(found, base_url=base_url.rstrip("/"), parameters=request)
         return TextResponse(HTTPStatus.OK, f'{compact_json(body)[:-1]},"Resources":[{resources}]}}')
 
     def bulk_success(self, base_url: str, operation: Any, outcome: dict[str, Any], resource: Any) -> dict[str, Any]:

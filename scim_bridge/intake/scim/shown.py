@@ -1,7 +1,7 @@
 """A resource as senders see it: the stored document with id, memberships and meta, and what of it was asked for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -70,7 +70,7 @@ def wants_memberships(kind: str, parameters: ResponseParameters[Any] | None) -> 
     """Tell whether a response shows the memberships, so that they must be loaded."""
     kept = projection.of(kind, parameters)
     name = MEMBERSHIPS[kind]
-    return kept is None or name in kept.whole or name in kept.parts
+    return kept is None or kept.shows(name)
 
 
 def wants_standings(kind: str, parameters: ResponseParameters[Any] | None) -> bool:
@@ -82,27 +82,43 @@ def wants_standings(kind: str, parameters: ResponseParameters[Any] | None) -> bo
 
 def text_of(shown: Shown, *, base_url: str, parameters: ResponseParameters[Any] | None = None) -> str:
     """Return a resource as the JSON text that senders get. What is stored is handed on as it is, never read."""
-    stored = shown.stored
-    kept = projection.of(stored.kind, parameters)
-    if kept is not None:
-        return compact_json(kept.cut(document_of(shown, base_url=base_url)))
+    return texts_of([shown], base_url=base_url, parameters=parameters)
+
+
+def texts_of(resources: Iterable[Shown], *, base_url: str, parameters: ResponseParameters[Any] | None = None) -> str:
+    """Return resources as `text_of` does, with commas between them."""
+    projections = {kind: projection.of(kind, parameters) for kind in MEMBERSHIPS}
     # A quotation mark inside a JSON text is always escaped, so that only a reference itself looks like this.
     base = _escaped(base_url)
+    texts = []
+    for shown in resources:
+        kept = projections[shown.stored.kind]
+        if kept is None:
+            texts.append(_whole_text(shown, base))
+        else:
+            texts.append(compact_json(kept.cut(document_of(shown, base_url=base_url, with_meta=kept.shows("meta")))))
+    return ",".join(texts)
+
+
+def _whole_text(shown: Shown, base: str) -> str:
+    stored = shown.stored
     located = stored.text.replace('"$ref":"Users/', f'"$ref":"{base}/Users/')
     memberships = ""
     if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
         shown_end = _member_text if stored.kind == GROUP else _group_text
         each = ",".join([shown_end(end, base) for end in shown.memberships])
         memberships = f',"{MEMBERSHIPS[stored.kind]}":[{each}]'
-    meta = (
-        f'{{"resourceType":"{stored.kind}","created":"{to_iso(stored.created_at)}",'
-        f'"lastModified":"{to_iso(stored.modified_at)}","location":"{base}/{shown.path}",'
-        f'"version":"W/\\"{stored.version}\\""}}'
+    created = modified = to_iso(stored.created_at)
+    if stored.modified_at != stored.created_at:
+        modified = to_iso(stored.modified_at)
+    return (
+        f'{{"id":"{stored.scim_id}",{located[1:-1]}{memberships},"meta":{{"resourceType":"{stored.kind}",'
+        f'"created":"{created}","lastModified":"{modified}","location":"{base}/{shown.path}",'
+        f'"version":"W/\\"{stored.version}\\""}}}}'
     )
-    return f'{{"id":"{stored.scim_id}",{located[1:-1]}{memberships},"meta":{meta}}}'
 
 
-def document_of(shown: Shown, *, base_url: str | None = None) -> dict[str, Any]:
+def document_of(shown: Shown, *, base_url: str | None = None, with_meta: bool = True) -> dict[str, Any]:
     """Return the whole resource as SCIM JSON. Without a base URL, references are relative and there is no location."""
     stored = shown.stored
     document = dict(stored.document)
@@ -115,7 +131,8 @@ def document_of(shown: Shown, *, base_url: str | None = None) -> dict[str, Any]:
     if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
         # An empty group says so: authentik adds nobody to a group without the key.
         whole[MEMBERSHIPS[stored.kind]] = [_membership(stored.kind, each, base_url) for each in shown.memberships]
-    whole["meta"] = _meta(shown, base_url)
+    if with_meta:
+        whole["meta"] = _meta(shown, base_url)
     return whole
 
 
