@@ -3,8 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 import structlog
 
@@ -12,12 +10,13 @@ from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
 from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Call, Item
 from scim_bridge.recording import repairs
-from scim_bridge.store import comparing, holds, links, takeovers
+from scim_bridge.store import comparing, holds, lanes, links, takeovers
 from scim_bridge.store.engine import Transaction
 from workers.delivery import choosing, settle, submitting
 from workers.delivery.lease import LeaseKeeper
 from workers.delivery.post import Post
 from workers.delivery.round import leave_post, take_post
+from workers.drift import Difference, Drift, Report
 from workers.policy import conflicts
 from workers.runtime import Runtime
 
@@ -25,54 +24,6 @@ log = structlog.get_logger(__name__)
 
 OWED_AT_A_TIME = 500
 SLOT_WAIT_S = 120
-
-
-class Drift(StrEnum):
-    """How one user's account and directory differ."""
-
-    MISSING = "missing"
-    DIFFERING = "differing"
-    EXTRA = "extra"
-    UNCLEAR = "unclear"
-    HELD = "held"
-    """It waits for a person's decision, or a person has decided that it stays so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One user who is not as they should be. `parts` names what differs, without values."""
-
-    drift: Drift
-    scim_id: str | None
-    resource_id: int | None
-    account_id: str | None
-    parts: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class Report:
-    """What reconciliation found, and what it has owed since."""
-
-    equal: int = 0
-    on_their_way: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    adopted: int = 0
-    owed: int = 0
-
-    def to_json(self) -> dict[str, object]:
-        """Return the report as `reconcile --json` prints it."""
-        counts = {drift.value: sum(1 for each in self.differences if each.drift is drift) for drift in Drift}
-        return {
-            "equal": self.equal,
-            "on_their_way": self.on_their_way,
-            **counts,
-            "adopted": self.adopted,
-            "owed": self.owed,
-            "differences": [
-                {"drift": each.drift, "id": each.scim_id, "account_id": each.account_id, "parts": list(each.parts)}
-                for each in self.differences
-            ],
-        }
 
 
 class CannotReconcile(Exception):  # noqa: N818 - it says what is so
@@ -92,7 +43,7 @@ def command(runtime: Runtime, *, tenant: str | None, target: str | None, repair:
     if as_json:
         sys.stdout.write(json.dumps(report.to_json()) + "\n")
     else:
-        _print(report, repair=repair)
+        sys.stdout.write(report.told(repair=repair))
     return 0 if repair or not report.differences else 1
 
 
@@ -102,19 +53,33 @@ def reconcile(runtime: Runtime, tenant: str, target: str, *, repair: bool) -> Re
     Extra accounts are reported and left alone. The first load of a new target is this with `repair`.
 
     Raises:
-        CannotReconcile: another worker has the lane, or the target did not show its accounts.
+        CannotReconcile: another worker has the lane or took it meanwhile, or the target did not show its accounts.
     """
     post = take_post(runtime, tenant, target, patience_s=30)
     if post is None:
         raise CannotReconcile("The lane is at work; try again in a moment, or pause it first.")
+    report = Report()
     try:
         with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch):
             people = list(comparing.users(runtime.store, tenant, post.lane_id))
             accounts = _list_accounts(post, [person for person, _ in people])
-            report = _compare(post, people, accounts, repair=repair)
+            _compare(post, people, accounts, report=report, repair=repair)
+    except submitting.LeaseGone:
+        raise CannotReconcile(_interrupted(report)) from None
     finally:
         leave_post(post, runtime.clock())
     return report
+
+
+def _interrupted(report: Report) -> str:
+    done = "Nothing was changed"
+    if report.adopted or report.owed:
+        done = (
+            f"Before that {report.adopted} accounts were linked and {report.owed} operations owed, each of them whole"
+        )
+    return (
+        f"Another worker has taken the lane meanwhile, because this one stood still for too long. {done}; run it again."
+    )
 
 
 def _list_accounts(post: Post, people: list[Person]) -> tuple[Account, ...]:
@@ -147,8 +112,9 @@ def _look_up(post: Post, call: Call) -> tuple[Account, ...]:
     return ended.answer.accounts
 
 
-def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Account, ...], *, repair: bool) -> Report:
-    report = Report()
+def _compare(
+    post: Post, people: list[tuple[Person, bool]], accounts: tuple[Account, ...], *, report: Report, repair: bool
+) -> None:
     with post.store.begin(post.tenant, write=False) as tx:
         managed = choosing.managed_groups(post, tx)
         held = _held(tx, post, [person.resource_id for person, _ in people])
@@ -188,7 +154,6 @@ def _compare(post: Post, people: list[tuple[Person, bool]], accounts: tuple[Acco
     ]
     if repair:
         _repair(post, report, adopting)
-    return report
 
 
 def _held(tx: Transaction, post: Post, resource_ids: list[int]) -> frozenset[int]:
@@ -279,7 +244,7 @@ def _judge(
         known = _adoption(person, account)["known"]
         parts = tuple(_differing(desired, known, rules)) if isinstance(known, Record) else ()
         if parts:
-            _add(report, Drift.DIFFERING, person, account, parts)
+            _add(report, Drift.DIFFERING, person, account, parts, is_leaver=not desired.active)
         else:
             report.equal += 1
 
@@ -296,7 +261,15 @@ def _differing(desired: Record, known: Record, rules: needs.Rules) -> list[str]:
     return parts
 
 
-def _add(report: Report, drift: Drift, person: Person, account: Account | None, parts: tuple[str, ...] = ()) -> None:
+def _add(
+    report: Report,
+    drift: Drift,
+    person: Person,
+    account: Account | None,
+    parts: tuple[str, ...] = (),
+    *,
+    is_leaver: bool = False,
+) -> None:
     report.differences.append(
         Difference(
             drift=drift,
@@ -304,33 +277,44 @@ def _add(report: Report, drift: Drift, person: Person, account: Account | None, 
             resource_id=person.resource_id,
             account_id=account.account_id if account is not None else None,
             parts=parts,
+            is_leaver=is_leaver,
         )
     )
 
 
 def _repair(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]]) -> None:
-    """Write the links of who is there, then owe what is missing or differs; delivery does the rest, as always."""
+    """Write the links of who is there, then owe what is missing or differs; delivery does the rest, as always.
+
+    Raises:
+        LeaseGone: the lane belongs to a successor; the report says what had been written by then.
+    """
     for start in range(0, len(adopting), OWED_AT_A_TIME):
         part = dict(list(adopting.items())[start : start + OWED_AT_A_TIME])
         with post.store.begin(post.tenant) as tx:
-            report.adopted += _adopt(tx, post.lane_id, part)
-    owed = [
-        each.resource_id
-        for each in report.differences
-        if each.drift in (Drift.MISSING, Drift.DIFFERING) and each.resource_id is not None
-    ]
-    missing = {each.resource_id for each in report.differences if each.drift is Drift.MISSING}
-    for start in range(0, len(owed), OWED_AT_A_TIME):
-        part_ids = owed[start : start + OWED_AT_A_TIME]
-        with post.store.begin(post.tenant) as tx:
-            lost = {
-                number: {"account_id": None, "known": None, "doubt": None} for number in part_ids if number in missing
-            }
-            if lost:
-                links.save(tx, post.lane_id, lost)
-            report.owed += repairs.owe(
-                tx, post.lane_id, part_ids, kind="repair", source="reconcile", priority=Priority.NORMAL
-            )
+            _require_lane(tx, post)
+            adopted = _adopt(tx, post.lane_id, part)
+        report.adopted += adopted
+    owed = [each for each in report.differences if each.drift in (Drift.MISSING, Drift.DIFFERING)]
+    for priority, is_leaver in ((Priority.LEAVER, True), (Priority.NORMAL, False)):
+        alike = [each for each in owed if each.is_leaver is is_leaver]
+        for start in range(0, len(alike), OWED_AT_A_TIME):
+            report.owed += _owe(post, alike[start : start + OWED_AT_A_TIME], priority=priority)
+
+
+def _owe(post: Post, differences: list[Difference], *, priority: int) -> int:
+    ids = {each.resource_id: each.drift for each in differences if each.resource_id is not None}
+    nothing_known = {"account_id": None, "known": None, "doubt": None}
+    lost = {number: nothing_known for number, drift in ids.items() if drift is Drift.MISSING}
+    with post.store.begin(post.tenant) as tx:
+        _require_lane(tx, post)
+        if lost:
+            links.save(tx, post.lane_id, lost)
+        return repairs.owe(tx, post.lane_id, list(ids), kind="repair", source="reconcile", priority=priority)
+
+
+def _require_lane(tx: Transaction, post: Post) -> None:
+    if not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
+        raise submitting.LeaseGone
 
 
 def _adopt(tx: Transaction, lane_id: int, adopting: Mapping[int, Mapping[str, object]]) -> int:
@@ -349,21 +333,3 @@ def _adopt(tx: Transaction, lane_id: int, adopting: Mapping[int, Mapping[str, ob
         links.release(tx, lane_id, moving)
     links.save(tx, lane_id, mine)
     return len(mine)
-
-
-def _print(report: Report, *, repair: bool) -> None:
-    told = report.to_json()
-    sys.stdout.write(
-        f"equal {told['equal']}, on their way {told['on_their_way']}, missing {told['missing']}, "
-        f"differing {told['differing']}, held {told['held']}, extra {told['extra']}, unclear {told['unclear']}\n"
-    )
-    for each in report.differences[:50]:
-        sys.stdout.write(
-            f"  {each.drift:<9} {each.scim_id or '-':<34} {each.account_id or '-':<12} {', '.join(each.parts)}\n"
-        )
-    if len(report.differences) > 50:
-        sys.stdout.write(f"  ... and {len(report.differences) - 50} more (--json lists all)\n")
-    if repair:
-        sys.stdout.write(f"adopted {report.adopted}, owed {report.owed}: the lane delivers them now\n")
-    elif report.differences:
-        sys.stdout.write("nothing was changed; --repair owes what is missing or differs\n")

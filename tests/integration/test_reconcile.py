@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from fakes.target import FakeTarget
 
-from scim_bridge.domain.people import Step
+from scim_bridge.domain.people import Priority, Step
 from scim_bridge.store import lanes, tables
 from scim_bridge.store.engine import Store
 from workers import reconcile
@@ -79,6 +79,7 @@ def test_a_leaver_who_is_still_active_in_the_target_is_found_and_closed(bench: B
     bench.target.held("ann@example.com").active = True
     report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
     assert [each.parts for each in report.differences] == [("status",)]
+    assert bench.operations()[-1].priority == Priority.LEAVER
     bench.work()
     assert bench.target.held("ann@example.com").active is False
 
@@ -198,3 +199,32 @@ def test_who_is_out_of_scope_and_kept_is_no_drift(make_bench: Callable[..., Benc
     report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)
     assert [(each.scim_id, each.parts) for each in report.differences] == [(bench.ids["bob"], ("status",))]
     assert report.equal == 1
+
+
+def take_the_lane(store: Store) -> None:
+    """Let a successor have the lane, as if its worker had stood still for too long."""
+    with store.begin("acme") as tx:
+        lane = lanes.by_target(tx, "lms")
+        lanes.release_lease(tx, lane.id, epoch=lane.epoch, wake_at=None)
+        lanes.take_lease(tx, lane.id, owner="successor", lease_ms=5_000)
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_a_lane_that_goes_to_a_successor_is_left_as_it_is(
+    make_bench: Callable[..., Bench], store: Store, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    """The lease goes amid the look-ups, or after the last of them."""
+    bench = make_bench(target=FakeTarget(sizes={Step.LOOK_UP: size, Step.CREATE: 200}))
+    for name in ("ann", "bob", "cyd"):
+        bench.push(name)
+    bench.work()
+    bench.target.accounts.popitem()
+    bench.target.held("ann@example.com").attributes["title"] = "Changed by hand"
+    bench.target.on_call = lambda _: take_the_lane(store)
+    assert reconcile.command(bench.runtime, tenant="acme", target="lms", repair=True, as_json=False) == 1
+    assert "nother worker" in capsys.readouterr().err
+    assert bench.states() == {"delivered": 3}
+    assert bench.lane().owner == "successor"
+    with store.begin("acme") as tx:
+        known = tx.connection.execute(sa.select(tables.link.c.attributes, tables.link.c.account_id)).all()
+    assert all(row.account_id is None and "by hand" not in row.attributes for row in known)
