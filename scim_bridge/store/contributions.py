@@ -27,6 +27,19 @@ contribution, identity, resource, lookup, change = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What it takes to put news in order that come late or out of order. Most contributions need none of it."""
+
+    stated: Mapping[str, Millis] = field(default_factory=dict)
+    """When the source last spoke of a part of what it says, by the part's name; under `*`, of all that are not named.
+    Where nothing stands, it last spoke of everything at `said_at`."""
+    missed_at: Millis | None = None
+    """Of when the snapshot is that names the person no more, though the source never said that they are gone."""
+    closed: Mapping[str, Millis] = field(default_factory=dict, repr=False)
+    """Other records of the person that are closed: when the source said so, by the source's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
     """What one source last said of one person, as the table has it; the times of employment are an HR system's."""
 
@@ -53,9 +66,12 @@ class Contribution:
     """The SCIM id of the manager, if they have come. Read with the rest, never written."""
     written_at: Millis = 0
     """When it was last written, by our clock. `write` sets it."""
+    timing: Timing = field(default_factory=Timing)
 
     def is_active_at(self, now: Millis) -> bool | None:
         """Return what the source says of `active` once its dates are looked at; None: it does not say."""
+        if self.timing.missed_at is not None:
+            return False
         if self.starts_at is not None and now < self.starts_at:
             return False
         if self.ends_at is not None and now >= self.ends_at:
@@ -135,27 +151,49 @@ def forget(tx: Transaction, resource_ids: Iterable[int]) -> None:
 
 
 def _values(tx: Transaction, said: Contribution) -> list[Any]:
+    # Who is missing is to be found as somebody inactive, whatever the source said.
+    active = False if said.timing.missed_at is not None else said.active
     return [
         *(tx.tenant, said.source, said.resource_id, compact_json(said.document), said.said_at),
-        *(None if said.active is None else int(said.active), said.began_at, compact_json(said.changed)),
+        *(None if active is None else int(active), said.began_at, compact_json({**said.changed, **_timing_of(said)})),
         *(said.ended_at, said.user_key, said.external_id, said.starts_at, said.ends_at, said.due_at, said.manager_id),
         tx.now,
     ]
 
 
+def _timing_of(said: Contribution) -> dict[str, Any]:
+    """Return the timing as it stands beside the times of attributes, under a name that no attribute can have."""
+    timing = said.timing
+    kept: dict[str, Any] = {}
+    if timing.stated:
+        kept["stated"] = dict(timing.stated)
+    if timing.missed_at is not None:
+        kept |= {"missed_at": timing.missed_at, "active": said.active}
+    if timing.closed:
+        kept["closed"] = dict(timing.closed)
+    return {_TIMING: kept} if kept else {}
+
+
 def _read(row: Any) -> Contribution:
     values = {name: getattr(row, name) for name in _FIELDS}
+    changed: dict[str, Any] = json.loads(row.changed)
+    timing: dict[str, Any] = changed.pop(_TIMING, {})
+    active = timing.pop("active", None) if "missed_at" in timing else row.active
     return Contribution(
         **{
             **values,
             "document": json.loads(row.document),
-            "changed": json.loads(row.changed),
-            "active": None if row.active is None else bool(row.active),
+            "changed": changed,
+            "active": None if active is None else bool(active),
+            "timing": Timing(**timing) if timing else _NO_TIMING,
         }
     )
 
 
-_FIELDS = tuple(each.name for each in fields(Contribution))
+_TIMING = "@"
+_NO_TIMING = Timing()
+
+_FIELDS = tuple(each.name for each in fields(Contribution) if each.name != "timing")
 
 _KEY = ("tenant", "source", "resource_id")
 _COLUMNS = [

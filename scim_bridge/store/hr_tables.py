@@ -44,7 +44,8 @@ contribution = Table(
     # When the source last spoke, by its own clock where it has one, and when it first did.
     Column("said_at", BigInteger, nullable=False),
     Column("began_at", BigInteger),
-    # When it said something else of an attribute than in its first words, by the attribute's name: JSON.
+    # When it said something else of an attribute than in its first words, by the attribute's name: JSON. Under "@" what
+    # it takes to put later news in order, where it takes more than said_at.
     Column("changed", Text, nullable=False, server_default="{}"),
     # When it deleted the person.
     Column("ended_at", BigInteger),

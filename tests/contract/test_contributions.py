@@ -15,7 +15,7 @@ from scim_bridge.domain.resources import USER
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.store import contributions, identities
-from scim_bridge.store.contributions import Contribution
+from scim_bridge.store.contributions import Contribution, Timing
 from scim_bridge.store.directory import Stored
 from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.identities import Identity
@@ -68,6 +68,17 @@ def test_what_was_said_is_read_back_as_it_was_said(tx: Transaction) -> None:
     assert contributions.of_people(tx, [ann.id]) == {ann.id: [replace(said, written_at=tx.now)]}
     assert contributions.of_source(tx, "hr", [ann.id]) == {ann.id: replace(said, written_at=tx.now)}
     assert contributions.of_source(tx, "okta", [ann.id]) == {}
+
+
+def test_what_puts_later_news_in_order_is_read_back(tx: Transaction) -> None:
+    ann = person(tx)
+    timing = Timing(stated={"*": 1, "name.givenName": 5}, missed_at=7, closed={"r1": 3})
+    said = Contribution(source="hr", resource_id=ann.id, document={}, said_at=5, changed={"title": 3}, timing=timing)
+    for active in (True, False, None):
+        contributions.write(tx, [replace(said, active=active)])
+        (found,) = contributions.of_people(tx, [ann.id])[ann.id]
+        assert found == replace(said, active=active, written_at=tx.now)
+        assert found.is_active_at(9) is False
 
 
 def test_a_source_has_one_word_a_person(tx: Transaction) -> None:
