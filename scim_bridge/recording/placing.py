@@ -121,18 +121,28 @@ class Placing:
         if starts_at is not None and ends_at is not None and ends_at <= starts_at:
             # The end of an employment before this one.
             ends_at = None
+        active = person.active if kept is None or person.active is not None else kept.active
+        has_left = before is not None and before.is_active_at(self._now) is False
+        if active is False and not has_left and self._is_announced(starts_at, ends_at):
+            # Whoever has left already is not brought back by news of leaving.
+            active = True
         made = Contribution(
             source=self._source,
             resource_id=0,
             external_id=said.external_id,
             document=words.overlaid({} if kept is None else kept.document, person.document, owned=self._owned),
             said_at=said_at,
-            active=person.active if kept is None or person.active is not None else kept.active,
+            active=active,
             starts_at=starts_at,
             ends_at=ends_at,
             manager_id=person.manager_id if kept is None or person.manager_id is not None else kept.manager_id,
         )
         return replace(made, due_at=due_at(made, self._now))
+
+    def _is_announced(self, starts_at: Millis | None, ends_at: Millis | None) -> bool:
+        """Tell whether who is said to have left still works there: they have begun, and the last day lies ahead."""
+        has_begun = starts_at is None or starts_at <= self._now
+        return has_begun and ends_at is not None and ends_at > self._now
 
     def _said_at(self, said: Said) -> Millis:
         return self._now if said.said_at is None else said.said_at

@@ -1,0 +1,127 @@
+"""Dates of employment that come: who starts, who has left, and whose source is no longer configured."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fakes.hr import DAY_MS, Company, person
+
+from scim_bridge.domain.rows import Person
+from scim_bridge.settings.models import TenantSettings
+from scim_bridge.settings.sources import SourceSettings
+from workers.relay import dates
+
+
+@dataclass
+class Employer:
+    """A tenant whose HR systems come and go."""
+
+    bench: Any
+
+    def __post_init__(self) -> None:
+        self.company = Company(store=self.bench.store)
+        self.configure("hr", "other")
+
+    def configure(self, *sources: str, **owns: Sequence[str]) -> None:
+        """Have these sources and no others, from now on."""
+        settings = [SourceSettings(name=each, kind="csv", owns=list(owns.get(each, ()))) for each in sources]
+        tenant = TenantSettings(id="acme", sources=settings, targets=self.bench.settings.tenants[0].targets)
+        self.bench.runtime.settings = self.bench.settings.model_copy(update={"tenants": [tenant]})
+        self.company.owns = {each.name: tuple(each.owns) for each in settings}
+
+    def tell(self, who: Person, source: str = "hr", *, is_whole: bool = True) -> str:
+        """Record a row and return what became of it."""
+        self.company.source = source
+        return self.company.outcomes(who, is_whole=is_whole)[0]
+
+    def wait(self, days: float) -> int:
+        """Let time go by, let the relay apply what has come, and return in how many milliseconds it comes again."""
+        self.bench.clock.advance(ms=round(days * DAY_MS))
+        now = self.bench.clock()
+        while (next_at := dates.run_once(self.bench.runtime, now)) == now:
+            pass
+        return next_at - now
+
+    def in_days(self, days: float) -> int:
+        return int(self.bench.clock() + days * DAY_MS)
+
+    def is_active(self, name: str = "ann") -> bool:
+        return self.company.active()[name]
+
+
+@pytest.fixture
+def employer(make_bench: Callable[..., Any]) -> Employer:
+    return Employer(make_bench())
+
+
+def test_who_starts_is_active_from_the_first_day_on(employer: Employer) -> None:
+    assert employer.tell(person("1", "ann", starts_at=employer.in_days(1))) == "scheduled"
+    employer.wait(0.5)
+    assert not employer.is_active()
+    employer.wait(0.5)
+    assert employer.is_active()
+
+
+def test_nobody_is_said_to_have_left_before_the_last_day_is_over(employer: Employer) -> None:
+    employer.tell(person("1", "ann", active=True))
+    assert employer.tell(person("1", "ann", active=False, ends_at=employer.in_days(2))) == "scheduled"
+    employer.wait(1)
+    assert employer.is_active()
+    employer.wait(1)
+    assert not employer.is_active()
+
+
+def test_a_leaver_whose_last_day_is_known_stays_until_then(employer: Employer) -> None:
+    """First the day was entered, then the status: news that names some fields only."""
+    employer.tell(person("1", "ann", active=True, ends_at=employer.in_days(2)))
+    status = Person(external_id="1", document={}, active=False, says_start=False, says_end=False)
+    employer.tell(status, is_whole=False)
+    assert employer.is_active()
+    employer.wait(2)
+    assert not employer.is_active()
+
+
+def test_a_last_day_that_is_taken_back_ends_nobody(employer: Employer) -> None:
+    employer.tell(person("1", "ann", active=True))
+    employer.tell(person("1", "ann", active=False, ends_at=employer.in_days(2)))
+    cancelled = Person(external_id="1", document={}, says_start=False, ends_at=None, says_end=True)
+    employer.tell(cancelled, is_whole=False)
+    employer.wait(3)
+    assert employer.is_active()
+
+
+@pytest.mark.parametrize("ends", [None, -1, 0], ids=["no day", "yesterday", "now"])
+def test_who_has_left_without_a_day_ahead_is_ended_at_once(employer: Employer, ends: int | None) -> None:
+    employer.tell(person("1", "ann", active=True))
+    ends_at = None if ends is None else employer.in_days(ends)
+    assert employer.tell(person("1", "ann", active=False, ends_at=ends_at)) == "deactivated"
+
+
+def test_who_left_before_they_began_never_begins(employer: Employer) -> None:
+    starts_at, ends_at = employer.in_days(1), employer.in_days(3)
+    employer.tell(person("1", "ann", active=True, starts_at=starts_at))
+    employer.tell(person("1", "ann", active=False, starts_at=starts_at, ends_at=ends_at))
+    employer.wait(2)
+    assert not employer.is_active()
+
+
+@pytest.mark.parametrize("names_status", [True, False])
+def test_a_last_day_ahead_brings_no_leaver_back(employer: Employer, *, names_status: bool) -> None:
+    employer.tell(person("1", "ann", active=True))
+    employer.tell(person("1", "ann", active=False))
+    ends_at = employer.in_days(2)
+    day = Person(
+        external_id="1", document={}, active=False if names_status else None, says_start=False, ends_at=ends_at
+    )
+    employer.tell(day, is_whole=False)
+    assert not employer.is_active()
+
+
+def test_an_end_before_the_beginning_keeps_no_leaver_active(employer: Employer) -> None:
+    ends_at = employer.in_days(1)
+    employer.tell(person("1", "ann", active=True))
+    employer.tell(person("1", "ann", active=False, starts_at=ends_at + DAY_MS, ends_at=ends_at))
+    assert not employer.is_active()
+    employer.wait(3)
+    assert not employer.is_active()
