@@ -45,6 +45,12 @@ HR_EVENTS = Counter(
     " needs_fetch, duplicate, ignored; and deliveries that were refused whole: status_401 and so on.",
     ["tenant", "source", "outcome"],
 )
+HR_FETCHES = Counter(
+    "scim_bridge_hr_fetches_total",
+    "People who were looked up in HR systems: found, missing, or not told because the call was refused, throttled,"
+    " failed; forbidden: others are shown to us.",
+    ["tenant", "source", "outcome"],
+)
 WAKES_NOT_TOLD = Counter("scim_bridge_wakes_not_told_total", "Wake-ups that the queue did not take; the relay wakes.")
 CALLS = Counter(
     "scim_bridge_calls_total", "Calls made to targets, by how they ended.", ["tenant", "target", "step", "end"]
@@ -98,6 +104,7 @@ ALL = (
         ACKNOWLEDGED,
         WEBHOOKS,
         HR_EVENTS,
+        HR_FETCHES,
         WAKES_NOT_TOLD,
         CALLS,
         CALL_SECONDS,

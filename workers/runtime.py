@@ -15,6 +15,7 @@ from scim_bridge.recording.imports import Source
 from scim_bridge.recording.scopes import TargetScope, scope_of
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store.engine import Store
+from workers.fetchers.asker import Asker
 from workers.targets import registry
 from workers.targets.port import Target
 
@@ -49,6 +50,8 @@ class Runtime:
     """Sources of HR rows by tenant and name, with their mappings compiled."""
     messengers: dict[str, threading.Thread] = field(default_factory=dict)
     """Threads that send notices, by receiver."""
+    askers: dict[tuple[str, str], Asker] = field(default_factory=dict)
+    """Those who look people up in HR systems, by tenant and source."""
 
     def __post_init__(self) -> None:
         self.pause = self.stopping.wait

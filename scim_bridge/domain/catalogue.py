@@ -187,6 +187,33 @@ _CODES = (
         trouble=None,
         advice="The source said something newer of this person before; nothing was changed.",
     ),
+    # People whom an HR system is asked about
+    Code(
+        name="fetch_refused",
+        trouble=Trouble.CONFIG,
+        advice="The HR system refused our credential: nobody of this source is looked up. Mend it; it is tried again by itself.",
+    ),
+    Code(
+        name="fetch_throttled",
+        trouble=Trouble.QUOTA,
+        advice="The HR system asks for patience; it is asked again by itself. Lower fetch.requests if that goes on.",
+    ),
+    Code(
+        name="fetch_failed",
+        trouble=Trouble.TRANSIENT,
+        advice="The HR system did not answer, or with nothing that can be read; it is asked again by itself.",
+    ),
+    Code(
+        name="fetch_missing",
+        trouble=Trouble.DATA,
+        owner="source",
+        advice="The HR system does not show us this person. Let the credential see them, or drop the event if they are no more. Nothing was changed.",
+    ),
+    Code(
+        name="fetch_forbidden",
+        trouble=Trouble.CONFIG,
+        advice="The HR system shows others, but not this person. Let the credential see them. Nothing was changed.",
+    ),
     Code(
         name="other_record",
         trouble=None,

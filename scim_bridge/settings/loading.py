@@ -27,6 +27,7 @@ class Role(StrEnum):
 
 
 _SOURCES_SECRETS = frozenset({Role.WEB, Role.ALL})
+_FETCHES = frozenset({Role.RELAY, Role.ALL})
 _NOTICES_SECRETS = frozenset({Role.RELAY, Role.ALL})
 
 _OF_WEBHOOKS = "webhook_"
@@ -151,7 +152,11 @@ class _TenantReader:
     def __init__(self, place: files.Place, environ: Mapping[str, str], findings: Findings, role: Role) -> None:
         self._findings = findings
         self._sources = source_tables.Reader(
-            place=place, environ=environ, findings=findings, gives_secrets=role in _SOURCES_SECRETS
+            place=place,
+            environ=environ,
+            findings=findings,
+            gives_secrets=role in _SOURCES_SECRETS,
+            fetches=role in _FETCHES,
         )
         self._targets = targets.Reader(
             place=place, environ=environ, findings=findings, resolves=lambda option: _is_given(role, option)

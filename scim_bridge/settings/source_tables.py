@@ -11,14 +11,20 @@ from pydantic import SecretStr, ValidationError
 from scim_bridge import shipped
 from scim_bridge.mapping import attributes, dates
 from scim_bridge.mapping.expressions import Expression, ExpressionRefused
-from scim_bridge.settings import files, references
+from scim_bridge.settings import fetch_tables, files, references
 from scim_bridge.settings.problems import Findings, dotted, without_faults
-from scim_bridge.settings.sources import WITHOUT_ROWS, WITHOUT_SECRET, SourceKind, SourceSettings
+from scim_bridge.settings.sources import (
+    WITHOUT_ROWS,
+    WITHOUT_SECRET,
+    FetchSettings,
+    SourceKind,
+    SourceSettings,
+)
 
 _NEEDED = ("externalId", "userName")
 """What every mapping must fill: without them a row is nobody's."""
 
-_DEFAULTED = frozenset(SourceSettings.model_fields) - {"name", "kind", "secret", "owns", "paused"}
+_DEFAULTED = frozenset(SourceSettings.model_fields) - {"name", "kind", "secret", "owns", "paused", "fetch"}
 """Keys that the file of a kind may set."""
 
 
@@ -30,6 +36,8 @@ class Reader:
     environ: Mapping[str, str]
     findings: Findings
     gives_secrets: bool
+    fetches: bool = False
+    """Whether this process looks people up, and is given the credentials for it."""
 
     def read(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> SourceSettings | None:
         """Return a source's settings; None, with findings, when the table cannot be used.
@@ -37,7 +45,10 @@ class Reader:
         What does not hang on a wrong key is checked all the same.
         """
         kind = table.get("kind", "scim")
-        merged = files.merged(self._defaults(kind), {**table, "secret": self._secret(tenant, prefix, table)})
+        own = {**table, "secret": self._secret(tenant, prefix, table)}
+        if "fetch" in table:
+            own["fetch"] = self._fetch(tenant, dotted(prefix, "fetch"), table["fetch"], kind)
+        merged = files.merged(self._defaults(kind), own)
         mapping = merged.get("mapping")
         if isinstance(mapping, Mapping):
             merged["mapping"] = {name: text for name, text in mapping.items() if text != ""}
@@ -54,7 +65,8 @@ class Reader:
         try:
             return SourceSettings(**merged), True
         except ValidationError as error:
-            self.findings.add_invalid(tenant.file, prefix, error, SourceSettings.model_fields)
+            known = {*SourceSettings.model_fields, *FetchSettings.model_fields}
+            self.findings.add_invalid(tenant.file, prefix, error, known)
             return SourceSettings(**{"name": "", **without_faults(merged, error)}), False
 
     def _defaults(self, kind: Any) -> dict[str, Any]:
@@ -105,6 +117,16 @@ class Reader:
         for name in _NEEDED if needs_all else ():
             if name not in source.mapping:
                 self.findings.add(tenant.file, dotted(prefix, "mapping", name), "is missing; a row needs it")
+
+    def _fetch(self, tenant: files.TenantTable, key: str, table: Any, kind: Any) -> Any:
+        """Return [fetch] with its secret in place of the reference; what is wrong with it is a finding."""
+
+        def found(name: str, text: str) -> None:
+            self.findings.add(tenant.file, dotted(key, name) if name else key, text)
+
+        return fetch_tables.read(
+            table, kind=kind, place=self.place, environ=self.environ, found=found, resolves=self.fetches
+        )
 
     def _secret(self, tenant: files.TenantTable, prefix: str, table: Mapping[str, Any]) -> SecretStr | None:
         value, key = table.get("secret"), dotted(prefix, "secret")

@@ -16,6 +16,22 @@ WITHOUT_ROWS: frozenset[str] = frozenset({"scim"})
 """Kinds that send SCIM, to which no mapping applies."""
 
 
+FETCHED: frozenset[str] = frozenset({"bamboohr", "hibob"})
+"""Kinds whose people can be looked up in the HR system itself, when an event tells only that something changed."""
+
+
+class FetchSettings(Checked):
+    """How people are looked up in the HR system: its API, our credential there, and how many calls it allows."""
+
+    base_url: str
+    # Whose credential it is, where the HR system asks for a name beside it.
+    user: str = ""
+    # None in processes that look nobody up.
+    secret: SecretStr | None = None
+    requests: int = Field(default=30, ge=1, le=1_000_000)
+    per_s: float = Field(default=60.0, gt=0, le=86_400, allow_inf_nan=False)
+
+
 class SourceSettings(Checked):
     """One system that sends us people."""
 
@@ -37,3 +53,5 @@ class SourceSettings(Checked):
     # None: found out from the file.
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    # None: whom an event only names is looked up by nobody.
+    fetch: FetchSettings | None = None

@@ -22,6 +22,9 @@ AT_A_TIME = 500
 WAITING, FETCH, REFUSED = "waiting", "fetch", "refused"
 """To be applied when the source is paused no more; to be looked at in the source; of no use as it is."""
 
+STOPPING: frozenset[str] = frozenset({"fetch_refused", "fetch_throttled"})
+"""Codes of a fetch that say something of the whole source: until it is due, nobody of that source is looked up."""
+
 mark, event = tables.hr_mark, tables.hr_event
 
 
@@ -37,6 +40,8 @@ class Kept:
     at: Millis = 0
     attempts: int = field(default=0)
     """Of a fetch: how often it was tried in vain."""
+    due_at: Millis = 0
+    """Of a fetch: when it may be tried next."""
 
 
 def take(tx: Transaction, source: str, marks: Collection[str]) -> set[str]:
@@ -72,7 +77,10 @@ def forget(tx: Transaction, *, before: Millis, refused_before: Millis, at_a_time
 
 
 def keep(tx: Transaction, source: str, kept: Sequence[Kept]) -> None:
-    """Keep events. Of a person to be fetched there is one: said again, it is due again."""
+    """Keep events. Of a person to be fetched there is one: said again, it is due again.
+
+    Not so while its whole source is left in peace: that a person changed mends no credential.
+    """
     once = {each.row.external_id: each for each in kept if each.state == FETCH}
     for statement, some in (
         (_KEEP, [each for each in kept if each.state != FETCH]),
@@ -94,7 +102,7 @@ def of_state(
         query = query.where(event.c.due_at <= tx.now)
     if locks and tx.dialect == "postgresql":
         query = query.with_for_update(skip_locked=True)
-    return [_kept(row) for row in tx.connection.execute(query.order_by(event.c.id).limit(limit))]
+    return [kept_of(row) for row in tx.connection.execute(query.order_by(event.c.id).limit(limit))]
 
 
 def counts(tx: Transaction) -> dict[tuple[str, str], int]:
@@ -119,13 +127,6 @@ def drop(tx: Transaction, numbers: Iterable[int]) -> None:
     tx.connection.execute(sa.delete(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows)))
 
 
-def put_off(tx: Transaction, numbers: Iterable[int], *, until: Millis) -> None:
-    """Count a fetch in vain, and let it wait."""
-    rows = sets.id_rows(tx, numbers)
-    statement = sa.update(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows))
-    tx.connection.execute(statement.values(attempts=event.c.attempts + 1, due_at=until))
-
-
 def try_again(tx: Transaction, source: str) -> int:
     """Let the refused events of a source be applied once more, and return how many they are."""
     statement = sa.update(event).where(event.c.tenant == tx.tenant, event.c.source == source, event.c.state == REFUSED)
@@ -141,7 +142,8 @@ def _values(tx: Transaction, source: str, kept: Kept) -> list[Any]:
     ]
 
 
-def _kept(row: Any) -> Kept:
+def kept_of(row: Any) -> Kept:
+    """Return the event of a row of the table."""
     fields: Mapping[str, Any] = json.loads(row.fields)
     return Kept(
         number=row.id,
@@ -159,6 +161,7 @@ def _kept(row: Any) -> Kept:
         correlation_id=row.correlation_id,
         at=row.at,
         attempts=row.attempts,
+        due_at=row.due_at,
     )
 
 
@@ -184,11 +187,22 @@ def _taking(dialect: str) -> sa.Executable:
 
 def _keeping_one(dialect: str) -> sa.Executable:
     statement = _inserting(event, _NAMES, dialect)
-    again = {name: statement.excluded[name] for name in ("said_at", "correlation_id", "at", "due_at")}
+    said = statement.excluded
+    is_stopped = event.c.code.in_([sa.literal_column(f"'{code}'") for code in sorted(STOPPING)])
+    is_newer = sa.or_(event.c.said_at.is_(None), said.said_at > event.c.said_at)
+    nothing: Any = sa.literal_column("''")
+    again = {
+        "said_at": sa.case((is_newer, said.said_at), else_=event.c.said_at),
+        "correlation_id": said.correlation_id,
+        "due_at": sa.case((is_stopped, event.c.due_at), else_=said.due_at),
+        "attempts": sa.case((is_stopped, event.c.attempts), else_=sa.literal_column("0")),
+        "code": sa.case((is_stopped, event.c.code), else_=nothing),
+        "advice": sa.case((is_stopped, event.c.advice), else_=nothing),
+    }
     keeping: sa.Executable = statement.on_conflict_do_update(
         index_elements=["tenant", "source", "external_id"],
         index_where=sa.text(f"state = '{FETCH}'"),
-        set_={**again, "attempts": sa.literal_column("0")},
+        set_=again,
     )
     return keeping
 

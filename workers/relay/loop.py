@@ -6,7 +6,7 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import dates, events, expiry, housekeeping, imports, notifying, reminding, wakes
+from workers.relay import dates, events, expiry, fetching, housekeeping, imports, notifying, reminding, wakes
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -19,11 +19,12 @@ DUTIES = {
     "imports": imports.run_once,
     "dates": dates.run_once,
     "events": events.run_once,
+    "fetching": fetching.run_once,
     "notifying": notifying.run_once,
 }
 
 LAST_CALLS_S = 2.0
-"""So long a stop waits for notices that are being sent; what is cut off is sent again."""
+"""So long a stop waits for notices that are being sent and people who are looked up; what is cut off comes again."""
 
 LONGEST_SLEEP_MS = 1_000
 """A change that was recorded while no wake got through is found this soon."""
@@ -40,6 +41,7 @@ def serve(runtime: Runtime) -> None:
         sleep_ms = min(LONGEST_SLEEP_MS, *(at - now for at in due.values()))
         runtime.stopping.wait(max(0.01, sleep_ms / 1000))
     notifying.finish(runtime, patience_s=LAST_CALLS_S)
+    fetching.finish(runtime, patience_s=LAST_CALLS_S)
 
 
 def run_due(runtime: Runtime, due: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "worker": models.WorkerSettings,
     "tenants": models.TenantSettings,
     "sources": sources.SourceSettings,
+    "fetch": sources.FetchSettings,
     "targets": models.TargetSettings,
     "guard": models.GuardSettings,
     "limits": models.LimitSettings,
