@@ -46,13 +46,15 @@ def read(body: bytes, content_type: str | None, signed: Signed) -> Sequence[Told
         raise WebhookRefused(400, "The body must have `employees`, or a `type` like employee.updated.")
     if kind not in _EVENTS:
         return []
+    told_at = document.get("timestamp")
     # Whoever is made is told of twice, as created and as updated: both want the same look at them.
     return [
         events.told(
             external_id=reading.object_of(document, "data").get("employeeId"),
-            said_at=document.get("timestamp"),
+            said_at=told_at or signed.at,
             is_gone=kind.endswith(_GONE),
-            event_id=signing.mark_of("bamboohr", body.hex()),
+            # Without a time, the next change of the same fields has the same body.
+            event_id=signing.mark_of("bamboohr", body.hex()) if told_at else None,
         )
     ]
 

@@ -44,13 +44,13 @@ def _read(dialect: Dialect, body: bytes, content_type: str | None, _signed: Sign
         raise WebhookRefused(400, "The body does not say what happened.")
     if not kind.startswith(dialect.about_people):
         return []
-    event_id = reading.id_of(dialect.event_id(document))
+    event_id, external_id = reading.id_of(dialect.event_id(document)), reading.id_of(dialect.person(document))
     return [
         events.told(
-            external_id=dialect.person(document),
+            external_id=external_id,
             said_at=dialect.said_at(document),
             is_gone=kind in dialect.gone,
-            event_id=signing.mark_of(dialect.name, event_id) if event_id else None,
+            event_id=signing.mark_of(dialect.name, external_id, event_id) if event_id else None,
         )
     ]
 
@@ -129,7 +129,8 @@ _PERSONIO = Dialect(
         _member("data", "person_id"), _member("data", "person", "id"), _member("person_id"), _member("data", "id")
     ),
     said_at=_first(_member("timestamp"), _member("created_at")),
-    event_id=_first(_member("event_id"), _member("id")),
+    # Not `id`, which may be that of the subscription.
+    event_id=_member("event_id"),
     about_people=("person.", "employment."),
     gone=frozenset({"person.deleted"}),
 )

@@ -77,14 +77,16 @@ def _told(event: Any, position: int) -> Told:
     kind = event.get("event", CHANGED)
     fields = reading.object_of(event, "fields")
     event_id = reading.id_of(event.get("event_id"))
+    external_id = reading.id_of(event.get("id"))
     told = events.told(
-        external_id=event.get("id"),
+        external_id=external_id,
         said_at=event.get("occurred_at"),
         fields={} if kind == TOUCHED else fields,
         position=position,
         is_whole=kind == SAVED,
         is_gone=kind == DELETED,
-        event_id=signing.mark_of("generic", event_id) if event_id else None,
+        # Some scripts number the run and not the event: then one id stands for many people.
+        event_id=signing.mark_of("generic", external_id, event_id) if event_id else None,
     )
     problem = _problem(kind, fields, event_id)
     return told if problem is None else Told(row=told.row, event_id=told.event_id, refusal=problem)

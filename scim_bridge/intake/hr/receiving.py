@@ -13,6 +13,7 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.dispatch import Dispatcher
+from scim_bridge.domain.instants import Millis
 from scim_bridge.errors import UsageError
 from scim_bridge.intake.hr import hibob, senders, signing
 from scim_bridge.intake.hr.deliveries import Sender, Signed, Told
@@ -132,11 +133,12 @@ class EventReceiver:
         if not told:
             self._count(place, "ignored", 1)
             return Answer(status="ignored")
-        return self._take(place, source, marked(told, signed), correlation_id)
+        marks = marked(told, signed, now=self._store.clock())
+        return self._take(place, source, marks, correlation_id)
 
     def _is_taken(self, place: Place, door: Door, signed: Signed, content_type: str | None, body: bytes) -> bool:
         try:
-            marks = marked(door.sender.read(body, content_type, signed), signed)
+            marks = marked(door.sender.read(body, content_type, signed), signed, now=self._store.clock())
         except WebhookRefused:
             return False
         with self._store.begin(place[0], write=False) as tx:
@@ -165,7 +167,8 @@ class EventReceiver:
         tenant, name = place
         origin = Origin(source=name, correlation_id=correlation_id)
         with self._store.begin(tenant) as tx:
-            new = hr_events.take(tx, name, list(marks))
+            # In one order everywhere, so that two deliveries of the same events do not wait for each other.
+            new = hr_events.take(tx, name, sorted(marks))
             fresh = [(mark, told) for mark, told in marks.items() if mark in new]
             events = [
                 Event(row=recording.read(told.row, source.mapping, now=tx.now), refusal=told.refusal)
@@ -184,13 +187,21 @@ class EventReceiver:
         metrics.HR_EVENTS.labels(tenant=place[0], source=place[1], outcome=outcome).inc(number)
 
 
-def marked(told: Iterable[Told], signed: Signed) -> dict[str, Told]:
+def marked(told: Iterable[Told], signed: Signed, *, now: Millis) -> dict[str, Told]:
     """Return what is told by what tells it from all else; an event that stands there twice is told once."""
     found: dict[str, Told] = {}
     for each in told:
-        mark = each.event_id or signing.mark_of(signed.mark, str(each.row.position))
-        found.setdefault(mark, each)
+        found.setdefault(each.event_id or _mark_of(each, signed, now=now), each)
     return found
+
+
+def _mark_of(told: Told, signed: Signed, *, now: Millis) -> str:
+    """Return what tells an event without an id of its own from all others."""
+    place = str(told.row.position)
+    if told.row.needs_fetch and signed.at is None and told.row.said_at is None:
+        # The next one about the same person is the same to the letter. To look at somebody twice does no harm.
+        return signing.mark_of(signed.mark, place, str(now))
+    return signing.mark_of(signed.mark, place)
 
 
 def doors_of(tenants: Iterable[TenantSettings]) -> dict[Place, Door]:

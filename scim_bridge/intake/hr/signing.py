@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -75,7 +76,8 @@ def header(headers: Mapping[str, str], name: str) -> tuple[str, bytes]:
 
 def mark_of(*parts: str) -> str:
     """Return what tells something from all others, of one length and holding nothing of it."""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
+    # As JSON, in which no part can end as the next begins.
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def signed_time(text: str) -> Millis:

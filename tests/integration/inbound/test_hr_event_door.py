@@ -280,9 +280,29 @@ def test_a_stale_delivery_that_was_taken_is_a_duplicate(knocker: Knocker) -> Non
 def test_an_example_of_each_sender_is_taken_once(knocker: Knocker, kind: str) -> None:
     body = hr_senders.payload(hr_senders.EXAMPLES[kind])
     assert knocker.send(body, source=kind).json["status"] == "taken"
+    knocker.store.clock.advance(ms=1_000)  # type: ignore[attr-defined]
     again = knocker.outcomes(body, source=kind)
-    # Of ours one event is about somebody who is not known: that is refused, and may come again.
-    assert again.count("duplicate") == len(again) - (kind == "generic")
+    # Of ours one event is about somebody who is not known: that is refused, and may come again. Paylocity's tell
+    # neither an id nor a time: whether they are new nobody knows.
+    assert again.count("duplicate") == len(again) - (kind in {"generic", "paylocity"})
+
+
+def test_an_event_that_tells_no_time_is_never_taken_for_another(knocker: Knocker) -> None:
+    """Or whatever happens to somebody within 90 days of their hire would be looked at by nobody."""
+    body = hr_senders.payload(hr_senders.EXAMPLES["paylocity"])
+    for _ in range(2):
+        assert knocker.outcomes(body, source="paylocity") == ["needs_fetch"]
+        with knocker.store.begin(knocker.tenant) as tx:
+            hr_events.drop(tx, [kept.number for kept in hr_events.of_state(tx, "paylocity", hr_events.FETCH, limit=9)])
+        knocker.store.clock.advance(ms=1_000)  # type: ignore[attr-defined]
+    assert knocker.outcomes(body, source="paylocity") == ["needs_fetch"]
+    assert len(knocker.kept(hr_events.FETCH, "paylocity")) == 1
+
+
+def test_one_id_for_events_about_two_people_is_two_events(knocker: Knocker) -> None:
+    events = [{**saved(number), "event_id": "e-1"} for number in (1, 2)]
+    assert knocker.outcomes(events) == ["created", "created"]
+    assert knocker.outcomes(events) == ["duplicate", "duplicate"]
 
 
 @pytest.mark.parametrize("kind", ["finch", "gusto", "hibob", "paylocity", "personio", "bamboohr"])

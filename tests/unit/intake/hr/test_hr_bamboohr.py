@@ -44,6 +44,15 @@ def test_a_deleted_employee_needs_no_fetch() -> None:
     assert (told.row.external_id, told.row.is_gone, told.row.needs_fetch) == ("67890", True, False)
 
 
+def test_an_event_is_known_by_its_body_if_that_tells_the_time() -> None:
+    timed, timeless = (
+        read(b'{"type": "employee.updated", %s"data": {"employeeId": 1}}' % time)[0]
+        for time in (b'"timestamp": "2026-01-31T18:42:00Z", ', b"")
+    )
+    assert timed.event_id is not None
+    assert (timeless.event_id, timeless.row.said_at) == (None, SENT_AT)
+
+
 def test_an_update_without_fields_blanks_nothing() -> None:
     [told] = read(b'{"employees": [{"id": 5, "action": "Updated", "changedFields": ["status"]}]}')
     assert told.row.needs_fetch

@@ -41,6 +41,23 @@ def test_an_event_of_gusto_is_known_by_its_uuid() -> None:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
+        ("gusto", b'{"uuid": "u", "event_type": "employee.updated", "entity_uuid": "1"}'),
+        ("personio", b'{"event_id": "u", "event_type": "person.updated", "data": {"person_id": "1"}}'),
+    ],
+)
+def test_one_id_for_events_about_two_people_is_two_events(kind: str, body: bytes) -> None:
+    [first], [second] = read(kind, body), read(kind, body.replace(b'"1"', b'"2"'))
+    assert first.event_id != second.event_id
+
+
+def test_what_may_be_a_subscriptions_id_tells_no_event_of_personio() -> None:
+    [told] = read("personio", b'{"id": "s", "event_type": "person.updated", "data": {"person_id": "1"}}')
+    assert told.event_id is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
         ("finch", b'{"event_type": "individual.deleted", "data": {"individual_id": "1"}}'),
         ("gusto", b'{"event_type": "employee.deleted", "entity_uuid": "1"}'),
         ("personio", b'{"event_type": "person.deleted", "data": {"person_id": 1}}'),

@@ -44,6 +44,16 @@ def test_an_id_of_an_event_is_the_same_however_often_it_is_sent() -> None:
     assert first[0].event_id == second[0].event_id is not None
 
 
+def test_one_id_for_events_about_two_people_is_two_events() -> None:
+    ann, bob = read(b'[{"event_id": "e", "id": "1", "event": "deleted"}, {"event_id": "e", "id": "2"}]')
+    assert ann.event_id != bob.event_id
+
+
+def test_ids_that_hold_the_ends_of_others_are_told_apart() -> None:
+    first, second = (read(b'{"event_id": "%s", "id": "%s"}' % ids)[0] for ids in ((b"a", b"b\\nc"), (b"c\\na", b"b")))
+    assert first.event_id != second.event_id
+
+
 @pytest.mark.parametrize(
     ("event", "code", "field"),
     [
