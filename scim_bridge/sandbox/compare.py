@@ -19,6 +19,8 @@ class Desired:
     last_name: str | None = None
     groups: frozenset[str] | None = None
     """Names of groups in the target."""
+    former: frozenset[str] = frozenset()
+    """UserNames and addresses that the person had before, and under which an account of theirs may still be found."""
 
 
 class DifferenceKind(StrEnum):
@@ -46,14 +48,16 @@ def differences(
 ) -> list[Difference]:
     """Return every difference, in order of people; an empty list means that target and wishes agree.
 
-    People are matched by userName or email, letter case aside. A person who should be inactive and has no account is no
-    difference. `name_limit` is the length to which the target shortens names; without `extras`, accounts that
-    nobody asked for are left out. Two wishes for one userName are refused with ValueError.
+    People are matched by userName or email, letter case aside; by former ones too, where these are nobody else's now.
+    Whoever should be active differs when the account still bears a former address, and two accounts of one person are
+    a duplicate under whatever names. A person who should be inactive and has no account is no difference. `name_limit`
+    is the length to which the target shortens names; without `extras`, accounts that nobody asked for are left out.
+    Two wishes for one userName are refused with ValueError.
     """
     wishes = list(desired)
-    named = {each.user_name.casefold() for each in wishes}
-    if len(named) != len(wishes):
+    if len({each.user_name.casefold() for each in wishes}) != len(wishes):
         raise ValueError("two wishes bear the same userName")
+    current = {name for each in wishes for name in _names(each.user_name, each.email)}
     holders: dict[str, dict[str, HeldAccount]] = defaultdict(dict)
     for account in state.accounts:
         for name in _names(account.user_name, account.email):
@@ -61,7 +65,8 @@ def differences(
     found: list[Difference] = []
     matched: set[str] = set()
     for wish in wishes:
-        accounts = {k: v for name in _names(wish.user_name, wish.email) for k, v in holders.get(name, {}).items()}
+        names = _names(wish.user_name, wish.email) | (_names(*wish.former) - current)
+        accounts = {k: v for name in names for k, v in holders.get(name, {}).items()}
         matched.update(accounts)
         found += _judge(wish, list(accounts.values()), name_limit)
     if extras:

@@ -1,5 +1,6 @@
 """An invented company's staff as its HR system knows it: who is hired, moves, leaves and comes back."""
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,6 +31,14 @@ class Employee:
     end: date | None = None
     """The last day, where there is one."""
     is_active: bool = True
+    former: tuple[str, ...] = ()
+    """The addresses that the person had before. No file and no event tells them."""
+
+    def renamed(self, address: str) -> "Employee":
+        """Return the record of the person under another address and family name."""
+        family_name = f"Neu-{self.person.family_name[:20]}"
+        person = self.person.evolve(email=address, user_name=address, family_name=family_name)
+        return replace(self, person=person, former=(*self.former, self.person.email))
 
     def fields(self) -> dict[str, Any]:
         """Return the record as an event has it: in the names of our own JSON, with what must not pass the door."""
@@ -58,6 +67,8 @@ class Turn:
 
     employee: Employee
     named: tuple[str, ...] = ()
+    is_first: bool = False
+    """Whether the record is new."""
 
 
 class Company:
@@ -100,11 +111,12 @@ class Company:
             (self._move, 3),
             (self._leave, 1),
             (self._rename, 1),
+            (self._rename_leaver, 0.3),
             (self._return, 1),
             (self._announce, 1),
             (self._vanish, 1),
         ):
-            agenda += [change] * self._randomness.randint(0, share * weight)
+            agenda += [change] * self._randomness.randint(0, math.ceil(share * weight))
         if day == self._days // 2:
             agenda.append(self._convert)
         self._randomness.shuffle(agenda)
@@ -115,7 +127,8 @@ class Company:
         ahead = 400 if self._randomness.random() < 0.2 else 0
         title = self._randomness.choice(_TITLES)
         start = today + timedelta(days=ahead)
-        return Turn(employee=Employee(id=person.external_id, person=person, title=title, changed_at=at, start=start))
+        hired = Employee(id=person.external_id, person=person, title=title, changed_at=at, start=start)
+        return Turn(employee=hired, is_first=True)
 
     def _move(self, _today: date, at: Millis) -> Turn | None:
         who = self._one(is_active=True)
@@ -126,11 +139,15 @@ class Company:
 
     def _rename(self, _today: date, at: Millis) -> Turn | None:
         who = self._one(is_active=True)
-        if who is None:
-            return None
-        address = f"{who.id}.{self._randomness.randrange(10**6)}@example.com"
-        person = who.person.evolve(email=address, user_name=address, family_name=f"Neu-{who.person.family_name[:20]}")
-        return Turn(employee=replace(who, person=person, changed_at=at))
+        return None if who is None else Turn(employee=replace(self._renamed(who), changed_at=at))
+
+    def _rename_leaver(self, _today: date, at: Millis) -> Turn | None:
+        """Correct the record of somebody who has left."""
+        who = self._one(is_active=False)
+        return None if who is None else Turn(employee=replace(self._renamed(who), changed_at=at))
+
+    def _renamed(self, who: Employee) -> Employee:
+        return who.renamed(f"{who.id}.{self._randomness.randrange(10**6)}@example.com")
 
     def _leave(self, today: date, at: Millis) -> Turn | None:
         who = self._one(is_active=True)
@@ -156,19 +173,22 @@ class Company:
         who = self._one(is_active=False)
         if who is None:
             return None
+        if self._randomness.random() < 0.3:
+            who = self._renamed(who)
         # The old last day stays in the record of some systems until somebody clears it; here it is cleared.
         return Turn(employee=replace(who, is_active=True, end=None, start=today, changed_at=at))
 
     def _convert(self, today: date, at: Millis) -> Turn | None:
-        """Close a contractor's record and open an employee's, with the same address."""
+        """Open an employee's record for a contractor whose own was closed, with the same address.
+
+        Not on a day on which that record changed: only the address tells that the two are one person.
+        """
         who = self._one(is_active=False)
-        if who is None:
+        if who is None or who.changed_at // DAY_MS == at // DAY_MS:
             return None
-        return Turn(
-            employee=replace(
-                who, id=f"{_CONVERTED}{who.id}", is_active=True, end=None, start=today, changed_at=at, title="Employee"
-            )
-        )
+        record = f"{_CONVERTED}{who.id}"
+        opened = replace(who, id=record, is_active=True, end=None, start=today, changed_at=at, title="Employee")
+        return Turn(employee=opened, is_first=True)
 
     def _one(self, *, is_active: bool) -> Employee | None:
         """Return somebody whose record is open, or closed and not followed by another one."""

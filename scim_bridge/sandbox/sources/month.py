@@ -9,7 +9,7 @@ import csv
 import io
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -89,6 +89,8 @@ class Month:
     employees: Sequence[Employee] = field(repr=False)
     """The HR system's records in the end, and those that it holds no more."""
     ended_on: date
+    unknown: frozenset[str] = frozenset()
+    """The events that come before the first one about the same person, and must be refused."""
 
     def desired(self) -> list[Desired]:
         """Return what every target should hold in the end, one wish for each person."""
@@ -105,6 +107,7 @@ class Month:
                     active=is_active,
                     first_name=each.person.given_name,
                     last_name=each.person.family_name,
+                    former=frozenset(each.former),
                 )
         return list(wishes.values())
 
@@ -122,7 +125,12 @@ def generate(size: int, *, ended_at: Millis, days: int = 30, seed: int = 1) -> M
         company=Company(size, days=days, seed=seed, first_day=first_day, began_at=began_at), days=days, seed=seed
     )
     told = [list(writer.day(number, began_at + number * DAY_MS)) for number in range(days)]
-    return Month(days=told, employees=[*writer.company.records.values(), *writer.company.vanished], ended_on=ended_on)
+    return Month(
+        days=told,
+        employees=[*writer.company.records.values(), *writer.company.vanished],
+        ended_on=ended_on,
+        unknown=frozenset(writer.unknown),
+    )
 
 
 class _Writer:
@@ -131,10 +139,12 @@ class _Writer:
     def __init__(self, *, company: Company, days: int, seed: int) -> None:
         self.company = company
         self._randomness = random.Random(f"deliveries {seed}")  # noqa: S311 - invented data
+        self.unknown: list[str] = []
+        """Events of people of whom nobody knows yet."""
         self._number = 0
         self._late: list[Mapping[str, Any]] = []
         self._unsettled: set[str] = set()
-        """Whose events are still on their way: a partial one must not come before the whole one that it follows."""
+        """Whose events come on a later day."""
         self._faults = dict(
             zip(
                 self._randomness.sample(range(1, days - 1), 3), (Fault.TRUNCATED, Fault.EMPTY, Fault.SMALL), strict=True
@@ -148,8 +158,12 @@ class _Writer:
             yield self._pushed([each.person for each in self.company.records.values()][::3])
             yield self._snapshot(Fault.NONE, began_at)
         turns = list(self.company.live(number))
-        events = [*self._late, *self._told(turns)]
+        before = self._late
         self._late = []
+        early, told = self._told(turns)
+        if early:
+            yield Events(events=early)
+        events = [*before, *told]
         parts: list[Delivery] = [
             Events(events=events[start : start + MOST_EVENTS]) for start in range(0, len(events), MOST_EVENTS)
         ]
@@ -160,23 +174,32 @@ class _Writer:
         yield self._snapshot(self._faults.get(number, Fault.NONE), began_at + DAY_MS - 1000)
         self._unsettled = {str(each["id"]) for each in self._late}
 
-    def _told(self, turns: Sequence[Turn]) -> list[Mapping[str, Any]]:
+    def _told(self, turns: Sequence[Turn]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+        """Return the events that overtake the first one about the same person, and all others; each in their order."""
+        early: list[Mapping[str, Any]] = []
         told: list[Mapping[str, Any]] = []
-        moved: set[str] = set()
+        last: list[Mapping[str, Any]] = []
+        # Who has a whole event on the way: a partial one must not come before the one that it follows.
+        behind = set(self._unsettled)
         for turn in turns:
-            event = self._event(turn, is_whole=turn.employee.id in self._unsettled or not turn.named)
+            who = turn.employee.id
+            event = self._event(turn, is_whole=who in behind or not turn.named)
             chance = self._randomness.random()
             if chance < 0.05 and not turn.named:
                 self._late.append(event)
-                self._unsettled.add(turn.employee.id)
+                self._unsettled.add(who)
+                behind.add(who)
                 continue
-            told.append(event)
-            if chance > 0.9:
-                told.append(event)
-            if chance > 0.85 and event["event"] == "saved":
-                moved.add(event["event_id"])
-        # Those go to the end: they come after what was said later.
-        return sorted(told, key=lambda event: event["event_id"] in moved)
+            # These come after what was said later.
+            place = last if chance > 0.85 and not turn.named else told
+            if place is last:
+                behind.add(who)
+                if turn.is_first:
+                    # Some systems follow "created" by "updated" at once.
+                    early.append(self._event(replace(turn, named=("title",)), is_whole=False))
+            place += [event] * (2 if chance > 0.9 else 1)
+        self.unknown.extend(str(each["event_id"]) for each in early)
+        return early, told + last
 
     def _event(self, turn: Turn, *, is_whole: bool) -> Mapping[str, Any]:
         self._number += 1

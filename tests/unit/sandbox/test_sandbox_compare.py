@@ -80,6 +80,42 @@ def test_two_accounts_of_one_person_are_a_duplicate() -> None:
     assert twice.duplicates() == ("ann@example.com",)
 
 
+FORMER = frozenset({"Miss@Example.com"})
+
+
+def test_a_leaver_may_be_found_archived_under_a_former_address() -> None:
+    archived = account("miss", active=False)
+    assert differences([wish("ann", active=False, former=FORMER)], state(archived)) == []
+    assert [each.kind for each in differences([wish("ann", active=False)], state(archived))] == [DifferenceKind.EXTRA]
+
+
+@pytest.mark.parametrize(
+    ("desired", "held", "found"),
+    [
+        # A leaver whose account works on under the former address.
+        (wish("ann", active=False, former=FORMER), [account("miss")], ["active", "email", "first_name"]),
+        # Somebody who works there, and is known by the former address only.
+        (wish("ann", former=FORMER), [account("miss", first_name="Ann")], ["email"]),
+        (wish("ann", former=FORMER), [account("miss", first_name="Ann", active=False)], ["active", "email"]),
+        # Two accounts of one person, whether or not one of them is archived.
+        (wish("ann", former=FORMER), [account("miss"), account("ann")], [DifferenceKind.DUPLICATE]),
+        (wish("ann", former=FORMER), [account("miss", active=False), account("ann")], [DifferenceKind.DUPLICATE]),
+        (
+            wish("ann", active=False, former=FORMER),
+            [account("miss", active=False), account("ann", active=False)],
+            [DifferenceKind.DUPLICATE],
+        ),
+    ],
+)
+def test_a_former_address_excuses_nothing_else(desired: Desired, held: list[HeldAccount], found: list[str]) -> None:
+    assert [each.field or each.kind for each in differences([desired], state(*held))] == found
+
+
+def test_a_former_address_that_is_somebody_elses_now_leads_to_them() -> None:
+    left = wish("ann", active=False, former=FORMER)
+    assert differences([left, wish("miss")], state(account("miss"))) == []
+
+
 def test_shortened_names_agree_within_the_limit() -> None:
     long = wish("ann", last_name="x" * 40)
     assert differences([long], state(account("ann", last_name="x" * 35)), name_limit=35) == []

@@ -54,6 +54,8 @@ class _Seen:
     """What the bridge said of all that was sent."""
 
     fates: Counter[str] = field(default_factory=Counter)
+    refused: set[str] = field(default_factory=set)
+    """Events, by their ids."""
     outcomes: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     unaccounted: list[str] = field(default_factory=list)
@@ -95,7 +97,10 @@ def _replay(played: Play, told: Month) -> None:
 def _send(played: Play, sender: HrSender, idp: OktaSender, delivery: Delivery, seen: _Seen) -> None:
     match delivery:
         case Events():
-            seen.fates.update(each["outcome"] for each in sender.tell(delivery.events))
+            became = sender.tell(delivery.events)
+            seen.fates.update(each["outcome"] for each in became)
+            refused = [each["position"] for each in became if each["outcome"] == "refused"]
+            seen.refused.update(delivery.events[position - 1]["event_id"] for position in refused)
         case Push():
             played.each(lambda person: _push(idp, person), delivery.people)
         case Snapshot():
@@ -124,8 +129,9 @@ def _keep(seen: _Seen, snapshot: Snapshot, summary: dict[str, Any], rows: list[d
 
 def _claim(played: Play, told: Month, seen: _Seen) -> None:
     played.claim(
-        f"{sum(seen.fates.values())} events came in ({seen.fates['duplicate']} of them again); none was refused",
-        holds=bool(seen.fates["duplicate"]) and not seen.fates["refused"],
+        f"{sum(seen.fates.values())} events came in ({seen.fates['duplicate']} of them again); {len(told.unknown)} came "
+        "before anybody had heard of the person; those were refused, and no others",
+        holds=bool(seen.fates["duplicate"]) and seen.refused == told.unknown,
         **seen.fates,
     )
     outcomes = ", ".join(f"{count} {name}" for name, count in sorted(seen.outcomes.items()))
