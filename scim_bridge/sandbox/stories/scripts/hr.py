@@ -128,10 +128,11 @@ def _keep(seen: _Seen, snapshot: Snapshot, summary: dict[str, Any], rows: list[d
 
 
 def _claim(played: Play, told: Month, seen: _Seen) -> None:
+    events, again = sum(seen.fates.values()), seen.fates["duplicate"]
     played.claim(
-        f"{sum(seen.fates.values())} events came in ({seen.fates['duplicate']} of them again); {len(told.unknown)} came "
-        "before anybody had heard of the person; those were refused, and no others",
-        holds=bool(seen.fates["duplicate"]) and seen.refused == told.unknown,
+        f"{events} events came in ({again} of them again); {len(told.unknown)} came before anybody had heard of the "
+        "person; those were refused, and no others",
+        holds=bool(again) and seen.refused == told.unknown,
         **seen.fates,
     )
     outcomes = ", ".join(f"{count} {name}" for name, count in sorted(seen.outcomes.items()))
