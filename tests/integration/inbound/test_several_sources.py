@@ -542,9 +542,8 @@ def _costs(world: World) -> dict[str, list[str]]:
     return found
 
 
-def test_a_tenant_with_one_source_pays_for_nothing_else(make_world: MakeWorld, shared_store: Store) -> None:
-    if shared_store.engine.dialect.name != "sqlite":
-        pytest.skip("SQLite tells what it is told")
+@pytest.mark.parametrize("shared_store", ["sqlite"], indirect=True)  # SQLite tells what it is told
+def test_a_tenant_with_one_source_pays_for_nothing_else(make_world: MakeWorld) -> None:
     alone, several = _costs(make_world(sources=("okta",))), _costs(make_world())
     words = [each for each in itertools.chain(*alone.values()) if "contribution" in each or "identity" in each]
     assert words == []
