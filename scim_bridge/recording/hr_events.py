@@ -63,6 +63,14 @@ def sources_of(tenant: TenantSettings) -> dict[str, EventSource]:
     }
 
 
+def as_it_stands(tx: Transaction, source: EventSource) -> EventSource:
+    """Return a source as new events of it are to be taken: as paused, while earlier ones wait to be applied.
+
+    Applied at once, they would make older news of what was kept.
+    """
+    return replace(source, is_paused=source.is_paused or hr_events.are_waiting(tx, source.name))
+
+
 def record(
     tx: Transaction,
     events: Sequence[Event],

@@ -121,6 +121,22 @@ def sources_of_state(tx: Transaction, state: str) -> list[tuple[str, str]]:
     return sorted((row.tenant, row.source) for row in tx.connection.execute(query))
 
 
+def are_waiting(tx: Transaction, source: str) -> bool:
+    """Tell whether events of a source wait to be applied."""
+    query = sa.select(event.c.id).where(
+        event.c.tenant == tx.tenant, event.c.source == source, event.c.state == sa.text(f"'{WAITING}'")
+    )
+    return tx.connection.execute(query.limit(1)).first() is not None
+
+
+def set_aside(tx: Transaction, kept: Kept, refusal: Refusal) -> None:
+    """Take an event for refused, which nothing can be made of as it is."""
+    statement = sa.update(event).where(event.c.tenant == tx.tenant, event.c.id == kept.number)
+    tx.connection.execute(
+        statement.values(state=REFUSED, code=refusal.code, field=refusal.field, advice=refusal.advice)
+    )
+
+
 def drop(tx: Transaction, numbers: Iterable[int]) -> None:
     """Remove events of which something was made."""
     rows = sets.id_rows(tx, numbers)

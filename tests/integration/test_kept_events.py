@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fakes.hr import person
 
 from scim_bridge.domain.rows import Row
 from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event
 from scim_bridge.recording.origins import Origin
+from scim_bridge.recording.rows import Said
+from scim_bridge.recording.rows import record as record_rows
 from scim_bridge.settings.models import Settings
 from scim_bridge.settings.sources import SourceSettings
 from scim_bridge.store import hr_events, tables
@@ -45,7 +48,7 @@ class Source:
     def pause(self, *, paused: bool) -> None:
         self.bench.runtime.settings = settings_of(self.bench.settings, paused=paused)
 
-    def say(self, external_id: str, said_at: int | None = None, **fields: Any) -> str:
+    def say(self, external_id: str, said_at: int | None = None, *, is_whole: bool = True, **fields: Any) -> str:
         """Record an event as the front door does, and return what became of it."""
         runtime = self.bench.runtime
         source = recording.sources_of(runtime.settings.tenant("acme"))["hr"]
@@ -53,12 +56,13 @@ class Source:
             external_id=external_id,
             fields={"id": external_id, "email": f"{external_id}@example.com", "lastName": "Lee", **fields},
             position=1,
-            is_whole=True,
+            is_whole=is_whole,
             said_at=said_at,
         )
         with self.bench.store.begin("acme") as tx:
             origin = Origin(source="hr", correlation_id="c")
-            fates, _ = recording.record(tx, [Event(row=row)], source=source, scopes={}, origin=origin)
+            taken = recording.as_it_stands(tx, source)
+            fates, _ = recording.record(tx, [Event(row=row)], source=taken, scopes={}, origin=origin)
         self.bench.clock.advance(ms=1_000)
         return fates[0].outcome
 
@@ -98,10 +102,22 @@ def test_events_are_applied_in_their_order_when_their_source_is_paused_no_more(s
     assert [(tenant, target) for tenant, target, _ in source.bench.runtime.dispatcher.wakes] == [("acme", "lms")]
 
 
-def test_what_was_said_since_is_newer_than_what_was_kept(source: Source) -> None:
+def test_what_is_said_since_waits_behind_what_was_kept(source: Source) -> None:
     source.say("1", title="kept")
     source.pause(paused=False)
-    source.say("1", title="since")
+    assert source.say("1", is_whole=False, nickName="since") == "kept"
+    source.relay()
+    assert source.titles() == {"1": "kept"}
+    assert source.say("1", title="last") == "updated"
+
+
+def test_an_event_that_told_no_time_was_said_when_it_came(source: Source) -> None:
+    source.say("1", title="kept")
+    source.bench.clock.advance(ms=60_000)
+    with source.bench.store.begin("acme") as tx:
+        rows = [Said(position=1, external_id="1", what=person("1", document={"title": "since"}), said_at=tx.now - 1)]
+        record_rows(tx, rows, source="hr", owns={}, scopes={}, origin=Origin(source="hr", correlation_id="c"))
+    source.pause(paused=False)
     source.relay()
     assert source.titles() == {"1": "since"}
 
@@ -125,6 +141,26 @@ def test_refused_events_are_applied_once_more_when_somebody_asks(source: Source)
     source.relay()
     assert [kept.row.external_id for kept in source.kept(hr_events.REFUSED)] == ["1"]
     assert source.kept(hr_events.WAITING) == []
+
+
+def test_an_event_that_we_have_no_answer_to_holds_no_other_up(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New ones wait behind those that are kept: whatever cannot be applied must not stay in front."""
+    record = recording.record
+
+    def fail(tx: Any, given: Any, **how: Any) -> Any:
+        if any(each.row.external_id == "2" for each in given):
+            raise ZeroDivisionError
+        return record(tx, given, **how)
+
+    for number in ("1", "2", "3"):
+        source.say(number)
+    source.pause(paused=False)
+    monkeypatch.setattr(recording, "record", fail)
+    for _ in range(5):
+        source.relay()
+    assert sorted(source.titles()) == ["1", "3"]
+    [aside] = source.kept(hr_events.REFUSED)
+    assert (aside.row.external_id, aside.refusal.code if aside.refusal else "") == ("2", "bug")
 
 
 def test_many_events_are_applied_some_at_a_time(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

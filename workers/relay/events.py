@@ -5,17 +5,23 @@ from dataclasses import replace
 import structlog
 
 from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.rows import Refusal
 from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event, EventSource
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.store import hr_events
+from scim_bridge.store.directory import NameTaken
 from scim_bridge.store.engine import StoreUnavailable
 from workers.runtime import Runtime
 
 EVERY_MS = 2_000
 
 AT_ONCE = 200
+
+_OUR_FAULT = Refusal(
+    code="bug", field="", advice="The bridge failed at this event. Report it with the log's line kept_event_refused."
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -29,11 +35,12 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         source = _source(runtime, tenant, name)
         if source is not None and not source.is_paused:
             try:
-                is_done &= _apply(runtime, tenant, source) < AT_ONCE
+                is_done &= _apply(runtime, tenant, source, limit=AT_ONCE) < AT_ONCE
             except StoreUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - one tenant's events must not keep those of the others
                 _log.warning("kept_events_put_off", tenant=tenant, source=name, kind=type(error).__name__)
+                is_done &= not _get_past_the_first(runtime, tenant, source)
     return now + EVERY_MS if is_done else now
 
 
@@ -42,11 +49,27 @@ def _source(runtime: Runtime, tenant: str, name: str) -> EventSource | None:
     return None if settings is None else recording.sources_of(settings).get(name)
 
 
-def _apply(runtime: Runtime, tenant: str, source: EventSource) -> int:
+def _get_past_the_first(runtime: Runtime, tenant: str, source: EventSource) -> bool:
+    """Apply the oldest event alone, or take it for refused: what comes waits behind it. False when it is to stay."""
+    try:
+        _apply(runtime, tenant, source, limit=1)
+    except StoreUnavailable:
+        raise
+    except NameTaken:
+        return False
+    except Exception:  # noqa: BLE001 - as above; this one is told of with all that is known
+        _log.exception("kept_event_refused", tenant=tenant, source=source.name)
+        with runtime.store.begin(tenant) as tx:
+            for kept in hr_events.of_state(tx, source.name, hr_events.WAITING, limit=1, locks=True):
+                hr_events.set_aside(tx, kept, _OUR_FAULT)
+    return True
+
+
+def _apply(runtime: Runtime, tenant: str, source: EventSource, *, limit: int) -> int:
     """Apply the oldest events and return how many they were; those that cannot be applied are kept as refused."""
     scopes = scopes_of(runtime.settings.tenant(tenant))
     with runtime.store.begin(tenant) as tx:
-        kept = hr_events.of_state(tx, source.name, hr_events.WAITING, limit=AT_ONCE, locks=True)
+        kept = hr_events.of_state(tx, source.name, hr_events.WAITING, limit=limit, locks=True)
         # One that tells no time was said when it came: what was said since is newer.
         events = [Event(row=replace(each.row, said_at=each.row.said_at or each.at)) for each in kept]
         origin = Origin(source=source.name, correlation_id="kept")

@@ -174,8 +174,9 @@ class EventReceiver:
                 Event(row=recording.read(told.row, source.mapping, now=tx.now), refusal=told.refusal)
                 for _, told in fresh
             ]
+            taken = recording.as_it_stands(tx, source)
             fates, wakes = recording.record(
-                tx, events, source=source, scopes=self._scopes.get(tenant, {}), origin=origin
+                tx, events, source=taken, scopes=self._scopes.get(tenant, {}), origin=origin
             )
             refused = [mark for (mark, _), fate in zip(fresh, fates, strict=True) if fate.is_refused]
             hr_events.release(tx, name, refused)
