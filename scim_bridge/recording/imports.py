@@ -97,7 +97,7 @@ def _let_go(store: Store, source: Source, found: Import) -> dict[str, bool] | No
             return {}
         behind = taken.rows + taken.reached
         said = [
-            Said(position=position, external_id=external_id, what=None, said_at=taken.said_at)
+            Said(position=position, external_id=external_id, what=None, said_at=taken.said_at, as_of=taken.said_at)
             for position, external_id in enumerate(gone, behind + 1)
         ]
         recorded = _record(tx, source, taken, said)
@@ -151,6 +151,7 @@ def _said(mapping: RowMapping, found: Import, staged: Staged) -> Said:
         what=mapping.person_of(row),
         # A time ahead of ours would make everything that is said later older news.
         said_at=found.said_at if told_at is None else min(told_at, found.at),
+        as_of=found.said_at if found.is_snapshot else None,
         is_whole=found.is_whole,
         digest=staged.digest,
     )

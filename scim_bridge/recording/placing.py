@@ -4,15 +4,16 @@ The HR id comes first, an e-mail address second, the userName third. A closed re
 person; two open ones are a conflict. What was said earlier never overrides what was said later.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.rows import Person, Refusal
-from scim_bridge.recording import words
-from scim_bridge.recording.roster import Entry, Roster, Said
+from scim_bridge.recording import telling
+from scim_bridge.recording.roster import Entry, Roster, Said, name_of
+from scim_bridge.recording.telling import Told
 from scim_bridge.store.contributions import Contribution
 
 
@@ -38,6 +39,8 @@ class Verdict:
     advice: str = ""
 
 
+_WAITS_FOR_OTHERS = frozenset({"missing_field", "two_records", "several_people"})
+
 Place = Entry | Verdict
 """Whom a row is about, or what became of it at once."""
 
@@ -57,8 +60,19 @@ class Placing:
         self._owned = owned
         self._now = now
 
-    def place(self, said: Said) -> Place:
-        """Find whom a row is about, and keep what it says of them."""
+    def place(self, said: Sequence[Said]) -> list[Place]:
+        """Find whom each row is about, and keep what it says of them.
+
+        Whoever cannot be told yet is tried once more when all others are placed: the row that makes them, or the one
+        that closes another record, may stand behind.
+        """
+        places = [self._place(each) for each in said]
+        return [
+            self._place(each) if isinstance(place, Verdict) and place.code in _WAITS_FOR_OTHERS else place
+            for each, place in zip(said, places, strict=True)
+        ]
+
+    def _place(self, said: Said) -> Place:
         if isinstance(said.what, Refusal):
             return Verdict(outcome=Outcome.REFUSED, code=said.what.code, field=said.what.field, advice=said.what.advice)
         entry = self._roster.of_id(said.external_id)
@@ -67,8 +81,6 @@ class Placing:
         speaking = entry.mine
         if speaking is not None and speaking.external_id not in (None, said.external_id):
             return self._of_other_record(entry, said)
-        if speaking is not None and speaking.said_at > self._said_at(said):
-            return judged(Outcome.UNCHANGED, "older_news")
         return self._keep(entry, said)
 
     def _meet(self, said: Said) -> Place:
@@ -80,81 +92,79 @@ class Placing:
             return judged(Outcome.REFUSED, "several_people", "emails")
         if found:
             return self._keep(found[0], said) if found[0].mine is None else self._of_other_record(found[0], said)
-        if not self._is_open(self._contribution(None, said)):
+        if not self._is_open(self._told(None, said, said.what)):
             return judged(Outcome.UNCHANGED, "not_here")
+        if name_of(said.what.document) is None and not said.is_whole:
+            return judged(Outcome.REFUSED, "missing_field", "userName")
         return self._keep(self._roster.add(), said)
 
     def _of_other_record(self, entry: Entry, said: Said) -> Place:
         """Decide about a row of somebody for whom another id of the source speaks: a rehire, a new contract."""
         assert entry.mine is not None  # noqa: S101 - that is why we are here
-        if said.what is None:
-            return judged(Outcome.UNCHANGED, "other_record")
-        if not self._is_open(self._contribution(None, said)):
-            # The closed record still names the person, so that the next row of it is known.
-            entry.identities[said.external_id] = None
-            return judged(Outcome.UNCHANGED, "other_record")
+        at = self._now if said.said_at is None else said.said_at
+        closed_at = entry.mine.timing.closed.get(said.external_id)
+        if closed_at is not None and closed_at > at:
+            return judged(Outcome.UNCHANGED, "older_news")
+        if not isinstance(said.what, Person) or not self._is_open(self._told(None, said, said.what)):
+            return self._close(entry, said, at)
         if self._is_open(entry.mine):
             return judged(Outcome.REFUSED, "two_records", "emails")
-        if entry.mine.said_at > self._said_at(said):
+        if entry.mine.said_at > at:
             return judged(Outcome.UNCHANGED, "older_news")
         return self._keep(entry, said)
 
-    def _keep(self, entry: Entry, said: Said) -> Entry:
-        entry.mine = self._contribution(entry.mine, said)
+    def _close(self, entry: Entry, said: Said, at: Millis) -> Verdict:
+        """Remember that another record of a person is closed, so that nothing older opens it again."""
+        assert entry.mine is not None  # noqa: S101 - as above
+        if entry.mine.timing.closed.get(said.external_id) != at:
+            closed = {**entry.mine.timing.closed, said.external_id: at}
+            entry.mine = replace(entry.mine, timing=replace(entry.mine.timing, closed=closed))
+            entry.is_said = True
         entry.identities[said.external_id] = said.digest
+        self._roster.note(entry, said.external_id)
+        return judged(Outcome.UNCHANGED, "other_record")
+
+    def _keep(self, entry: Entry, said: Said) -> Place:
+        before = entry.mine
+        is_complete = True
+        if isinstance(said.what, Person):
+            same = before if before is not None and before.external_id in (None, said.external_id) else None
+            told = self._told(same, said, said.what, has_left=before is not None and self._has_left(before))
+            made = None if told is None else told.contribution
+            is_complete = told is not None and told.is_complete
+            if made is not None and before is not None and same is None:
+                # Another record of the same person is a new beginning.
+                made = telling.of_another_record(made, before)
+        else:
+            assert before is not None  # noqa: S101 - nobody is gone who was never there
+            made = telling.gone(before, said, now=self._now)
+        if made is None:
+            return judged(Outcome.UNCHANGED, "older_news")
+        entry.mine = replace(made, due_at=due_at(made, self._now))
+        # A row of which only a part counted is not known again: it may count in full the next time.
+        entry.identities[said.external_id] = said.digest if is_complete else None
         entry.is_said = True
         self._roster.note(entry, said.external_id)
         return entry
 
-    def _contribution(self, before: Contribution | None, said: Said) -> Contribution:
-        """Return what the source says of a person now that it has said this too."""
-        said_at = self._said_at(said)
-        if not isinstance(said.what, Person):
-            assert before is not None  # noqa: S101 - nobody is gone who was never there
-            return replace(before, active=False, starts_at=None, ends_at=None, due_at=None, said_at=said_at)
-        person = said.what
-        # Another record of the same person is a new beginning.
-        old = before if before is not None and before.external_id in (None, said.external_id) else None
-        kept = None if said.is_whole else old
-        starts_at = person.starts_at if kept is None or person.says_start else kept.starts_at
-        ends_at = person.ends_at if kept is None or person.says_end else kept.ends_at
-        if starts_at is not None and ends_at is not None and ends_at <= starts_at:
-            # The end of an employment before this one.
-            ends_at = None
-        active = person.active if kept is None or person.active is not None else kept.active
-        has_left = before is not None and before.is_active_at(self._now) is False
-        if active is False and not has_left and self._is_announced(starts_at, ends_at):
-            # Whoever has left already is not brought back by news of leaving.
-            active = True
-        made = Contribution(
-            source=self._source,
-            resource_id=0,
-            external_id=said.external_id,
-            document=words.overlaid({} if kept is None else kept.document, person.document, owned=self._owned),
-            said_at=said_at,
-            active=active,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            manager_id=person.manager_id if kept is None or person.manager_id is not None else kept.manager_id,
+    def _told(self, before: Contribution | None, said: Said, person: Person, *, has_left: bool = False) -> Told | None:
+        return telling.told(
+            before, said, person, source=self._source, owned=self._owned, has_left=has_left, now=self._now
         )
-        return replace(made, due_at=due_at(made, self._now))
 
-    def _is_announced(self, starts_at: Millis | None, ends_at: Millis | None) -> bool:
-        """Tell whether who is said to have left still works there: they have begun, and the last day lies ahead."""
-        has_begun = starts_at is None or starts_at <= self._now
-        return has_begun and ends_at is not None and ends_at > self._now
+    def _has_left(self, contribution: Contribution) -> bool:
+        return contribution.is_active_at(self._now) is False
 
-    def _said_at(self, said: Said) -> Millis:
-        return self._now if said.said_at is None else said.said_at
-
-    def _is_open(self, contribution: Contribution) -> bool:
+    def _is_open(self, what: Contribution | Told | None) -> bool:
         """Tell whether somebody works there, or will."""
-        return contribution.is_active_at(self._now) is not False or contribution.due_at is not None
+        said = what.contribution if isinstance(what, Told) else what
+        assert said is not None  # noqa: S101 - nothing older is known of what is told first
+        return not self._has_left(said) or due_at(said, self._now) is not None
 
 
 def due_at(contribution: Contribution, now: Millis) -> Millis | None:
     """Return when a date of a contribution must be applied next, None when none lies ahead."""
-    if contribution.active is False:
+    if contribution.active is False or contribution.timing.missed_at is not None:
         return None
     dates = (contribution.starts_at, contribution.ends_at)
     return min((at for at in dates if at is not None and at > now), default=None)

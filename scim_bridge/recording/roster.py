@@ -29,6 +29,8 @@ class Said:
     """None: the source holds this id no more."""
     said_at: Millis | None = None
     """When the source said so; None: now."""
+    as_of: Millis | None = None
+    """Of a snapshot's row, or of who is missing in it: of when the snapshot is, whatever time the row tells."""
     is_whole: bool = True
     """Whether what is not named is empty; else it stays as it was."""
     digest: str | None = field(default=None, repr=False)

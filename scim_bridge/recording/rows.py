@@ -68,7 +68,7 @@ def record(
     """
     roster = Roster.read(tx, source, said)
     placed = Placing(roster, source=source, owned=words.owned_by(source, owns), now=tx.now)
-    places = [placed.place(each) for each in said]
+    places = placed.place(said)
     _reckon(roster, owns, now=tx.now)
     while in_the_way := _in_the_way(roster):
         for entry, code, name in in_the_way:

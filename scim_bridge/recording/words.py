@@ -1,6 +1,6 @@
 """What sources are kept to have said of a person, as the words that are merged into one user."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,9 @@ from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory import Stored
 
 Document = Mapping[str, Any]
+
+EVERYTHING, ACTIVE, STARTS, ENDS, MANAGER = "*", "active", "starts_at", "ends_at", "manager_id"
+"""In `Timing.stated`, all parts that are not named, and those that are not in the document."""
 
 
 def word_of(said: Contribution, *, now: Millis) -> Word:
@@ -42,8 +45,18 @@ def first_words(stored: Stored, source: str) -> Contribution:
 def said_anew(before: Contribution | None, after: Contribution, *, now: Millis) -> Contribution:
     """Return a contribution that knows since when its source says each thing; `before` is what it said until now."""
     was = None if before is None else word_of(before, now=now)
-    word = merging.spoken(was, with_manager(after.document, after), active=None, at=after.said_at)
-    return replace(after, began_at=word.began_at, changed=word.changed)
+    at = after.said_at
+    word = merging.spoken(was, with_manager(after.document, after), active=None, at=at)
+    changed = word.changed
+    if after.timing.stated:
+        # Not all that is new was said last.
+        old = {} if before is None else before.changed
+        said = dict.fromkeys(merging.attributes_of(word.document), at) if before is None else changed
+        changed = {
+            name: _told_at(after, name) if since == at and old.get(name) != at else since
+            for name, since in said.items()
+        }
+    return replace(after, began_at=word.began_at, changed=changed)
 
 
 def with_manager(document: Document, said: Contribution) -> Document:
@@ -52,6 +65,29 @@ def with_manager(document: Document, said: Contribution) -> Document:
         return document
     value = {"value": said.manager} if said.manager else None
     return {**document, ENTERPRISE_USER: {**(document.get(ENTERPRISE_USER) or {}), "manager": value}}
+
+
+def _told_at(said: Contribution, attribute: str) -> Millis:
+    """Return when a source last spoke of an attribute."""
+    stated = said.timing.stated
+    times = [at for part, at in stated.items() if _is_part(part, attribute)]
+    return max(times, default=stated.get(EVERYTHING, said.said_at))
+
+
+def _is_part(part: str, attribute: str) -> bool:
+    if attribute == f"{ENTERPRISE_USER}:manager":
+        return part == MANAGER
+    return part == attribute or part.startswith(f"{attribute}.")
+
+
+def parts_of(document: Document) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Yield name, place and value of each part of a document: of complex attributes each sub-attribute for itself."""
+    for name, value in document.items():
+        if isinstance(value, Mapping) and value:
+            joint = ":" if name.startswith("urn:") else "."
+            yield from ((f"{name}{joint}{inner}", (name, inner), item) for inner, item in value.items())
+        else:
+            yield name, (name,), value
 
 
 def overlaid(before: Document, stated: Document, *, owned: Collection[str] = ()) -> dict[str, Any]:
