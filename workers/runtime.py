@@ -16,6 +16,7 @@ from scim_bridge.recording.scopes import TargetScope, scope_of
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store.engine import Store
 from workers.fetchers.asker import Asker
+from workers.seen_groups import SeenGroups
 from workers.targets import registry
 from workers.targets.port import Target
 
@@ -46,6 +47,8 @@ class Runtime:
     expiries_seen_at: Millis | None = None
     """When the relay last looked which tokens will expire."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
+    seen_groups: dict[tuple[str, str], SeenGroups] = field(default_factory=dict)
+    """What was seen of the groups of each lane's target, by tenant and name."""
     row_sources: dict[tuple[str, str], Source] = field(default_factory=dict)
     """Sources of HR rows by tenant and name, with their mappings compiled."""
     messengers: dict[str, threading.Thread] = field(default_factory=dict)

@@ -30,7 +30,8 @@ def plan_calls(
     first = [(need, need.items[0]) for need in needs]
     missing = {name for need in needs for name in need.groups | need.joins} | {name for _, name in groups_wanted}
     missing -= set(known_groups)
-    ready = [item for need, item in first if not need.groups & missing]
+    left = {name for need in needs for name in need.leaves} - set(known_groups)
+    ready = [item for need, item in first if not need.groups & missing and not need.leaves & left]
     parts = {need.person.operation_id: _together(need, abilities, known_groups) for need in needs}
     look_ups = [item for item in ready if item.step is Step.LOOK_UP]
     urgent = [item for item in ready if item.person.priority == Priority.LEAVER]
@@ -39,7 +40,7 @@ def plan_calls(
     look_up_early = look_up_first or any(item.person.priority == Priority.LEAVER for item in look_ups)
     if look_up_early:
         calls += look_up
-    calls += _group_calls(missing, groups_wanted, abilities=abilities, listed=listed_groups)
+    calls += _group_calls(missing, left, groups_wanted, abilities=abilities, listed=listed_groups)
     rest = [item for item in ready if item.step is not Step.LOOK_UP and item.person.priority != Priority.LEAVER]
     calls += _in_calls([item for item in rest if item.step is Step.CREATE or abilities.mixed], parts, abilities)
     calls += [] if look_up_early else look_up
@@ -62,10 +63,18 @@ def _look_up_call(items: Sequence[Item], abilities: Abilities) -> list[Call]:
 
 
 def _group_calls(
-    missing: Collection[str], wanted: Sequence[tuple[Person, str]], *, abilities: Abilities, listed: Collection[str]
+    missing: Collection[str],
+    left: Collection[str],
+    wanted: Sequence[tuple[Person, str]],
+    *,
+    abilities: Abilities,
+    listed: Collection[str],
 ) -> list[Call]:
-    """List the target's groups once before any is made: creating one is not idempotent, and it may be there."""
-    unknown = sorted(set(missing) - set(listed))
+    """List the target's groups once before any is made: creating one is not idempotent, and it may be there.
+
+    Those that somebody only leaves (`left`) are listed, and never made.
+    """
+    unknown = sorted({*missing, *left} - set(listed))
     if unknown:
         asked = tuple(unknown[: max(1, abilities.sizes.get(Step.LOOK_UP, 1))])
         return [Call(step=Step.LOOK_UP, items=(), groups=asked, full=True)]

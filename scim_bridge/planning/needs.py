@@ -22,6 +22,8 @@ class Rules:
     """Names of the target's groups that are ours to leave."""
     failed_groups: Collection[str] = ()
     """Names of groups that the target has refused to make a moment ago."""
+    absent_groups: Collection[str] = ()
+    """Names of groups that the target does not have: nobody is in them."""
     dry_run: bool = False
     max_age_ms: Millis = 28 * 86_400_000
 
@@ -43,6 +45,8 @@ class Needs:
     items: tuple[Item, ...]
     groups: frozenset[str] = field(default_factory=frozenset)
     """Groups that must exist in the target before the first item goes."""
+    leaves: frozenset[str] = field(default_factory=frozenset)
+    """Groups whose ids the first item needs if they exist; if they do not, it is done."""
     joins: frozenset[str] = field(default_factory=frozenset)
     """Groups that the person can be put into with the first item, if they exist by then."""
 
@@ -75,7 +79,8 @@ def decide(
             return Decided(state=State.DEAD, code="unsupported", detail=f"the target offers no {unsupported.step}")
     if link.account_id is None:
         return Needs(person=person, items=(_item(Step.LOOK_UP, person, desired, matching),))
-    return Needs(person=person, items=tuple(items), groups=_groups_of(items[0], rules))
+    left = frozenset({group for group in (items[0].group,) if group and items[0].step is Step.LEAVE})
+    return Needs(person=person, items=tuple(items), groups=_groups_of(items[0], rules), leaves=left)
 
 
 def without_leaving(
@@ -116,7 +121,7 @@ def _differences(
     if changes:
         items.append(_item(Step.UPDATE, person, desired, matching, changes=changes))
     items += [_item(Step.JOIN, person, desired, matching, group=name) for name in sorted(desired.groups - known.groups)]
-    leaving = sorted((known.groups - desired.groups) & set(rules.managed_groups))
+    leaving = sorted((known.groups - desired.groups) & set(rules.managed_groups) - set(rules.absent_groups))
     items += [_item(Step.LEAVE, person, desired, matching, group=name) for name in leaving]
     items += [
         _item(Step.ENROL, person, desired, matching, course=course)
@@ -148,7 +153,8 @@ def _nothing_to_do(desired: Record, known: Record) -> Decided:
 def _groups_of(item: Item, rules: Rules) -> frozenset[str]:
     if item.step is Step.CREATE and rules.abilities.creates_carry_groups and item.desired is not None:
         return item.desired.groups
-    return frozenset({item.group}) if item.group is not None else frozenset()
+    # Nobody needs a group to be made only to leave it.
+    return frozenset({item.group} if item.group is not None and item.step is not Step.LEAVE else ())
 
 
 def _item(
@@ -202,6 +208,11 @@ def after(item: Item, link: Link, *, rules: Rules) -> Record | None:
         courses=known.courses | (frozenset() if item.required else frozenset(enrolled)),
         required_courses=known.required_courses | (frozenset(enrolled) if item.required else frozenset()),
     )
+
+
+def without_groups(known: Record, absent: Collection[str]) -> Record:
+    """Return what an account holds, without groups that the target does not have."""
+    return replace(known, groups=known.groups - set(absent)) if known.groups & set(absent) else known
 
 
 def with_link(person: Person, link: Link) -> Person:

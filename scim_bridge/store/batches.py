@@ -46,6 +46,18 @@ class Sent:
         return self.step == Step.CREATE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """How one call of a lane ended, if it has."""
+
+    number: int
+    epoch: int
+    status: str
+    http_status: int | None
+    deadline_at: Millis
+    settled_at: Millis | None
+
+
 def open_batch(
     tx: Transaction,
     *,
@@ -172,6 +184,17 @@ def sent(tx: Transaction, lane_id: int) -> list[Sent]:
     """Return every call of a lane, in the order in which they were begun."""
     query = sa.select(batch.c.step, batch.c.opened_at).where(batch.c.lane_id == lane_id).order_by(batch.c.number)
     return [Sent(**row) for row in tx.connection.execute(query).mappings()]
+
+
+def of_step_since(tx: Transaction, lane_id: int, step: str, *, number: int) -> list[Made]:
+    """Return a lane's calls of one step with numbers above one, the latest first."""
+    query = (
+        sa.select(batch.c.number, batch.c.epoch, batch.c.status, batch.c.http_status, batch.c.deadline_at)
+        .add_columns(batch.c.settled_at)
+        .where(batch.c.lane_id == lane_id, batch.c.number > number, batch.c.step == step)
+        .order_by(batch.c.number.desc())
+    )
+    return [Made(**row) for row in tx.connection.execute(query).mappings()]
 
 
 def open_before(tx: Transaction, lane_id: int, *, epoch: int) -> list[OpenBatch]:

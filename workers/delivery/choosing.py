@@ -15,7 +15,7 @@ from scim_bridge.planning import batching, needs
 from scim_bridge.planning.calls import Call
 from scim_bridge.store import directory_groups, due, holds, lanes, links, outbox, settlement
 from scim_bridge.store.engine import Transaction
-from workers.delivery import guarding
+from workers.delivery import grouping, guarding
 from workers.delivery.post import Post
 
 log = structlog.get_logger(__name__)
@@ -23,8 +23,6 @@ log = structlog.get_logger(__name__)
 PEOPLE_AT_A_TIME = 1_000
 LOOK_UP_PATIENCE_MS = 30_000
 """How long a person may wait for a look-up while creates keep coming."""
-
-GROUP_RETRY_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         standing = holds.standing(tx, post.lane_id, [person.resource_id for person in people]) if people else {}
         group_ids = links.group_ids(tx, post.lane_id)
         managed = managed_groups(post, tx) if people else frozenset()
+    post.absent_groups = post.listed_groups - group_ids.keys()
     if not people:
         return Plan(calls=(), group_ids=group_ids, backlog=0)
     rules = post.rules(managed)
@@ -59,23 +58,21 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
             continue
         verdict = _decide_safely(post, person, rules)
         if isinstance(verdict, needs.Decided):
-            ended.append(_ended(person, verdict))
+            ended.append(_ended(person, verdict, absent_groups=post.absent_groups))
             continue
         wanted.append(verdict)
         if verdict.items[0].step is Step.LOOK_UP:
             oldest_look_up = min(oldest_look_up, person.due_at)
     wanted = guarding.let_through(post, wanted, people=people, standing=standing, rules=rules)
     _end(post, ended)
-    blocked = [need.person for need in wanted if need.groups & post.failed_groups]
-    blocked += [person for person, name in groups_wanted if name in post.failed_groups]
-    _put_off(post, blocked)
+    waiting = grouping.put_off(post, wanted, groups_wanted, known_groups=group_ids.keys())
     calls = batching.plan_calls(
-        [need for need in wanted if not need.groups & post.failed_groups],
+        [need for need in wanted if need.person.operation_id not in waiting],
         abilities=rules.abilities,
         known_groups=group_ids.keys(),
         listed_groups=post.listed_groups,
         look_up_first=post.now() - oldest_look_up > LOOK_UP_PATIENCE_MS,
-        groups_wanted=[(person, name) for person, name in groups_wanted if name not in post.failed_groups],
+        groups_wanted=[each for each in groups_wanted if each[0].operation_id not in waiting],
     )
     leavers = frozenset(person.operation_id for person in people if person.priority == Priority.LEAVER)
     return Plan(
@@ -144,7 +141,9 @@ def _decide_group(
         wanted.append((person, name))
 
 
-def _ended(person: Person, verdict: needs.Decided) -> Outcome:
+def _ended(person: Person, verdict: needs.Decided, *, absent_groups: frozenset[str] = frozenset()) -> Outcome:
+    known = person.link.known
+    has_lost = verdict.state is State.UNCHANGED and known is not None and known.groups & absent_groups
     return Outcome(
         operation_id=person.operation_id,
         resource_id=person.resource_id,
@@ -153,6 +152,7 @@ def _ended(person: Person, verdict: needs.Decided) -> Outcome:
         detail=verdict.detail,
         attempts=person.attempts,
         cap=person.cap,
+        link_changes={"known": needs.without_groups(known, absent_groups)} if known is not None and has_lost else None,
     )
 
 
@@ -170,17 +170,4 @@ def _end(post: Post, outcomes: Sequence[Outcome]) -> None:
             outcomes=[outcome for outcome in outcomes if outcome.operation_id in present],
             before=State.WAITING,
             batch_id=None,
-        )
-
-
-def _put_off(post: Post, people: Sequence[Person]) -> None:
-    """Let people wait whose group the target refused to make; they are looked at again after a while."""
-    if not people:
-        return
-    with post.store.begin(post.tenant) as tx:
-        outbox.move(
-            tx,
-            [person.operation_id for person in people],
-            before=State.WAITING,
-            values={"due_at": tx.now + GROUP_RETRY_MS, "reason": "blocked_by_group"},
         )

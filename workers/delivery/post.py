@@ -1,6 +1,6 @@
 """The lane that a worker stands at: who it is, what it may do, and what it has learned on this shift."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from scim_bridge.domain.instants import Millis
@@ -10,6 +10,7 @@ from scim_bridge.settings.models import TargetSettings
 from scim_bridge.store.engine import Store
 from scim_bridge.store.quota import Window
 from workers.runtime import Runtime
+from workers.seen_groups import SeenGroups
 from workers.targets.port import Target
 
 LEASE_MS = 5_000
@@ -21,7 +22,7 @@ MARGIN_MS = 60
 
 @dataclass(slots=True, kw_only=True)
 class Post:
-    """One lane under one lease. `listed_groups` and `failed_groups` are only known on this shift."""
+    """One lane under one lease."""
 
     runtime: Runtime
     tenant: str
@@ -31,8 +32,12 @@ class Post:
     target: Target
     settings: TargetSettings
     scope: TargetScope
-    listed_groups: set[str] = field(default_factory=set)
-    failed_groups: set[str] = field(default_factory=set)
+    began_at: Millis = 0
+    """When this shift began."""
+    seen_groups: SeenGroups = field(default_factory=SeenGroups)
+    """What was seen of the target's groups, also on earlier shifts."""
+    absent_groups: frozenset[str] = frozenset()
+    """Groups that the target does not have, by a listing, as of the last plan."""
     active_users: tuple[Millis, int] | None = None
     """When active users in scope were last counted for the guard, and how many there were."""
 
@@ -54,6 +59,19 @@ class Post:
             for limit in self.settings.limits
         ]
 
+    @property
+    def listed_groups(self) -> frozenset[str]:
+        """Return the names of which a listing has told whether the target has them."""
+        return self.seen_groups.listed(self.now(), windows_ms=self._widest_ms)
+
+    def has_groups(self, names: Collection[str]) -> bool:
+        """Tell whether a call into these groups that is refused must have been refused for its people."""
+        return self.seen_groups.are_there(names, self.now(), windows_ms=self._widest_ms, shift_began_at=self.began_at)
+
+    @property
+    def _widest_ms(self) -> Millis:
+        return max((window.width_ms for window in self.windows), default=0)
+
     def rules(self, managed_groups: frozenset[str]) -> Rules:
         """Return what deciding needs to know of the lane."""
         identifying = {name for name in self.settings.mapping if name.lower() in ("email", "username", "emails")}
@@ -62,7 +80,8 @@ class Post:
             mapped=frozenset(self.settings.mapping),
             identifying=frozenset(identifying),
             managed_groups=managed_groups,
-            failed_groups=frozenset(self.failed_groups),
+            failed_groups=frozenset(self.seen_groups.failed(self.now())),
+            absent_groups=self.absent_groups,
             dry_run=self.settings.mode == "dry-run",
             max_age_ms=self.settings.max_age_days * 86_400_000,
         )

@@ -11,10 +11,11 @@ from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes
 from scim_bridge.store.engine import Contended, StoreUnavailable
 from scim_bridge.store.settlement import NotAsExpected
-from workers.delivery import choosing, gate, pacing, probing, readback, settle, submitting
+from workers.delivery import choosing, gate, grouping, pacing, probing, readback, settle, submitting
 from workers.delivery.lease import LeaseKeeper
 from workers.delivery.post import LEASE_MS, Post
 from workers.runtime import Runtime
+from workers.seen_groups import SeenGroups
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,8 @@ def take_post(runtime: Runtime, tenant: str, target_name: str, *, patience_s: fl
                 return None
             runtime.pause(0.2)
             waited_s += 0.2
+    seen = runtime.seen_groups.setdefault((tenant, target_name), SeenGroups())
+    grouping.catch_up(runtime.store, tenant, lane_id=lane.id, seen=seen)
     return Post(
         runtime=runtime,
         tenant=tenant,
@@ -82,6 +85,8 @@ def take_post(runtime: Runtime, tenant: str, target_name: str, *, patience_s: fl
         target=runtime.target(tenant, target_name),
         settings=settings,
         scope=runtime.scope(tenant, target_name),
+        began_at=runtime.clock(),
+        seen_groups=seen,
     )
 
 
@@ -95,6 +100,8 @@ def leave_post(post: Post, not_before: Millis | None) -> None:
         with post.store.begin(post.tenant) as tx:
             lanes.release_lease(tx, post.lane_id, epoch=post.epoch, wake_at=not_before)
             lane = lanes.by_target(tx, post.target_name)
+            if lane is not None and lane.epoch == post.epoch:
+                post.seen_groups.batches = lane.batches
             # Who is due on a paused lane waits for a person, who wakes it.
             is_stopped = lane is None or lane.paused_at is not None
             due_at = None if is_stopped else due.next_due(tx, post.lane_id)
@@ -278,11 +285,10 @@ class _Shift:
         if self._out:
             self._settle_finished(wait_s=max(0.0, min(left_ms, LONGEST_WAIT_MS)) / 1000)
             return True
-        if left_ms > LONGEST_WAIT_MS and not self._post.listed_groups:
+        if left_ms > LONGEST_WAIT_MS:
             return False
         if left_ms > 0:
-            # Which groups the target has is known on this shift only: another would list them again, and for ever.
-            self._post.runtime.pause(min(left_ms, LONGEST_WAIT_MS) / 1000)
+            self._post.runtime.pause(left_ms / 1000)
         return True
 
     def _drain(self) -> None:

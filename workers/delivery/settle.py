@@ -10,10 +10,10 @@ from scim_bridge.domain.people import Doubt, Link, Person, Problem, Step
 from scim_bridge.domain.replies import Answer, Outcome, Reply, Verdict
 from scim_bridge.domain.states import State
 from scim_bridge.planning import needs
-from scim_bridge.planning.calls import Item
+from scim_bridge.planning.calls import Call, Item
 from scim_bridge.store import batches, lanes, links, settlement
 from scim_bridge.store.engine import Transaction
-from workers.delivery import gate, readback, repairs
+from workers.delivery import gate, grouping, readback, repairs
 from workers.delivery.post import Post
 from workers.delivery.submitting import Ended
 from workers.policy import isolation, retries
@@ -44,13 +44,13 @@ def settle(post: Post, ended: Ended) -> bool:
             failure = ended.failure or port.AnswerLost()
             if not isinstance(failure, port.BatchRefused):
                 gate.note_failure(tx, lane, failure)
-            if isinstance(failure, port.BatchRefused) and call.groups and set(call.groups) - post.listed_groups:
+            outcomes = _failed(post, ended, failure, others_answered=lane.failures == 0)
+            if isinstance(failure, port.BatchRefused) and not _is_about_people(post, call):
                 # It may be a group that the target no longer has: list them again before the next call that names one.
                 links.forget_groups(tx, post.lane_id, call.groups)
-            outcomes = _failed(post, ended, failure, others_answered=lane.failures == 0)
         settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.SENDING, batch_id=batch.id)
-        if call.step is Step.CREATE_GROUP and ended.answer is None:
-            post.listed_groups -= set(call.groups)
+    if ended.failure is not None:
+        grouping.note_failure(post, call, ended.failure)
     for outcome in outcomes:
         metrics.OUTCOMES.labels(
             tenant=post.tenant, target=post.target_name, state=outcome.state, code=outcome.code
@@ -85,17 +85,16 @@ def _close(tx: Transaction, ended: Ended) -> None:
 def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list[Outcome]:
     call = ended.opened.call
     if call.step is Step.LOOK_UP and not call.items:
-        seen = set(call.groups) if answer.complete else set(call.groups) & answer.group_ids.keys()
-        post.listed_groups |= seen
-        post.failed_groups |= set(call.groups) - seen
+        grouping.note_listing(post, call, answer)
         links.save_groups(tx, post.lane_id, answer.group_ids)
         return []
     if call.step is Step.LOOK_UP:
         links.save_groups(tx, post.lane_id, answer.group_ids)
         return readback.outcomes_of(tx, post, call, answer)
     links.save_groups(tx, post.lane_id, answer.group_ids)
+    post.seen_groups.note_made(answer.group_ids)
     if call.step is Step.CREATE_GROUP and not answer.group_ids:
-        post.failed_groups |= set(call.groups)
+        post.seen_groups.note_failed(call.groups, post.now())
     by_operation: dict[int, Item] = {item.person.operation_id: item for item in call.items}
     people = _as_linked_now(tx, post, by_operation)
     stale = {
@@ -108,6 +107,7 @@ def _answered(tx: Transaction, post: Post, ended: Ended, answer: Answer) -> list
     if stale:
         # The ids that we keep lead nowhere: the groups are listed, or made, before anybody goes there again.
         links.forget_groups(tx, post.lane_id, stale)
+        post.seen_groups.forget(stale)
     done = [op for op, reply in answer.replies.items() if reply.verdict is Verdict.DONE and op in by_operation]
     entered = {name for op in done for name in (by_operation[op].group, *call.groups) if name}
     links.claim_groups(tx, post.lane_id, entered)
@@ -179,6 +179,7 @@ def _done(post: Post, item: Item, person: Person, reply: Reply, *, rules: needs.
     if item.step is Step.CREATE_GROUP:
         return _outcome(person, State.DELIVERED, "ok")
     known = reply.known if reply.known is not None else needs.after(item, person.link, rules=rules)
+    known = known and needs.without_groups(known, post.absent_groups)
     account_id = reply.account_id if reply.account_id is not None else person.link.account_id
     changes: dict[str, object] = {
         "known": known,
@@ -265,20 +266,23 @@ def _failed(post: Post, ended: Ended, failure: port.CallFailed, *, others_answer
 def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.BatchRefused) -> list[Outcome]:
     call = ended.opened.call
     if call.step is Step.CREATE_GROUP:
-        post.failed_groups |= set(call.groups)
         return [_outcome(item.person, State.DEAD, "refused", _told(failure)) for item in items]
     if call.step is Step.LOOK_UP and not items:
-        post.failed_groups |= set(call.groups)
         return []
     if call.step is Step.LOOK_UP and len(items) == 1:
         return [_again(post, item.person, Reply(verdict=Verdict.RETRY, detail=_told(failure))) for item in items]
-    if set(call.groups) - post.listed_groups:
+    if not _is_about_people(post, call):
         # It may be the group, not a person: once the groups have been listed, the same refusal means the people.
         return [_outcome(item.person, State.WAITING, "call_failed", _told(failure)) for item in items]
     if len(call.items) == 1:
         return [_outcome(items[0].person, State.DEAD, "refused", _told(failure))]
     cap = isolation.halved(len(items))
     return [_outcome(item.person, State.WAITING, "call_failed", _told(failure), cap=cap) for item in items]
+
+
+def _is_about_people(post: Post, call: Call) -> bool:
+    """Tell whether a call that was refused was refused for its people, and not for a group that is gone."""
+    return call.step in (Step.LOOK_UP, Step.CREATE_GROUP) or post.has_groups(call.groups)
 
 
 def _with_doubt(outcome: Outcome) -> Outcome:
