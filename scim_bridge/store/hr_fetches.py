@@ -71,10 +71,10 @@ def put_off(
     tx.connection.execute(statement.values(attempts=event.c.attempts + 1, due_at=until, code=code, advice=advice))
 
 
-def no_longer_there(tx: Transaction, source: str, external_ids: Iterable[str]) -> frozenset[str]:
-    """Return those of a source's ids of whom the source itself said that it holds them no more."""
+def left_at(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict[str, Millis]:
+    """Return those of a source's ids of whom it says that nobody works there, with the time at which it said so."""
     query = (
-        sa.select(identity.c.external_id)
+        sa.select(identity.c.external_id, contribution.c.said_at)
         .join(
             contribution,
             sa.and_(
@@ -87,10 +87,10 @@ def no_longer_there(tx: Transaction, source: str, external_ids: Iterable[str]) -
             identity.c.tenant == tx.tenant,
             identity.c.source == source,
             sets.among(identity.c.external_id, sets.text_rows(tx, external_ids)),
-            contribution.c.ended_at.is_not(None),
+            contribution.c.active == 0,
         )
     )
-    return frozenset(tx.connection.execute(query).scalars())
+    return {row.external_id: row.said_at for row in tx.connection.execute(query)}
 
 
 def _of(tx: Transaction, source: str) -> tuple[sa.ColumnElement[bool], ...]:

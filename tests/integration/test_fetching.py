@@ -14,10 +14,12 @@ from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event
 from scim_bridge.recording.origins import Origin
 from scim_bridge.sandbox.sources.vendors import HrVendor, simulate_hr
+from scim_bridge.sandbox.targets.faults import Fault
 from scim_bridge.sandbox.targets.simulator import Simulator
 from scim_bridge.settings.sources import FetchSettings, SourceSettings
 from scim_bridge.store import hr_events, tables
-from workers.relay import fetching
+from workers.fetchers import work
+from workers.relay import events, fetching
 
 KEY = "bamboo-key-91c7"
 MAPPING = {
@@ -120,6 +122,10 @@ class Source:
         return len(list(self.system.log))
 
 
+on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+"""What is decided without the store is so on any database."""
+
+
 @pytest.fixture
 def bamboohr(make_bench: Callable[..., Any]) -> Iterator[Source]:
     with simulate_hr("bamboohr", secret=KEY, limits=()) as system:
@@ -142,3 +148,282 @@ def test_whom_an_event_names_is_looked_up(bamboohr: Source) -> None:
     [ann] = bamboohr.people().values()
     assert (ann["userName"], ann["title"], ann["active"]) == ("ann@x.com", "Cook", True)
     assert [(tenant, target) for tenant, target, _ in bamboohr.bench.runtime.dispatcher.wakes] == [("acme", "lms")]
+
+
+@on_sqlite
+def test_only_what_the_mapping_reads_is_kept_of_whom_is_looked_up(bamboohr: Source) -> None:
+    bamboohr.system.vendor.put({**ANN, "status": "who knows"})
+    bamboohr.say("1")
+    bamboohr.ask()
+    [refused] = bamboohr.kept(hr_events.REFUSED)
+    assert refused.refusal is not None
+    assert (refused.refusal.code, refused.correlation_id) == ("unknown_status", "c-1")
+    assert sorted(refused.row.fields) == ["id", "jobTitle", "lastChanged", "lastName", "status", "workEmail"]
+    assert bamboohr.waiting() == {}
+
+
+def test_many_are_looked_up_by_one_call_where_the_vendor_takes_it(hibob: Source) -> None:
+    for number in range(1, 61):
+        hibob.say(str(number))
+    hibob.ask()
+    assert (hibob.calls(), len(hibob.people())) == (2, 60)
+    assert set(hibob.titles().values()) == {"Cook"}
+
+
+@on_sqlite
+def test_who_is_not_shown_is_no_leaver(bamboohr: Source) -> None:
+    bamboohr.say("1")
+    bamboohr.ask()
+    bamboohr.system.vendor.remove("1")
+    bamboohr.say("1")
+    bamboohr.ask()
+    assert bamboohr.people()["1"]["active"] is True
+    assert bamboohr.waiting() == {"1": "fetch_missing"}
+
+
+@on_sqlite
+def test_who_is_not_shown_yet_is_asked_for_again(bamboohr: Source) -> None:
+    bamboohr.say("2")
+    bamboohr.ask()
+    bamboohr.system.vendor.put({**ANN, "id": "2"})
+    bamboohr.ask(after_ms=work.FIRST_MISSING_MS - 2_000)
+    assert bamboohr.waiting() == {"2": "fetch_missing"}
+    bamboohr.ask(after_ms=2_000)
+    assert bamboohr.waiting() == {}
+    assert list(bamboohr.people()) == ["2"]
+
+
+@on_sqlite
+def test_who_stays_unseen_is_asked_for_ever_more_rarely(bamboohr: Source) -> None:
+    bamboohr.say("2")
+    waits = []
+    for _ in range(13):
+        bamboohr.ask()
+        [kept] = bamboohr.kept(hr_events.FETCH)
+        waits.append(kept.due_at - bamboohr.bench.clock())
+        bamboohr.bench.clock.advance(ms=waits[-1])
+    assert waits[:3] == [30_000, 60_000, 120_000]
+    assert waits[-1] == work.LONGEST_MISSING_MS
+    assert bamboohr.calls() == 13
+
+
+def test_nobody_asks_for_whom_the_source_deleted_since(bamboohr: Source) -> None:
+    bamboohr.say("1")
+    bamboohr.ask()
+    bamboohr.say("1", said_at=bamboohr.bench.clock())
+    bamboohr.say("1", said_at=bamboohr.bench.clock(), is_gone=True)
+    bamboohr.system.vendor.remove("1")
+    bamboohr.ask()
+    assert bamboohr.waiting() == {}
+    assert bamboohr.people()["1"]["active"] is False
+
+
+@on_sqlite
+def test_older_news_that_is_looked_up_changes_nothing(bamboohr: Source) -> None:
+    now = bamboohr.bench.clock()
+    bamboohr.say("1", said_at=now, fields={**ANN, "jobTitle": "Chef"})
+    bamboohr.say("1", said_at=now - 60_000)
+    bamboohr.ask()
+    assert bamboohr.titles() == {"1": "Chef"}
+    assert bamboohr.waiting() == {}
+
+
+@on_sqlite
+def test_the_sources_own_time_counts(bamboohr: Source) -> None:
+    bamboohr.say("1", said_at=bamboohr.bench.clock() - 60_000)
+    bamboohr.say("1", said_at=bamboohr.bench.clock() - 30_000, fields={**ANN, "jobTitle": "Chef"})
+    bamboohr.system.vendor.put({**ANN, "jobTitle": "Baker", "lastChanged": "2001-01-01T00:00:00Z"})
+    bamboohr.ask()
+    assert bamboohr.titles() == {"1": "Chef"}
+
+
+@on_sqlite
+def test_who_is_refused_stops_asking_for_everybody(bamboohr: Source) -> None:
+    bamboohr.configure(secret="wrong")
+    for number in ("1", "2", "3"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    bamboohr.ask(after_ms=60_000)
+    bamboohr.say("1")
+    bamboohr.ask(after_ms=60_000)
+    assert bamboohr.calls() == 1
+    assert bamboohr.waiting() == {"1": "fetch_refused", "2": "", "3": ""}
+
+
+def test_after_a_refusal_one_call_tries_again(bamboohr: Source) -> None:
+    bamboohr.system.vendor.is_locked_out = True
+    for number in ("1", "2", "3"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    bamboohr.ask(after_ms=work.REFUSED_MS)
+    assert bamboohr.calls() == 2
+    bamboohr.system.vendor.is_locked_out = False
+    bamboohr.ask(after_ms=work.REFUSED_MS)
+    assert bamboohr.waiting() == {"2": "fetch_missing", "3": "fetch_missing"}
+    assert list(bamboohr.people()) == ["1"]
+
+
+@on_sqlite
+def test_a_new_process_tries_its_own_credential_at_once(bamboohr: Source) -> None:
+    bamboohr.configure(secret="wrong")
+    for number in ("1", "2"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    bamboohr.configure()
+    bamboohr.ask()
+    assert "fetch_refused" not in bamboohr.waiting().values()
+    assert list(bamboohr.people()) == ["1"]
+
+
+@on_sqlite
+def test_one_person_who_is_forbidden_does_not_stop_the_others(bamboohr: Source) -> None:
+    bamboohr.system.faults.add(Fault(status=403, path="/api/v1/employees/9", times=None))
+    bamboohr.say("9")
+    bamboohr.ask()
+    bamboohr.say("1")
+    for _ in range(3):
+        bamboohr.ask(after_ms=work.REFUSED_MS)
+    assert bamboohr.waiting() == {"9": "fetch_forbidden"}
+    bamboohr.system.vendor.put({**ANN, "jobTitle": "Chef"})
+    bamboohr.say("1")
+    bamboohr.ask()
+    assert bamboohr.titles() == {"1": "Chef"}
+
+
+@on_sqlite
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_source_that_asks_for_patience_is_given_it(bamboohr: Source, status: int) -> None:
+    bamboohr.system.faults.add(Fault(status=status, headers={"Retry-After": "30"}))
+    for number in ("1", "2"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    bamboohr.ask(after_ms=28_000)
+    assert bamboohr.calls() == 1
+    bamboohr.ask(after_ms=3_000)
+    assert list(bamboohr.people()) == ["1"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("answer", ["html", "cut", "reset", "empty", "drop"])
+def test_a_broken_answer_is_no_news_of_anybody(bamboohr: Source, answer: Any) -> None:
+    bamboohr.system.faults.add(Fault(answer=answer))
+    bamboohr.say("1")
+    bamboohr.ask()
+    assert bamboohr.waiting() == {"1": "fetch_failed"}
+    assert bamboohr.people() == {}
+    bamboohr.ask(after_ms=3_000)
+    assert list(bamboohr.people()) == ["1"]
+
+
+@on_sqlite
+def test_whoever_spoils_a_call_stands_alone_in_the_end(hibob: Source) -> None:
+    def refuses(ids: Any, **_: Any) -> Any:
+        if "7" in ids:
+            raise RuntimeError("of p7@x.com")
+        return real(ids, deadline_s=5)
+
+    for number in range(1, 13):
+        hibob.say(str(number))
+    fetching.run_once(hibob.bench.runtime, hibob.bench.clock())
+    fetching.finish(hibob.bench.runtime, patience_s=20)
+    hibob.system.log.clear()
+    [asker] = hibob.bench.runtime.askers.values()
+    real, asker.fetcher.fetch = asker.fetcher.fetch, refuses
+    for number in range(1, 13):
+        hibob.system.vendor.put(bob(str(number), surname="Leigh"))
+        hibob.say(str(number))
+    for _ in range(30):
+        hibob.ask(after_ms=10_000)
+    assert hibob.waiting() == {"7": "fetch_failed"}
+    names = {number: each["name"]["familyName"] for number, each in hibob.people().items()}
+    assert [number for number, name in names.items() if name == "Lee"] == ["7"]
+
+
+@on_sqlite
+def test_calls_keep_to_the_limit(bamboohr: Source) -> None:
+    bamboohr.configure(requests=2, per_s=60)
+    for number in ("1", "2", "3", "4", "5"):
+        bamboohr.system.vendor.put({**ANN, "id": number, "workEmail": f"p{number}@x.com"})
+        bamboohr.say(number)
+    bamboohr.ask()
+    assert bamboohr.calls() == 2
+    bamboohr.ask(after_ms=30_000)
+    assert bamboohr.calls() == 2
+    bamboohr.ask(after_ms=31_000)
+    assert bamboohr.calls() == 4
+
+
+def test_what_is_said_during_a_call_is_looked_at_once_more(bamboohr: Source) -> None:
+    def interrupted(ids: Any, **_: Any) -> Any:
+        asker.fetcher.fetch = real
+        found = real(ids, deadline_s=5)
+        bamboohr.system.vendor.put({**ANN, "jobTitle": "Chef"})
+        bamboohr.say("1")
+        return found
+
+    bamboohr.system.vendor.put({**ANN, "id": "2", "workEmail": "p2@x.com"})
+    bamboohr.say("2")
+    bamboohr.ask()
+    [asker] = bamboohr.bench.runtime.askers.values()
+    real, asker.fetcher.fetch = asker.fetcher.fetch, interrupted
+    bamboohr.say("1")
+    bamboohr.ask()
+    assert bamboohr.titles() == {"2": "Cook", "1": "Chef"}
+    assert bamboohr.waiting() == {}
+
+
+def test_two_processes_do_not_ask_for_the_same_person(bamboohr: Source) -> None:
+    bamboohr.say("1")
+    bamboohr.ask()
+    [asker] = bamboohr.bench.runtime.askers.values()
+    bamboohr.say("1")
+    errand = work._take(bamboohr.bench.runtime, asker)
+    assert errand is not None
+    bamboohr.ask()
+    assert bamboohr.calls() == 1
+    bamboohr.ask(after_ms=work.LEASE_MS)
+    assert bamboohr.calls() == 2
+
+
+def test_a_process_that_comes_back_too_late_records_nothing(bamboohr: Source) -> None:
+    bamboohr.say("1")
+    bamboohr.ask()
+    [asker] = bamboohr.bench.runtime.askers.values()
+    bamboohr.say("1")
+    late = work._take(bamboohr.bench.runtime, asker)
+    assert late is not None
+    bamboohr.system.vendor.put({**ANN, "jobTitle": "Chef"})
+    bamboohr.ask(after_ms=work.LEASE_MS)
+    work._settle(bamboohr.bench.runtime, asker, late, {"1": {**ANN, "jobTitle": "Cook"}})
+    assert bamboohr.titles() == {"1": "Chef"}
+
+
+@on_sqlite
+def test_a_paused_source_is_not_asked(bamboohr: Source) -> None:
+    bamboohr.configure(paused=True)
+    bamboohr.say("1", needs_fetch=True)
+    bamboohr.ask()
+    assert (bamboohr.calls(), bamboohr.waiting()) == (0, {"1": ""})
+    bamboohr.configure()
+    events.run_once(bamboohr.bench.runtime, bamboohr.bench.clock())
+    bamboohr.ask()
+    assert list(bamboohr.people()) == ["1"]
+
+
+@on_sqlite
+def test_no_transaction_is_open_while_the_source_is_asked(bamboohr: Source) -> None:
+    """Whoever writes during the call is not kept waiting: on SQLite there is one writer at a time."""
+
+    def writing(ids: Any, **_: Any) -> Any:
+        asker.fetcher.fetch = real
+        with bamboohr.bench.store.begin("acme") as tx:
+            hr_events.take(tx, "hr", ["m"])
+        return real(ids, deadline_s=5)
+
+    bamboohr.say("1")
+    bamboohr.ask()
+    [asker] = bamboohr.bench.runtime.askers.values()
+    real, asker.fetcher.fetch = asker.fetcher.fetch, writing
+    bamboohr.say("1")
+    bamboohr.ask()
+    assert bamboohr.waiting() == {}

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from scim_bridge.domain.instants import Millis
 from workers.http import Response
@@ -37,10 +37,15 @@ def document_of(answer: Response, *, now: Millis) -> Mapping[str, Any]:
     if answer.status != 200:
         raise CallFailed(f"HTTP {answer.status}", status=answer.status)
     try:
-        document = json.loads(answer.body)
+        document = json.loads(answer.body, parse_constant=_refuse)
     except (ValueError, RecursionError):
         document = None
     # Out here, so that no traceback chains to the library's error, which quotes the answer.
     if not isinstance(document, dict):
         raise AnswerLost("the answer is no JSON object", status=200)
     return document
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Refuse NaN and the infinities: they are no JSON (RFC 8259 section 6), and no database takes them."""
+    raise ValueError(constant)

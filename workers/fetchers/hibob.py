@@ -64,10 +64,11 @@ class HiBob:
         for each in employees:
             known_by = _at(each, ("id",)) if isinstance(each, dict) else None
             # Whoever was not asked for is nobody's row, and who is there twice cannot be told apart.
+            if not isinstance(known_by, str) or known_by not in ids:
+                continue
             if known_by in found:
                 raise AnswerLost("the answer has somebody twice", status=200)
-            if isinstance(known_by, str) and known_by in ids:
-                found[known_by] = self._row(each)
+            found[known_by] = self._row(each)
         return found
 
     def close(self) -> None:

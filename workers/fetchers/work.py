@@ -70,11 +70,9 @@ def ask_once(runtime: Runtime, asker: Asker) -> bool:
     except StoreUnavailable:
         raise
     except CallFailed as error:
-        _put_off(runtime, asker, errand, error)
-        return False
+        return _put_off(runtime, asker, errand, error)
     except Exception as error:  # noqa: BLE001 - what one person's data does to us must not keep the others waiting
-        _put_off(runtime, asker, errand, BridgeFault(type(error).__name__), fault=type(error).__name__)
-        return False
+        return _put_off(runtime, asker, errand, BridgeFault(), fault=type(error).__name__)
     asker.failures, asker.answered_at = 0, runtime.clock()
     return True
 
@@ -125,7 +123,8 @@ def _settle(runtime: Runtime, asker: Asker, errand: _Errand, found: Mapping[str,
         except directory.NameTaken:
             if attempt == NAMES_TAKEN - 1:
                 raise
-    asker.refused_at.clear()
+    for each in errand.people:
+        asker.refused_at.pop(each.number, None)
     for target, urgent in wakes.items():
         runtime.dispatcher.wake(asker.tenant, target, urgent=urgent)
     _count(asker, found=len(found), missing=missing)
@@ -173,14 +172,19 @@ def _row(asker: Asker, kept: Kept, fields: Fields, *, position: int, asked_at: M
 
 
 def _let_missing_wait(tx: Transaction, asker: Asker, errand: _Errand, found: Mapping[str, Fields]) -> int:
-    """Let those wait whom the HR system does not show, and return how many. It is no news of them that it does not."""
+    """Let those wait whom the HR system does not show, and return how many. It is no news of them that it does not.
+
+    Of whom the source has said since that they left, there is nothing more to be learned.
+    """
     missing = [each for each in errand.people if each.row.external_id not in found]
-    gone = hr_fetches.no_longer_there(tx, asker.source.name, [each.row.external_id for each in missing])
-    over = [each.number for each in missing if each.row.external_id in gone]
-    hr_fetches.end(tx, over, held_until=errand.held_until)
+    if not missing:
+        return 0
+    left_at = hr_fetches.left_at(tx, asker.source.name, [each.row.external_id for each in missing])
+    over = [each for each in missing if left_at.get(each.row.external_id, -1) >= (each.row.said_at or each.at)]
+    hr_fetches.end(tx, [each.number for each in over], held_until=errand.held_until)
     by_attempts: dict[int, list[Kept]] = defaultdict(list)
     for each in missing:
-        if each.row.external_id not in gone:
+        if each not in over:
             by_attempts[each.attempts].append(each)
     for attempts, people in by_attempts.items():
         wait_ms = min(FIRST_MISSING_MS << min(attempts, 16), LONGEST_MISSING_MS)
@@ -188,15 +192,21 @@ def _let_missing_wait(tx: Transaction, asker: Asker, errand: _Errand, found: Map
     return len(missing) - len(over)
 
 
-def _put_off(runtime: Runtime, asker: Asker, errand: _Errand, error: CallFailed, *, fault: str = "") -> None:
-    """Let those wait of whom we were told nothing, and everybody else of the source where it is about the source."""
-    asker.failures += 1
+def _put_off(runtime: Runtime, asker: Asker, errand: _Errand, error: CallFailed, *, fault: str = "") -> bool:
+    """Let those wait of whom we were told nothing, and everybody else of the source where it is about the source.
+
+    Return whether others may be asked for at once.
+    """
     now, jitter = runtime.clock(), runtime.random.random()
     code, wait_ms = _verdict(asker, errand, error, now=now, jitter=jitter)
     with runtime.store.begin(asker.tenant) as tx:
         quota.answered(tx, errand.slot, now)
         _wait(tx, errand.people, errand, until=now + wait_ms, code=code)
-    asker.rests_until = now + min(retries.backoff_ms(asker.failures, jitter=jitter), LONGEST_REST_MS)
+    if code != "fetch_forbidden":
+        asker.failures += 1
+        rest_ms = min(retries.backoff_ms(asker.failures, jitter=jitter), LONGEST_REST_MS)
+        # Whoever is stopped is stopped by what stands in the store, and there somebody may let it go on.
+        asker.rests_until = now + (GLANCE_MS if code in STOPPING else rest_ms)
     _count(asker, **{code.removeprefix("fetch_"): len(errand.people)})
     _log.warning(
         "hr_fetch_stopped" if code in STOPPING else "hr_fetch_put_off",
@@ -208,6 +218,7 @@ def _put_off(runtime: Runtime, asker: Asker, errand: _Errand, error: CallFailed,
         kind=fault or type(error).__name__,
         wait_s=wait_ms // 1000,
     )
+    return code == "fetch_forbidden"
 
 
 def _verdict(asker: Asker, errand: _Errand, error: CallFailed, *, now: Millis, jitter: float) -> tuple[str, Millis]:
@@ -215,7 +226,7 @@ def _verdict(asker: Asker, errand: _Errand, error: CallFailed, *, now: Millis, j
     attempts = max(each.attempts for each in errand.people)
     if isinstance(error, RateLimited):
         asked_ms = round((error.retry_after_s or 0) * 1000)
-        return "fetch_throttled", max(asked_ms, retries.backoff_ms(asker.failures, jitter=jitter))
+        return "fetch_throttled", max(asked_ms, retries.backoff_ms(asker.failures + 1, jitter=jitter))
     if not isinstance(error, CredentialRefused):
         return "fetch_failed", retries.backoff_ms(attempts + 1, jitter=jitter)
     number = errand.people[0].number
