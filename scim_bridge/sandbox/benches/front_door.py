@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from scim_bridge import wiring
 from scim_bridge.sandbox import configuration
@@ -15,6 +16,7 @@ from scim_bridge.sandbox.stories.worlds import Process, StageFailed
 from scim_bridge.settings import loading
 from scim_bridge.store import lanes, tokens
 from scim_bridge.store.engine import Store
+from scim_bridge.store.verify import verify_ledger
 from scim_bridge.supervisor import commands, ports, readiness, valkey
 from scim_bridge.supervisor.ports import Address
 from scim_bridge.supervisor.processes import Child
@@ -27,6 +29,8 @@ GROUP = "Everybody"
 
 READY_S = 40.0
 STOP_S = 20.0
+
+T = TypeVar("T")
 
 NO_PACE = "requests_per_s = 0\n"
 """A bench sends as fast as it can."""
@@ -49,6 +53,13 @@ class FrontDoor:
             return sum(_cpu_ms(pid) for pid in (str(master), *children))
         except OSError:
             return None
+
+    def cpu_ms_of(self, work: Callable[[], T]) -> tuple[T, float | None]:
+        """Do something, and return what it gave with the processor time that the door's processes used meanwhile."""
+        before = self.cpu_ms()
+        given = work()
+        after = self.cpu_ms()
+        return given, None if before is None or after is None else after - before
 
 
 @contextlib.contextmanager
@@ -130,6 +141,12 @@ def _wait_for(holds: Callable[[], bool], *, what: str, has_ended: Callable[[], b
         if has_ended() or time.monotonic() > deadline:
             raise StageFailed(f"{what} does not start")
         time.sleep(0.05)
+
+
+def wrong_books(store: Store) -> Iterator[str]:
+    """Have the books proved, and give a sentence when they do not agree."""
+    if not verify_ledger(store, TENANT)["balanced"]:
+        yield "the books do not agree"
 
 
 def cpu_s_of(pid: int) -> float | None:

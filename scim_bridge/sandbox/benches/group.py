@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +13,15 @@ from rich.console import Console
 
 from scim_bridge import wiring
 from scim_bridge.domain.resources import GROUP
-from scim_bridge.sandbox.benches import bars, crowd, databases, figures, front_door, group_plan, rush
+from scim_bridge.sandbox.benches import bars, connection, crowd, databases, figures, front_door, group_plan, rush
 from scim_bridge.sandbox.benches.connection import Connection, request
 from scim_bridge.sandbox.benches.crowd import Crowd
 from scim_bridge.sandbox.benches.figures import Figure
 from scim_bridge.sandbox.benches.front_door import FrontDoor
 from scim_bridge.sandbox.benches.group_plan import Effect, Plan
+from scim_bridge.sandbox.benches.side_by_side import Report
 from scim_bridge.store import directory, members, seeding
 from scim_bridge.store.engine import Store
-from scim_bridge.store.verify import verify_ledger
 
 READ = "GET without members"
 
@@ -84,59 +84,41 @@ class Rush:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What was measured on each database."""
-
-    order: Order
-    rushes: Sequence[Rush]
-
-    @property
-    def missed(self) -> list[str]:
-        """Return a sentence for everything that went wrong, or misses its bar."""
-        return [f"{rush.store}: {fault}" for rush in self.rushes for fault in rush.faults]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as `--json` prints it."""
-        order = self.order
-        told = {"seed": order.seed, "members": order.members, "clients": order.clients, "patches": order.patches}
-        return {**told, "rushes": [rush.to_json() for rush in self.rushes], "missed": self.missed}
-
-    def show(self, console: Console) -> None:
-        """Print one table."""
-        order = self.order
-        rows = [
-            ["patches a second", *(f"{rush.per_s:.0f}" for rush in self.rushes)],
-            *(
-                [f"{name}: p50 / p99", *(rush.measured[name].shown() for rush in self.rushes)]
-                for name in (*(effect.value for effect in Effect), READ)
-            ),
-            ["server CPU a patch", *(figures.shown_cpu(rush.server_cpu_ms) for rush in self.rushes)],
-            ["not 2xx", *(str(_failures(rush.statuses)) for rush in self.rushes)],
-        ]
-        title = f"{order.clients} clients, {order.patches:,} patches, a group of {order.members:,}; ms over HTTP"
-        figures.print_table(title, ["", *(rush.store for rush in self.rushes)], rows, console=console)
-
-
-def run(order: Order, *, console: Console) -> Report:
+def run(order: Order, *, console: Console) -> Report[Rush]:
     """Build the group and change it; everything is removed at the end. Progress goes to the console.
 
     Raises:
         UsageError: there is no such database, or nothing can be written.
         BenchFailed, StageFailed: there is no answer, or something does not start.
     """
-    databases.check(order.stores, postgres_url=order.postgres_url)
-    rushes: list[Rush] = []
-    for store in order.stores:
-        with (
-            databases.folder(order.parent) as folder,
-            databases.made(store, folder=folder, postgres_url=order.postgres_url) as url,
-        ):
-            group_id = _build(url, order)
-            console.print(f"{store}: a group of {order.members:,} members is there", highlight=False)
-            with front_door.opened(url, folder=folder) as door:
-                rushes.append(_rush(door, order, store=store, group_id=group_id))
-    return Report(order=order, rushes=rushes)
+
+    def measure(store: str, url: str, folder: Path) -> Rush:
+        group_id = _build(url, order)
+        console.print(f"{store}: a group of {order.members:,} members is there", highlight=False)
+        with front_door.opened(url, folder=folder) as door:
+            return _rush(door, order, store=store, group_id=group_id)
+
+    return Report(
+        title=f"{order.clients} clients, {order.patches:,} patches, a group of {order.members:,}; ms over HTTP",
+        plural="rushes",
+        told={"seed": order.seed, "members": order.members, "clients": order.clients, "patches": order.patches},
+        rows=_ROWS,
+        columns=databases.on_each(order, measure),
+    )
+
+
+def _shown(name: str) -> Callable[[Rush], str]:
+    return lambda rush: rush.measured[name].shown()
+
+
+_MEASURED = (*(effect.value for effect in Effect), READ)
+
+_ROWS: Mapping[str, Callable[[Rush], str]] = {
+    "patches a second": lambda rush: f"{rush.per_s:.0f}",
+    **{f"{name}: p50 / p99": _shown(name) for name in _MEASURED},
+    "server CPU a patch": lambda rush: figures.shown_cpu(rush.server_cpu_ms),
+    "not 2xx": lambda rush: str(connection.failures(rush.statuses)),
+}
 
 
 def _build(url: str, order: Order) -> str:
@@ -176,16 +158,15 @@ def _rush(door: FrontDoor, order: Order, *, store: str, group_id: str) -> Rush:
     with ExitStack() as stack:
         connections = [stack.enter_context(Connection(door.port)) for _ in range(order.clients + 1)]
         rush.push(connections, [line[:WARM_UP] for line in lines], look=(READ, read))
-        began, own_before, cpu_before = time.monotonic(), time.process_time(), door.cpu_ms()
-        answers = rush.push(connections, [line[WARM_UP:] for line in lines], look=(READ, read))
-        elapsed_s, client_cpu_s, cpu_after = time.monotonic() - began, time.process_time() - own_before, door.cpu_ms()
-    measured = {
-        name: figures.figure_of([each.took_ms for each in answers if each.name == name])
-        for name in (*(effect.value for effect in Effect), READ)
-    }
+        began, own_before = time.monotonic(), time.process_time()
+        answers, cpu_ms = door.cpu_ms_of(
+            lambda: rush.push(connections, [line[WARM_UP:] for line in lines], look=(READ, read))
+        )
+        elapsed_s, client_cpu_s = time.monotonic() - began, time.process_time() - own_before
+    measured = {name: figures.figure_of([each.took_ms for each in answers if each.name == name]) for name in _MEASURED}
     statuses = Counter(each.status for each in answers)
     faults = [
-        *_wrong_answers(statuses),
+        *connection.wrong_answers(statuses),
         *wrong_members(door.store, group_id, plan),
         *_slow(measured),
     ]
@@ -193,17 +174,11 @@ def _rush(door: FrontDoor, order: Order, *, store: str, group_id: str) -> Rush:
         store=store,
         elapsed_s=elapsed_s,
         client_cpu_s=client_cpu_s,
-        server_cpu_ms=None if cpu_before is None or cpu_after is None else (cpu_after - cpu_before) / order.patches,
+        server_cpu_ms=None if cpu_ms is None else cpu_ms / order.patches,
         measured=measured,
         statuses=statuses,
         faults=faults,
     )
-
-
-def _wrong_answers(statuses: Mapping[int, int]) -> Iterator[str]:
-    for status, count in sorted(statuses.items()):
-        if not 200 <= status < 300:
-            yield f"{count} requests were answered {status}"
 
 
 def wrong_members(store: Store, group_id: str, plan: Plan) -> Iterator[str]:
@@ -214,15 +189,10 @@ def wrong_members(store: Store, group_id: str, plan: Plan) -> Iterator[str]:
     found = frozenset(each.scim_id for each in there)
     if found != plan.members:
         yield f"{len(plan.members - found)} members are lost and {len(found - plan.members)} should not be there"
-    if not verify_ledger(store, front_door.TENANT)["balanced"]:
-        yield "the books do not agree"
+    yield from front_door.wrong_books(store)
 
 
 def _slow(measured: Mapping[str, Figure]) -> Iterator[str]:
     for name in (Effect.ADD.value, READ):
         if measured[name].p99_ms >= bars.ADD_P99_MS:
             yield f"{name}: p99 {measured[name].p99_ms:.1f} ms, the bar is {bars.ADD_P99_MS:g} ms"
-
-
-def _failures(statuses: Mapping[int, int]) -> int:
-    return sum(count for status, count in statuses.items() if not 200 <= status < 300)
