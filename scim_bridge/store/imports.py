@@ -156,24 +156,30 @@ def give_up_broken_off(tx: Transaction, *, before: Millis) -> int:
     return len(ended)
 
 
-def forget(tx: Transaction, *, before: Millis, at_a_time: int = 20) -> bool:
-    """Remove imports that ended before an instant, with their rows; True when there may be more of them."""
+def forget(tx: Transaction, *, before: Millis, at_a_time: int = 5_000) -> bool:
+    """Remove some rows of the oldest import that ended before an instant, in the end itself; True: come again."""
     old = (
         sa.select(import_.c.id)
         .where(import_.c.finished_at < before, import_.c.status.in_((DONE, REFUSED)))
         .order_by(import_.c.id)
-        .limit(at_a_time)
+        .limit(1)
     )
-    ids = [row.id for row in tx.connection.execute(old)]
-    tx.connection.execute(sa.delete(import_row).where(import_row.c.import_id.in_(ids)))
-    tx.connection.execute(sa.delete(import_).where(import_.c.id.in_(ids)))
-    return len(ids) == at_a_time
+    import_id = tx.connection.execute(old).scalar_one_or_none()
+    if import_id is None:
+        return False
+    is_of_it = import_row.c.import_id == import_id
+    first = tx.connection.execute(sa.select(sa.func.min(import_row.c.position)).where(is_of_it)).scalar_one()
+    if first is None:
+        tx.connection.execute(sa.delete(import_).where(import_.c.id == import_id))
+    else:
+        tx.connection.execute(sa.delete(import_row).where(is_of_it, import_row.c.position < first + at_a_time))
+    return True
 
 
 def unchanged_of(tx: Transaction, source: str, digests: Mapping[str, str]) -> frozenset[str]:
     """Return which ids have the digest of the row that was applied last, of digests by id."""
     found = _DIGESTS.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(digests))
-    return frozenset(row.external_id for row in found if row.row_digest == digests[row.external_id])
+    return frozenset(external_id for external_id, digest in found if digest == digests[external_id])
 
 
 def stage(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
@@ -183,8 +189,29 @@ def stage(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
         _STAGE.run(tx, rows=sets.packed(given))
 
 
+def keep_unchanged(tx: Transaction, import_id: int, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Keep rows of a file that say what was applied last: position, id and digest of each."""
+    if not rows:
+        return
+    if tx.dialect == "postgresql":
+        _KEEP_UNCHANGED.run(tx, tenant=tx.tenant, import_id=import_id, rows=sets.packed(rows))
+    else:
+        # To bind values is a fifth of taking them out of a list for SQLite; PostgreSQL would be sent as many messages.
+        of_all = {"tenant": tx.tenant, "import_id": import_id}
+        _KEEP_UNCHANGED.run_many(
+            tx,
+            [
+                {**of_all, "position": position, "external_id": name, "digest": digest}
+                for position, name, digest in rows
+            ],
+        )
+
+
 def refuse_repeated(tx: Transaction, import_id: int, *, advice: str) -> None:
     """Refuse rows whose id a row before them has; those that say just the same are unchanged."""
+    twice = [row.external_id for row in _TWICE.rows(tx, import_id=import_id)]
+    if not twice:
+        return
     before = import_row.alias("before")
     of_same = sa.and_(
         before.c.import_id == import_row.c.import_id,
@@ -197,7 +224,7 @@ def refuse_repeated(tx: Transaction, import_id: int, *, advice: str) -> None:
         .where(
             import_row.c.import_id == import_id,
             import_row.c.outcome.is_(None),
-            import_row.c.external_id != "",
+            sets.among(import_row.c.external_id, sets.text_rows(tx, twice)),
             sa.select(sa.literal(1)).where(of_same).exists(),
         )
         .values(
@@ -211,13 +238,7 @@ def refuse_repeated(tx: Transaction, import_id: int, *, advice: str) -> None:
 
 def pending(tx: Transaction, import_id: int, *, limit: int) -> list[Staged]:
     """Return the next rows that wait to be applied."""
-    query = (
-        sa.select(import_row)
-        .where(import_row.c.import_id == import_id, import_row.c.outcome.is_(None))
-        .order_by(import_row.c.position)
-        .limit(limit)
-    )
-    return [_staged(dict(row)) for row in tx.connection.execute(query).mappings()]
+    return [_staged(row) for row in _PENDING.rows(tx, import_id=import_id, most=limit)]
 
 
 def pend_again(tx: Transaction, import_id: int, codes: Iterable[str]) -> int:
@@ -246,24 +267,32 @@ def drop_fields(tx: Transaction, import_id: int) -> None:
 
 def presence(tx: Transaction, import_id: int, source: str) -> tuple[int, int]:
     """Return how many people the source is known to hold, and how many of them the import names."""
-    is_named = _is_named(import_id)
-    query = sa.select(
-        sa.func.count().label("held"), sa.func.coalesce(sa.func.sum(sa.case((is_named, 1), else_=0)), 0).label("named")
-    ).select_from(_held_by(tx, source))
-    row = tx.connection.execute(query.where(*_is_held(tx, source))).one()
-    return int(row.held), int(row.named)
+    held = tx.connection.execute(sa.select(sa.func.count()).select_from(_held(tx, source).subquery())).scalar_one()
+    gone = tx.connection.execute(
+        sa.select(sa.func.count()).select_from(_unnamed(tx, import_id, source).subquery())
+    ).scalar_one()
+    return int(held), int(held) - int(gone)
 
 
 def missing(tx: Transaction, import_id: int, source: str, *, limit: int) -> list[str]:
-    """Return ids of people whom the source is known to hold and whom the import does not name."""
-    query = (
-        sa.select(identity.c.external_id)
-        .select_from(_held_by(tx, source))
-        .where(*_is_held(tx, source), ~_is_named(import_id))
-        .order_by(identity.c.external_id)
-        .limit(limit)
-    )
-    return [row.external_id for row in tx.connection.execute(query)]
+    """Return ids of people whom the source is known to hold and whom the import does not name.
+
+    All of them are found at once, and wait as rows behind those of the file until they are worked off.
+    """
+    waiting = pending(tx, import_id, limit=limit)
+    if not waiting:
+        _find_missing(tx, import_id, source)
+        waiting = pending(tx, import_id, limit=limit)
+    return [each.external_id for each in waiting]
+
+
+def _find_missing(tx: Transaction, import_id: int, source: str) -> None:
+    gone = _unnamed(tx, import_id, source).subquery("gone")
+    last = sa.select(sa.func.coalesce(sa.func.max(import_row.c.position), 0)).where(import_row.c.import_id == import_id)
+    place = sa.func.row_number().over(order_by=gone.c.external_id)
+    names = ["tenant", "import_id", "position", "external_id"]
+    rows = sa.select(sa.literal(tx.tenant), sa.literal(import_id), last.scalar_subquery() + place, gone.c.external_id)
+    tx.connection.execute(sa.insert(import_row).from_select(names, rows))
 
 
 def counts(tx: Transaction, import_id: int) -> dict[str, int]:
@@ -278,41 +307,31 @@ def counts(tx: Transaction, import_id: int) -> dict[str, int]:
 
 def rows_after(tx: Transaction, import_id: int, position: int, *, limit: int) -> list[Staged]:
     """Return rows behind a position, in order, for the report."""
-    query = (
-        sa.select(import_row)
-        .where(import_row.c.import_id == import_id, import_row.c.position > position)
-        .order_by(import_row.c.position)
-        .limit(limit)
-    )
-    return [_staged(dict(row)) for row in tx.connection.execute(query).mappings()]
+    return [_staged(row) for row in _ROWS_AFTER.rows(tx, import_id=import_id, position=position, most=limit)]
 
 
-def _held_by(_tx: Transaction, _source: str) -> Any:
-    return identity.join(
-        contribution,
-        sa.and_(
-            contribution.c.tenant == identity.c.tenant,
-            contribution.c.source == identity.c.source,
-            contribution.c.resource_id == identity.c.resource_id,
-        ),
-    )
-
-
-def _is_held(tx: Transaction, source: str) -> list[sa.ColumnElement[bool]]:
-    return [
-        identity.c.tenant == tx.tenant,
-        identity.c.source == source,
-        contribution.c.external_id == identity.c.external_id,
-        sa.func.coalesce(contribution.c.active, 1) == 1,
-    ]
-
-
-def _is_named(import_id: int) -> sa.ColumnElement[bool]:
+def _held(tx: Transaction, source: str) -> sa.Select[Any]:
+    """Return who is held: the ids that speak for people whom the source has not ended."""
     return (
-        sa.select(sa.literal(1))
-        .where(import_row.c.import_id == import_id, import_row.c.external_id == identity.c.external_id)
-        .exists()
+        sa.select(contribution.c.external_id)
+        .distinct()
+        .where(
+            contribution.c.tenant == tx.tenant,
+            contribution.c.source == source,
+            contribution.c.external_id.is_not(None),
+            sa.func.coalesce(contribution.c.active, 1) == 1,
+        )
     )
+
+
+def _unnamed(tx: Transaction, import_id: int, source: str) -> sa.CompoundSelect[Any]:
+    """Return who of them has no row.
+
+    A difference of sets: of a table that was filled just now PostgreSQL knows nothing, and would look for each of
+    200,000 people through 200,000 rows if it had a choice.
+    """
+    named = sa.select(import_row.c.external_id).where(import_row.c.import_id == import_id)
+    return _held(tx, source).except_(named)
 
 
 def _of_row(row: Mapping[str, Any]) -> Import:
@@ -320,8 +339,19 @@ def _of_row(row: Mapping[str, Any]) -> Import:
     return Import(**{**row, **flags})
 
 
-def _staged(row: Mapping[str, Any]) -> Staged:
-    return Staged(**{name: row[name] for name in _OF_A_ROW[:-1]}, change=row["change_number"])
+def _staged(row: Any) -> Staged:
+    position, external_id, digest, fields, outcome, code, name, advice, change = row
+    return Staged(
+        position=position,
+        external_id=external_id,
+        digest=digest,
+        fields=fields,
+        outcome=outcome,
+        code=code,
+        field=name,
+        advice=advice,
+        change=change,
+    )
 
 
 _OF_A_ROW = ("position", "external_id", "digest", "fields", "outcome", "code", "field", "advice", "change_number")
@@ -359,5 +389,41 @@ def _digests(dialect: str) -> sa.Executable:
     )
 
 
+def _keep_unchanged(dialect: str) -> sa.Executable:
+    names = ("position", "external_id", "digest")
+    if dialect == "postgresql":
+        given = _rows(names, dialect)
+        rows: Any = [given.c[name] for name in names]
+    else:
+        rows = [prepared.number("position"), prepared.text("external_id"), prepared.text("digest")]
+    of_all: tuple[Any, ...] = (
+        prepared.text("tenant"),
+        prepared.number("import_id"),
+        sa.literal_column(f"'{UNCHANGED}'"),
+    )
+    return sa.insert(import_row).from_select(["tenant", "import_id", "outcome", *names], sa.select(*of_all, *rows))
+
+
+def _some_rows(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
+        sa.select(*(import_row.c[name] for name in _OF_A_ROW))
+        .where(import_row.c.import_id == prepared.number("import_id"), *conditions)
+        .order_by(import_row.c.position)
+        .limit(prepared.number("most"))
+    )
+
+
 _STAGE = Prepared(_stage)
+_KEEP_UNCHANGED = Prepared(_keep_unchanged)
+_PENDING = Prepared(lambda _dialect: _some_rows(import_row.c.outcome.is_(None)), is_planned_anew=True)
+_ROWS_AFTER = Prepared(lambda _dialect: _some_rows(import_row.c.position > prepared.number("position")))
+_TWICE = Prepared(
+    lambda _dialect: (
+        sa.select(import_row.c.external_id)
+        .where(import_row.c.import_id == prepared.number("import_id"), import_row.c.external_id != "")
+        .group_by(import_row.c.external_id)
+        .having(sa.func.count() > 1)
+    ),
+    is_planned_anew=True,
+)
 _DIGESTS = Prepared(_digests)

@@ -268,6 +268,46 @@ def test_formulas_are_text_and_stand_so_in_the_report(office: Office) -> None:
     assert written == [list(report.COLUMNS), ["1", "'=1+1", "created", "", "", "", written[1][6]]]
 
 
+@pytest.mark.parametrize("opening", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_nothing_that_a_spreadsheet_reckons_with_opens_a_cell_of_the_report(office: Office, opening: str) -> None:
+    file = json.dumps([{"Nr": f"{opening}1+1", "Mail": "ann@acme.example", "Name": "Ann", "Status": "aktiv"}]).encode()
+    found = office.work(office.receive(file))
+    written = list(csv.reader(io.StringIO("".join(report.as_csv(office.company.store, found)), newline="")))
+    assert written[1][1] == f"'{opening}1+1"
+
+
+def test_a_snapshot_with_a_stray_quotation_mark_takes_nobody_for_gone(office: Office) -> None:
+    people = [row(str(number), f"p{number}") for number in range(1, 11)]
+    office.snapshot(*people)
+    found = office.receive(sheet(people[0].replace(";P1;", ';"P1;'), *people[1:9]), is_snapshot=True)
+    told = office.told(office.work(found))
+    assert told == ["refused row_not_read", *(f"{number} unchanged" for number in range(2, 10))]
+    rows = json.loads("".join(report.as_json(office.company.store, found)))
+    assert "Line 2 of the file has a quotation mark too many" in rows[0]["advice"]
+    assert "Nobody is taken for gone" in office.summary(found)["nobody_missing_because"]
+
+
+def test_old_imports_are_forgotten_a_slice_at_a_time(office: Office, clock: Any) -> None:
+    found = office.work(office.receive(sheet(*(row(str(number), f"p{number}") for number in range(5)))))
+    clock.advance(ms=DAY_MS)
+    left = []
+    with office.company.store.across_tenants("test", write=True) as tx:
+        while imports.forget(tx, before=clock.now, at_a_time=2):
+            count = sa.select(sa.func.count()).where(hr_tables.import_row.c.import_id == found.id)
+            left.append(tx.connection.execute(count).scalar_one())
+    # What other tests left in the database is older, and goes before.
+    assert left[-4:] == [3, 1, 0, 0]
+    with office.company.store.begin(office.company.tenant, write=False) as tx:
+        assert imports.named(tx, found.name) is None
+
+
+def test_an_import_without_columns_that_another_has_is_looked_at_again(office: Office) -> None:
+    office.take(sheet(row("1", "ann")))
+    assert office.take(b"Nr;Mail;Vorname;Name;Stelle;Status\n1;ann@acme.example;Ann;Example;Fachkraft;aktiv\n") == [
+        "1 unchanged"
+    ]
+
+
 def test_an_import_that_is_empty_has_an_empty_report(office: Office) -> None:
     found = office.work(office.receive(sheet()))
     assert json.loads("".join(report.as_json(office.company.store, found))) == []

@@ -20,6 +20,9 @@ BROKEN_OFF_MS = 600_000
 KEPT_MS = 90 * 86_400_000
 """An import and its report are kept for this long after its end."""
 
+ROUNDS = 10
+"""Slices of old imports that are removed each time round; the rest can wait."""
+
 
 def run_once(runtime: Runtime, now: Millis) -> Millis:
     """Do one piece of one import and return when to come again: at once when there may be more."""
@@ -45,9 +48,12 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         for target, urgent in wakes.items():
             runtime.dispatcher.wake(found.tenant, target, urgent=urgent)
         return now
-    with runtime.store.across_tenants("relay: imports that broke off, and old ones", write=True) as tx:
+    with runtime.store.across_tenants("relay: imports that broke off", write=True) as tx:
         imports.give_up_broken_off(tx, before=now - BROKEN_OFF_MS)
-        imports.forget(tx, before=now - KEPT_MS)
+    for _ in range(ROUNDS):
+        with runtime.store.across_tenants("relay: old imports, a slice each time", write=True) as tx:
+            if not imports.forget(tx, before=now - KEPT_MS):
+                break
     return now + EVERY_MS
 
 

@@ -29,6 +29,8 @@ class Line:
     """Which one it is, from 1; blank ones are not counted."""
     fields: Mapping[str, Any] | None = field(repr=False)
     """What it holds, by heading; None: it cannot be read."""
+    fault: str = ""
+    """Why it cannot be read, where that is known: a sentence."""
 
 
 class Lines:

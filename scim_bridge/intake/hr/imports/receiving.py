@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, TextIO
 from uuid import uuid4
 
+from pydantic_core import to_json
+
 from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.instants import Millis
 from scim_bridge.intake.hr.imports import objects, reading, sheets
@@ -20,7 +22,7 @@ from scim_bridge.store import imports
 from scim_bridge.store.engine import Store, compact_json
 from scim_bridge.store.imports import Import, Staged
 
-STAGED_AT_ONCE = 2_000
+STAGED_AT_ONCE = 5_000
 """Rows that are kept in one transaction."""
 
 Format = Literal["csv", "json"]
@@ -78,9 +80,10 @@ class Receiver:
         """
         format_ = arrival.format or _format_of(file)
         with reading.opened(file, self.settings.encoding or reading.encoding_of(file)) as text:
-            return self._keep(arrival, self._lines(text, format_), progress)
+            lines = self._lines(text, format_)
+            return self._keep(arrival, lines, _Reader(self.mapping, self._key, headings=lines.headings), progress)
 
-    def _keep(self, arrival: Arrival, lines: Lines, progress: Callable[[int], None]) -> Import:
+    def _keep(self, arrival: Arrival, lines: Lines, reader: "_Reader", progress: Callable[[int], None]) -> Import:
         is_whole = arrival.is_snapshot if lines.headings is None else self.mapping.fields <= lines.headings
         with self.store.begin(arrival.tenant) as tx:
             begun = imports.begin(
@@ -97,7 +100,7 @@ class Receiver:
         rows = 0
         for some in _batches(lines):
             rows += len(some)
-            self._stage(begun, some)
+            self._stage(begun, some, reader)
             progress(rows)
         spared = f"The file is cut off: {lines.truncated}. Nobody is taken for gone." if lines.truncated else ""
         with self.store.begin(arrival.tenant) as tx:
@@ -110,41 +113,67 @@ class Receiver:
     def _lines(self, text: TextIO, format_: Format) -> Lines:
         if format_ == "json":
             return objects.read(text)
-        lines = sheets.read(text, delimiter=self.settings.delimiter)
+        lines = sheets.read(text, delimiter=self.settings.delimiter, wanted=self.mapping.fields)
         if lines.headings is not None and not self.mapping.fields & lines.headings:
             needed = ", ".join(sorted(self.mapping.fields))
             raise FileRefused(f"The heading has none of the columns that the source's [mapping] reads: {needed}.")
         return lines
 
-    def _stage(self, begun: Import, lines: Sequence[Line]) -> None:
-        read = [(line.position, *self._read(line)) for line in lines]
-        digests = {external_id: digest for _, external_id, digest, _ in read if external_id and digest}
+    def _stage(self, begun: Import, lines: Sequence[Line], reader: "_Reader") -> None:
+        read = [reader.read(line) for line in lines]
+        digests = {each.external_id: each.digest for each in read if each.external_id and each.digest}
         with self.store.begin(begun.tenant, write=False) as tx:
             # What an earlier file will have changed by then is not known yet.
             is_behind = imports.is_behind_another(tx, begun)
-            unchanged = frozenset() if is_behind else imports.unchanged_of(tx, begun.source, digests)
-        staged = [
-            _staged(
-                position,
-                external_id,
-                digest,
-                fields,
-                is_unchanged=external_id in unchanged and digests[external_id] == digest,
-            )
-            for position, external_id, digest, fields in read
-        ]
+            known = frozenset() if is_behind else imports.unchanged_of(tx, begun.source, digests)
+        unchanged: list[tuple[int, str, str]] = []
+        others: list[Staged] = []
+        for each in read:
+            if each.digest and each.external_id in known and digests[each.external_id] == each.digest:
+                unchanged.append((each.position, each.external_id, each.digest))
+            else:
+                others.append(_staged(each))
         with self.store.begin(begun.tenant) as tx:
-            imports.stage(tx, begun.id, staged)
+            imports.keep_unchanged(tx, begun.id, unchanged)
+            imports.stage(tx, begun.id, others)
             imports.note(tx, begun.id)
 
-    def _read(self, line: Line) -> tuple[str, str | None, Mapping[str, Any] | None]:
+
+@dataclass(slots=True)
+class _Read:
+    """What is kept of a line until it is staged."""
+
+    position: int
+    external_id: str = ""
+    digest: str = ""
+    fields: Mapping[str, Any] | None = field(default=None, repr=False)
+    fault: str = ""
+
+
+class _Reader:
+    """Tells of the lines of one file whom they are about, and by what they are known again."""
+
+    def __init__(self, mapping: RowMapping, key: bytes, *, headings: frozenset[str] | None) -> None:
+        self._mapping = mapping
+        self._digest = hashlib.blake2b(digest_size=16, key=key)
+        self._columns = None if headings is None else sorted(mapping.fields & headings)
+        if self._columns is not None:
+            # A column more may make another person of the same cells.
+            self._digest.update(to_json(self._columns))
+
+    def read(self, line: Line) -> _Read:
         """Return a row's id, its digest and what the mapping reads of it."""
         if line.fields is None:
-            return "", None, None
-        fields = self.mapping.only(line.fields)
-        said = _SORTED.encode(fields).encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(said, digest_size=16, key=self._key)
-        return self.mapping.id_of(fields), digest.hexdigest(), fields
+            return _Read(line.position, fault=line.fault)
+        digest = self._digest.copy()
+        if self._columns is None:
+            fields: Mapping[str, Any] = self._mapping.only(line.fields)
+            digest.update(_SORTED.encode(fields).encode("utf-8", "surrogatepass"))
+        else:
+            # Cells are texts, and only those that the mapping reads: they come in the same order in every file.
+            fields = line.fields
+            digest.update(repr([fields[name] for name in self._columns]).encode())
+        return _Read(line.position, self._mapping.id_of(fields), digest.hexdigest(), fields)
 
 
 def _format_of(file: BinaryIO) -> Format:
@@ -164,19 +193,17 @@ def _batches(lines: Lines) -> Iterator[list[Line]]:
         yield some
 
 
-def _staged(
-    position: int, external_id: str, digest: str | None, fields: Mapping[str, Any] | None, *, is_unchanged: bool
-) -> Staged:
-    if fields is None or not external_id:
-        code = code_named("row_not_read" if fields is None else "row_without_id")
+def _staged(read: _Read) -> Staged:
+    if read.fields is None or not read.external_id:
+        code = code_named("row_not_read" if read.fields is None else "row_without_id")
         return Staged(
-            position=position,
+            position=read.position,
             external_id="",
             outcome="refused",
             code=code.name,
             field=code.field,
-            advice=code.advice,
+            advice=f"{code.advice} {read.fault}".rstrip(),
         )
-    if is_unchanged:
-        return Staged(position=position, external_id=external_id, digest=digest, outcome=imports.UNCHANGED)
-    return Staged(position=position, external_id=external_id, digest=digest, fields=compact_json(fields))
+    return Staged(
+        position=read.position, external_id=read.external_id, digest=read.digest, fields=compact_json(read.fields)
+    )

@@ -15,7 +15,7 @@ PIECE = 5_000
 
 COLUMNS = ("row", "id", "outcome", "code", "field", "advice", "change")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet would reckon with instead of showing it (OWASP, CSV injection)."""
 
 
@@ -45,8 +45,7 @@ def as_csv(store: Store, found: Import) -> Iterator[str]:
     writer = csv.writer(line)
     writer.writerow(COLUMNS)
     for rows in _pieces(store, found):
-        for row in rows:
-            writer.writerow([_plain(value) for value in _values(row)])
+        writer.writerows(map(_cells, rows))
         yield line.getvalue()
         line.seek(0)
         line.truncate()
@@ -78,5 +77,18 @@ def _values(row: Staged) -> list[Any]:
     return [row.position, row.external_id, row.outcome or imports.WAITING, row.code, row.field, row.advice, row.change]
 
 
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cells(row: Staged) -> tuple[Any, ...]:
+    """Return the cells of a row; outcome and code are words of ours."""
+    return (
+        row.position,
+        _plain(row.external_id),
+        row.outcome or imports.WAITING,
+        row.code,
+        _plain(row.field),
+        _plain(row.advice),
+        row.change,
+    )
+
+
+def _plain(text: str | None) -> str | None:
+    return f"'{text}" if text and text.startswith(_FORMULA) else text

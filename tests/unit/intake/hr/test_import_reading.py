@@ -71,6 +71,40 @@ def test_a_sheet_that_is_cut_off_is_known(text: str, why: str) -> None:
     assert why in rows(text.encode())[1]
 
 
+HEAD = "id;name;title\n"
+MISQUOTED: list[tuple[str, list[Any], str]] = [
+    # A mark that opens and never closes; the end of the file is not taken for its fault.
+    ('1;"Ann;x\n2;Bob;y\n3;Cyd;z\n', [None, "2", "3"], ""),
+    # The next mark closes it, in a cell of its own or at the end of one.
+    ('1;"Ann;x\n2;Bob;y\n3;"Cyd";z\n', [None, "2", "3"], ""),
+    ('1;"Ann;x\n2;Bob;y\n3;Cyd";z\n4;Dan;z\n', [None, "2", "3", "4"], ""),
+    # Marks within a cell are text, and what follows a closing one is read over.
+    ('1;Ann "the Ace";x\n2;"Bob" ;y\n', ["1", "2"], ""),
+    # More breaks than one in a text, delimiters among them.
+    ('1;"Ann\n\nof; Ghent";x\n2;Bob;"y\nz"\n', ["1", "2"], ""),
+    # A mark that opens, and so many lines behind it that no cell could hold them.
+    ('1;"Ann;x\n' + "2;Bob;y\n" * 20_000, [None, *["2"] * 20_000], ""),
+    # No CSV at all.
+    ('1;"Ann;x\n' * 300, [None] * 100, "quotation marks"),
+]
+
+
+@pytest.mark.parametrize(("text", "ids", "why"), MISQUOTED)
+def test_a_stray_quotation_mark_costs_its_own_line_only(text: str, ids: list[Any], why: str) -> None:
+    found, truncated = rows((HEAD + text).encode())
+    assert [fields and fields["id"] for fields in found] == ids
+    assert (why in truncated) if why else not truncated
+
+
+def test_a_line_with_a_stray_quotation_mark_is_named() -> None:
+    lines = list(sheets.read(io.StringIO('\nid;name;x\n1;"Ann;x\n2;"Bob\nB";y\n3;Cyd\n'), delimiter=None))
+    assert [line.fault for line in lines] == [
+        "Line 3 of the file has a quotation mark too many, or one too few.",
+        "",
+        "It begins in line 6 of the file.",
+    ]
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b";;;\n", b"\xef\xbb\xbf"])
 def test_a_sheet_without_a_heading_is_refused(content: bytes) -> None:
     with pytest.raises(FileRefused, match="empty"):
