@@ -108,6 +108,16 @@ _CODES = (
         advice="The mapping expression failed for this person. Correct [mapping].",
     ),
     Code(
+        name="unknown_course",
+        trouble=Trouble.CONFIG,
+        advice="The target has no such course. Correct courses or required_courses in [groups] of the configuration, then replay.",
+    ),
+    Code(
+        name="group_refused",
+        trouble=Trouble.CONFIG,
+        advice="The target does not make this group. Correct its name, which [groups] of the configuration gives it, then replay.",
+    ),
+    Code(
         name="refused",
         trouble=Trouble.DATA,
         owner="source",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -237,7 +238,20 @@ def test_a_course_that_is_not_there_is_not_the_end_of_the_account() -> None:
     with trakstar() as (sim, target):
         made = one(sim, target, Step.ENROL, course="424242")
         reply = submit(target, made).replies[1]
-        assert (reply.verdict, reply.code) == (Verdict.REFUSED, "invalid_value")
+        assert (reply.verdict, reply.code) == (Verdict.REFUSED, "unknown_course")
+        assert reply.detail.startswith("[groups] courses = 424242: ")
+
+
+def test_a_wrong_course_of_the_settings_is_named_at_once_and_nobody_is_blamed() -> None:
+    """All of a call go into the same courses, so that nobody is looked for who spoils it."""
+    places = {"Sales": GroupSettings(courses=["424242"], required_courses=["515151"])}
+    with trakstar(groups=places) as (sim, target):
+        items = [item(target, Step.CREATE, replace(who, groups=("Sales",))) for who in people(3)]
+        answer = submit(target, call(target, *items))
+        assert sim.state.accounts == ()
+    [reply] = set(answer.replies.values())
+    assert (reply.verdict, reply.code) == (Verdict.REFUSED, "unknown_course")
+    assert reply.detail.startswith("[groups] courses = 424242, required_courses = 515151: ")
 
 
 def test_there_is_no_way_back_from_the_archive_unless_an_option_says_so() -> None:

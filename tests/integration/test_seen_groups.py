@@ -192,6 +192,7 @@ def test_a_group_that_is_refused_is_tried_less_and_less(make_bench: Callable[...
     work_for(bench, minutes=60)
     assert next(refusals) <= 16
     assert steps(bench).count("list") <= 16
+    assert [each.reason for each in bench.operations() if each.state == "dead"] == ["group_refused"]
 
 
 def test_a_target_without_the_group_of_a_refused_call_gets_it_again(slow: Bench) -> None:

@@ -266,7 +266,7 @@ def _failed(post: Post, ended: Ended, failure: port.CallFailed, *, others_answer
 def _refused(post: Post, ended: Ended, items: Sequence[Item], failure: port.BatchRefused) -> list[Outcome]:
     call = ended.opened.call
     if call.step is Step.CREATE_GROUP:
-        return [_outcome(item.person, State.DEAD, "refused", _told(failure)) for item in items]
+        return [_outcome(item.person, State.DEAD, "group_refused", _told(failure)) for item in items]
     if call.step is Step.LOOK_UP and not items:
         return []
     if call.step is Step.LOOK_UP and len(items) == 1:

@@ -87,6 +87,9 @@ def _refused(call: Call, response: Response) -> Answer:
     is_collection = call.step in {Step.CREATE, Step.LOOK_UP, Step.CREATE_GROUP}
     if status in {404, 405, 410} and is_collection and not (call.groups or call.courses or call.required_courses):
         raise port.CredentialRefused(f"{call.step} answered {status}: check base_url", status=status)
+    if _is_about_course(error) and (call.courses or call.required_courses):
+        # All people of a call are sent into the same courses: whom to leave out is no question.
+        return _everyone(call, _of_course(call, error, detail), status=status)
     if len(call.items) != 1 or call.step in {Step.LOOK_UP, Step.CREATE_GROUP}:
         raise port.BatchRefused(detail or f"{call.step} answered {status}", status=status)
     return _everyone(call, _verdict(call.step, status, error, detail, is_absent=is_absent), status=status)
@@ -102,8 +105,6 @@ def _verdict(step: Step | None, status: int, error: _Error, detail: str, *, is_a
         return Reply(verdict=Verdict.DONE, code="already_so", detail=detail)
     if "group" in about and "user" not in about and status in {400, 404}:
         return Reply(verdict=Verdict.RETRY, code="blocked_by_group", detail=detail)
-    if "course" in about and "user" not in about:
-        return Reply(verdict=Verdict.REFUSED, code="invalid_value", detail=detail)
     if status == 404 or is_absent:
         return Reply(verdict=Verdict.GONE, detail=detail)
     if step is Step.CREATE:
@@ -112,6 +113,19 @@ def _verdict(step: Step | None, status: int, error: _Error, detail: str, *, is_a
         # Its own account is known, so a look-up would find only that: the value belongs to another account.
         return Reply(verdict=Verdict.REFUSED, code="merge_needed", detail=detail)
     return Reply(verdict=Verdict.REFUSED, code=wording.code_of(f"{error.code} {error.text}"), detail=detail)
+
+
+def _is_about_course(error: _Error) -> bool:
+    about = f"{error.code} {error.text}".casefold()
+    return "course" in about and "user" not in about
+
+
+def _of_course(call: Call, error: _Error, detail: str) -> Reply:
+    """Say which setting names the course that Trakstar does not take: nobody's data is to blame."""
+    named = {"courses": call.courses, "required_courses": call.required_courses}
+    told = {key: [each for each in ids if each in error.text] or list(ids) for key, ids in named.items() if ids}
+    where = ", ".join(f"{key} = {', '.join(ids)}" for key, ids in told.items())
+    return Reply(verdict=Verdict.REFUSED, code="unknown_course", detail=f"[groups] {where}: {detail}")
 
 
 def _everyone(call: Call, reply: Reply, *, status: int = 200) -> Answer:
