@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from scim2_models import SCIMException, ScimFilter, SearchRequest
 from scim2_server.utils import parametrize
 
-from scim_bridge.domain.resources import MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import USER
 from scim_bridge.settings.models import TargetSettings, TenantSettings
 from scim_bridge.store import population
 from scim_bridge.store.engine import Transaction

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from scim_bridge.domain.resources import GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.intake.scim import shown
 from scim_bridge.recording import edits
 from scim_bridge.recording.origins import Origin

@@ -8,7 +8,7 @@ from fakes.stores import shared_url
 from scim2_models import ScimProvider
 from scim2_server.testing import ScimStorageContract
 
-from scim_bridge.domain.resources import describe_service
+from scim_bridge.domain.models import describe_service
 from scim_bridge.intake.scim.service import announced
 from scim_bridge.intake.scim.storage import DirectoryStorage
 from scim_bridge.recording.origins import Origin

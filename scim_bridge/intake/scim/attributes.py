@@ -6,7 +6,8 @@ from inspect import isclass
 
 from scim2_models import BaseModel, ComplexAttribute, Extension
 
-from scim_bridge.domain.resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, USER
 
 
 @dataclass(frozen=True, slots=True)

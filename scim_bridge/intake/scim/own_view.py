@@ -13,7 +13,8 @@ from typing import Any
 from scim2_models import SearchRequest
 from scim2_models.path import CompareOperator, Comparison
 
-from scim_bridge.domain.resources import MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.recording import edits, merging, words
 from scim_bridge.recording.recorder import Recorder

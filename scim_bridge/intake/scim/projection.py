@@ -11,7 +11,7 @@ from typing import Any
 
 from scim2_models import BaseModel, ComplexAttribute, Extension, ResponseParameters, Returned
 
-from scim_bridge.domain.resources import SHOWN_MODELS
+from scim_bridge.domain.models import SHOWN_MODELS
 from scim_bridge.intake.scim.attributes import core_schema
 
 

@@ -31,7 +31,8 @@ from scim2_server.routing import Target
 from scim2_server.service import BULK_SUCCESS_STATUS, ScimService, scim_exception_of
 from scim2_server.utils import parametrize
 
-from scim_bridge.domain.resources import GROUP, USER, User, describe_service
+from scim_bridge.domain.models import User, describe_service
+from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.intake.scim import bounds, filter_text, messages, patches, payloads, shown, tolerances
 from scim_bridge.intake.scim import parameters as asked
 from scim_bridge.intake.scim.answers import TextResponse

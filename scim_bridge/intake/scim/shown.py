@@ -9,7 +9,8 @@ from typing import Any
 from scim2_models import Resource, ResponseParameters
 
 from scim_bridge.domain.instants import to_iso
-from scim_bridge.domain.resources import DELIVERY, ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import DELIVERY, ENTERPRISE_USER, GROUP, USER
 from scim_bridge.intake.scim import projection
 from scim_bridge.store import members, standing
 from scim_bridge.store.directory import Stored

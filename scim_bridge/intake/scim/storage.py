@@ -21,7 +21,8 @@ from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 from scim2_server.storage import ScimStorage, SearchPage
 
-from scim_bridge.domain.resources import GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.intake.scim import shown
 from scim_bridge.intake.scim.bulk_names import Named

@@ -16,7 +16,8 @@ from unicodedata import normalize
 
 from scim2_models import AttributeBinding, BaseModel, CaseExact, ComplexAttribute, Extension
 
-from scim_bridge.domain.resources import ENTERPRISE_USER, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import ENTERPRISE_USER, USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.store.engine import compact_json
 

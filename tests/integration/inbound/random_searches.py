@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scim2_models import SearchRequest
 from scim2_server.utils import parametrize
 
-from scim_bridge.domain.resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, GROUP, USER
 from scim_bridge.intake.scim.shown import document_to_store, load, model_of
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder

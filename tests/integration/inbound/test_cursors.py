@@ -8,7 +8,8 @@ import pytest
 from random_searches import search_request
 from scim2_models import ExpiredCursorException, InvalidCursorException
 
-from scim_bridge.domain.resources import CORE_USER, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import CORE_USER, USER
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.store import directory

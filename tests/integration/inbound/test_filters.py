@@ -6,7 +6,8 @@ import pytest
 from scim2_models import ScimFilter, SearchRequest
 from scim2_server.utils import parametrize
 
-from scim_bridge.domain.resources import CORE_USER, ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import CORE_USER, ENTERPRISE_USER, GROUP, USER
 from scim_bridge.intake.scim.shown import load, model_of
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder

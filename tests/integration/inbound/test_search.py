@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from random_searches import SORT_PATHS, everybody, fill, filters, hits_of, other_value, search_request
 
-from scim_bridge.domain.resources import GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.store.engine import Store
 from scim_bridge.store.search import pages
 

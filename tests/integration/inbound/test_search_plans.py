@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from random_searches import search_request
 
-from scim_bridge.domain.resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, GROUP, USER
 from scim_bridge.store import seeding
 from scim_bridge.store.engine import StatementTimedOut, Store
 from scim_bridge.store.search import pages

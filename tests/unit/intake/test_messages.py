@@ -8,7 +8,8 @@ import pytest
 from scim2_models import BulkRequest, PatchOp, ResponseParameters, SearchRequest
 from scim2_server.utils import parametrize
 
-from scim_bridge.domain.resources import GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.settings.models import WebSettings
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scim2_models import Context, ResponseParameters, SCIMException
 from scim2_server.utils import parametrize
 
-from scim_bridge.domain.resources import CORE_USER, ENTERPRISE_USER, GROUP, MODELS, USER
+from scim_bridge.domain.models import MODELS
+from scim_bridge.domain.resources import CORE_USER, ENTERPRISE_USER, GROUP, USER
 from scim_bridge.intake.scim import projection
 
 DOCUMENTS: dict[str, dict[str, Any]] = {

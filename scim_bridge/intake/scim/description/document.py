@@ -6,7 +6,8 @@ from typing import Any
 from scim2_models import AuthenticationScheme, ResourceType, Schema, ServiceProviderConfig
 from scim2_server.routing import ROUTES, Operation, Route
 
-from scim_bridge.domain.resources import GROUP, MODELS, RESOURCE_TYPES, SHOWN_MODELS
+from scim_bridge.domain.models import MODELS, RESOURCE_TYPES, SHOWN_MODELS
+from scim_bridge.domain.resources import GROUP
 from scim_bridge.intake.scim.description import answers, schemas
 from scim_bridge.intake.scim.description.answers import Part
 
