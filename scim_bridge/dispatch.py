@@ -15,6 +15,7 @@ from redis.retry import Retry
 from rq.serializers import JSONSerializer
 
 from scim_bridge import metrics
+from scim_bridge.domain.instants import Millis
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,14 @@ DELIVER = "workers.jobs.deliver"
 
 THIN_MS = 1_000
 """One wake for a lane in this time is enough, unless a job has begun since."""
+
+WORKER = "worker"
+RELAY = "relay"
+PROCESSES = (WORKER, RELAY)
+"""Processes that let themselves be heard of through the queue."""
+
+REMEMBERED_S = 86_400
+"""So long it is remembered when a process was last heard of."""
 
 FAILURE_TTL_S = 7 * 86_400
 CONNECT_TIMEOUT_S = 0.5
@@ -45,6 +54,9 @@ class Dispatcher(Protocol):
     def heard(self, tenant: str, target: str, *, queue: str) -> None:
         """Let the next wake of a lane through again; a job's first act. Never raises."""
 
+    def be_heard(self, process: str, name: str, *, now: Millis) -> None:
+        """Note that a process is alive, for those who ask. Never raises."""
+
 
 def wake_key(queue: str, tenant: str, target: str) -> str:
     """Return the key that thins the wakes of a lane; the job deletes it as its first act."""
@@ -59,6 +71,32 @@ def connect(url: str) -> "redis.Redis":
         socket_timeout=SOCKET_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def note_alive(client: "redis.Redis", process: str, name: str, *, now: Millis) -> None:
+    """Note that a process of a kind is alive; who was not heard of for a day is forgotten.
+
+    Raises:
+        redis.RedisError, OSError: the queue does not answer.
+    """
+    key = f"alive:{process}"
+    with client.pipeline(transaction=False) as pipe:
+        pipe.zadd(key, {name: now})
+        pipe.zremrangebyscore(key, "-inf", now - REMEMBERED_S * 1000)
+        pipe.expire(key, REMEMBERED_S)
+        pipe.execute()
+
+
+def last_heard(url: str) -> dict[str, Millis | None] | None:
+    """Return when each kind of process was last heard of (None: was not); None when the queue does not answer."""
+    client = connect(url)
+    try:
+        newest = {process: client.zrevrange(f"alive:{process}", 0, 0, withscores=True) for process in PROCESSES}
+    except (redis.RedisError, OSError):
+        return None
+    finally:
+        client.close()
+    return {process: round(found[0][1]) if found else None for process, found in newest.items()}
 
 
 class RqDispatcher:
@@ -102,6 +140,15 @@ class RqDispatcher:
             self._redis.delete(wake_key(queue, tenant, target))
         except (redis.RedisError, OSError) as error:
             log.warning("wake_key_kept", tenant=tenant, target=target, kind=type(error).__name__)
+
+    def be_heard(self, process: str, name: str, *, now: Millis) -> None:
+        """Note that a process is alive; while the queue is known to be down, nothing is said."""
+        if time.monotonic() < self._quiet_until:
+            return
+        try:
+            note_alive(self._redis, process, name, now=now)
+        except (redis.RedisError, OSError) as error:
+            log.warning("not_heard", process=process, kind=type(error).__name__)
 
     def close(self) -> None:
         """Close the connections."""

@@ -113,6 +113,12 @@ class DeliveryWorker(SimpleWorker):
         finally:
             self._is_listening = False
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Tell RQ that the worker is alive, and those who ask for the bridge's processes."""
+        super().heartbeat(timeout, pipeline)
+        runtime = self._runtime
+        dispatch.note_alive(self.connection, dispatch.WORKER, runtime.owner, now=runtime.clock())
+
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log that a job failed and where; RQ's own line would hold the exception's message."""
         log.error("job_failed", job=job.id, exc_info=exc_info)

@@ -11,7 +11,7 @@ from scim_bridge import wiring
 from scim_bridge.cli import deciding, failures, rows, showing
 from scim_bridge.cli.options import check_tenant, config_option, json_option, opened, print_json, tenant_option
 from scim_bridge.errors import UsageError
-from scim_bridge.operators import existing, timeline
+from scim_bridge.operators import alive, existing, timeline
 from scim_bridge.operators import status as lanes_status
 from scim_bridge.settings.loading import Role
 from scim_bridge.store.verify import verify_ledger
@@ -29,10 +29,17 @@ _STATUS_FACTS = (
 @click.option("--target", metavar="X", help="Only this target's lanes.")
 @json_option
 def status(config: str | None, tenant: str | None, target: str | None, *, as_json: bool) -> None:
-    """Show where every lane stands: people pending, held and dead, and what the rest still takes."""
+    """Show where every lane stands: people pending, held and dead, and what the rest still takes.
+
+    Says on stderr when no worker or relay has been heard of. Exit 0 whatever the lanes' figures are.
+    """
     with opened(config) as (settings, store):
         existing.check(store, settings, tenant=tenant, target=target)
         report = lanes_status.report(store, settings, tenant=tenant, target=target)
+        processes = alive.report(wiring.queue_url(settings), now=wiring.now_ms())
+    report = {**report, "processes": processes}
+    for warning in alive.warnings(processes):
+        click.echo(warning, err=True)
     if as_json:
         print_json(report)
         return

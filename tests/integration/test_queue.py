@@ -1,5 +1,6 @@
 """Wake-ups through a real Valkey: thinned, never in the way, and only ever our own job."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -20,10 +21,12 @@ from rq.job import Callback
 from rq.serializers import JSONSerializer
 
 from scim_bridge import dispatch, logs
+from scim_bridge.operators import alive
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
 from workers import jobs, runtime
 from workers.queue import DeliveryWorker
+from workers.relay import heartbeat
 
 
 @pytest.fixture
@@ -86,6 +89,32 @@ def test_a_wake_never_raises_and_hardly_waits_when_the_queue_is_down(
     for _ in range(50):
         dispatcher.wake("acme", "other", urgent=True)
     assert time.monotonic() - began < 1.0
+
+
+def test_workers_and_relays_are_heard_of(
+    valkey: ValkeyServer, client: "redis.Redis", dispatcher: dispatch.RqDispatcher, store_free_runtime: runtime.Runtime
+) -> None:
+    assert dispatch.last_heard(valkey.url) == {"worker": None, "relay": None}
+    DeliveryWorker(store_free_runtime, client).heartbeat()
+    worked_at = dispatch.last_heard(valkey.url)["worker"]
+    assert worked_at is not None
+    heartbeat.run_once(dataclasses.replace(store_free_runtime, dispatcher=dispatcher), now=worked_at + 5)
+    assert alive.report(valkey.url, now=worked_at + 7_005) == {
+        "queue": "answers",
+        "worker_heard_s": 7,
+        "relay_heard_s": 7,
+    }
+    heartbeat.run_once(dataclasses.replace(store_free_runtime, dispatcher=dispatcher), now=worked_at + 86_500_000)
+    assert client.zcard("alive:relay") == 1
+
+
+def test_whoever_asks_who_is_alive_is_told_that_the_queue_is_down(valkey: ValkeyServer) -> None:
+    valkey.kill()
+    assert alive.report(valkey.url, now=0) == {
+        "queue": "does not answer",
+        "worker_heard_s": None,
+        "relay_heard_s": None,
+    }
 
 
 def test_every_queue_is_served_leavers_first(client: "redis.Redis", store_free_runtime: runtime.Runtime) -> None:

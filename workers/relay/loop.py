@@ -6,13 +6,14 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import dates, events, expiry, fetching, housekeeping, imports, notifying, reminding, wakes
+from workers.relay import dates, events, expiry, fetching, heartbeat, housekeeping, imports, notifying, reminding, wakes
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 DUTIES = {
     "wakes": wakes.run_once,
+    "heartbeat": heartbeat.run_once,
     "housekeeping": housekeeping.run_once,
     "expiry": expiry.run_once,
     "reminding": reminding.run_once,

@@ -17,6 +17,7 @@ from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.resources import USER
 from scim_bridge.domain.states import State
 from scim_bridge.errors import UsageError
+from scim_bridge.operators import alive
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.store import due, lanes, settlement
@@ -78,8 +79,32 @@ def test_status_gives_every_lane_with_the_promised_keys(config: str, run: Run) -
                 "why": None,
                 "next_try_at": None,
             }
-        ]
+        ],
+        "processes": {"queue": "does not answer", "worker_heard_s": None, "relay_heard_s": None},
     }
+
+
+@pytest.mark.usefixtures("books")
+def test_status_says_that_nobody_knows_who_works_while_the_queue_does_not_answer(config: str, run: Run) -> None:
+    result = run("status", "--config", config)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("the queue does not answer, ")
+
+
+@pytest.mark.parametrize(
+    ("worker_s", "relay_s", "missed"),
+    [
+        (0, 0, []),
+        (alive.QUIET_S, alive.QUIET_S, []),
+        (alive.QUIET_S + 1, 3, ["no worker has been heard of for 121 s"]),
+        (None, 3, ["no worker has been heard of for a day"]),
+        (3, None, ["no relay has been heard of for a day"]),
+        (None, 300, ["no worker has been heard of for a day", "no relay has been heard of for 300 s"]),
+    ],
+)
+def test_status_says_which_process_is_missed(worker_s: int | None, relay_s: int | None, missed: list[str]) -> None:
+    told = alive.warnings({"queue": "answers", "worker_heard_s": worker_s, "relay_heard_s": relay_s})
+    assert [each.partition(":")[0] for each in told] == missed
 
 
 @pytest.mark.usefixtures("books")
