@@ -12,8 +12,10 @@ from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.rows import Person, Refusal
 from scim_bridge.recording import telling
-from scim_bridge.recording.roster import Entry, Roster, Said, name_of
+from scim_bridge.recording.roster import Entry, Roster, Said
+from scim_bridge.recording.strangers import Strangers
 from scim_bridge.recording.telling import Told
+from scim_bridge.recording.words import name_of
 from scim_bridge.store.contributions import Contribution
 
 
@@ -53,9 +55,12 @@ def judged(outcome: Outcome, code: str, name: str = "") -> Verdict:
 class Placing:
     """Goes through the rows of one source in their order."""
 
-    def __init__(self, roster: Roster, *, source: str, owned: Collection[str], now: Millis) -> None:
+    def __init__(
+        self, roster: Roster, strangers: Strangers, *, source: str, owned: Collection[str], now: Millis
+    ) -> None:
         """Place rows against everybody whom they name."""
         self._roster = roster
+        self._strangers = strangers
         self._source = source
         self._owned = owned
         self._now = now
@@ -85,23 +90,33 @@ class Placing:
 
     def _meet(self, said: Said) -> Place:
         """Find somebody whom the source never named by this id; or make them."""
+        left_at = self._strangers.left_at(said.external_id)
+        if left_at is not None and left_at > self._said_at(said):
+            return judged(Outcome.UNCHANGED, "older_news")
         if not isinstance(said.what, Person):
-            return judged(Outcome.UNCHANGED, "not_here")
+            return self._leave(said)
         found = self._roster.matching(said.what.document)
         if len(found) > 1:
             return judged(Outcome.REFUSED, "several_people", "emails")
         if found:
             return self._keep(found[0], said) if found[0].mine is None else self._of_other_record(found[0], said)
         if not self._is_open(self._told(None, said, said.what)):
-            return judged(Outcome.UNCHANGED, "not_here")
+            return self._leave(said)
         if name_of(said.what.document) is None and not said.is_whole:
+            if left_at is not None and said.what.active is None:
+                return judged(Outcome.UNCHANGED, "not_here")
             return judged(Outcome.REFUSED, "missing_field", "userName")
         return self._keep(self._roster.add(), said)
+
+    def _leave(self, said: Said) -> Verdict:
+        """Remember that somebody whom nobody knows has left, so that nothing older makes them."""
+        self._strangers.leave(said.external_id, at=self._said_at(said), digest=said.digest)
+        return judged(Outcome.UNCHANGED, "not_here")
 
     def _of_other_record(self, entry: Entry, said: Said) -> Place:
         """Decide about a row of somebody for whom another id of the source speaks: a rehire, a new contract."""
         assert entry.mine is not None  # noqa: S101 - that is why we are here
-        at = self._now if said.said_at is None else said.said_at
+        at = self._said_at(said)
         closed_at = entry.mine.timing.closed.get(said.external_id)
         if closed_at is not None and closed_at > at:
             return judged(Outcome.UNCHANGED, "older_news")
@@ -121,6 +136,7 @@ class Placing:
             entry.mine = replace(entry.mine, timing=replace(entry.mine.timing, closed=closed))
             entry.is_said = True
         entry.identities[said.external_id] = said.digest
+        self._strangers.come(said.external_id)
         self._roster.note(entry, said.external_id)
         return judged(Outcome.UNCHANGED, "other_record")
 
@@ -144,8 +160,12 @@ class Placing:
         # A row of which only a part counted is not known again: it may count in full the next time.
         entry.identities[said.external_id] = said.digest if is_complete else None
         entry.is_said = True
+        self._strangers.come(said.external_id)
         self._roster.note(entry, said.external_id)
         return entry
+
+    def _said_at(self, said: Said) -> Millis:
+        return self._now if said.said_at is None else said.said_at
 
     def _told(self, before: Contribution | None, said: Said, person: Person, *, has_left: bool = False) -> Told | None:
         return telling.told(

@@ -9,7 +9,8 @@ from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import USER
 from scim_bridge.domain.rows import Person, Refusal
 from scim_bridge.recording import edits, words
-from scim_bridge.recording.merging import Merged
+from scim_bridge.recording.merging import Merged, Owns
+from scim_bridge.recording.words import name_of
 from scim_bridge.store import contributions, directory_users, identities
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory import Stored
@@ -55,6 +56,8 @@ class Entry:
     """Those of `others` that are not kept yet."""
     is_said: bool = False
     """Whether a row said something of them, or somebody whom they follow came."""
+    is_pinned: bool = False
+    """Whether nothing but `active` is to change of them, as what was said cannot be written."""
     refused: tuple[str, str] | None = None
     """Code and field of why they stay as they are."""
     document: Document = field(default_factory=dict, repr=False)
@@ -73,9 +76,15 @@ class Entry:
         """Return the document that the directory has; of somebody new, none."""
         return {} if self.stored is None else self.stored.document
 
+    @property
+    def keeps_name(self) -> bool:
+        """Tell whether they have the same userName in the end."""
+        return self.stored is not None and name_of(self.document) == name_of(self.stored.document)
+
     def become(self, merged: Merged) -> None:
         """Take what all sources come down to for the new document."""
-        self.document, self.active, self.folded = merged.document, merged.active, None
+        document = {**self.document_before, "active": merged.active} if self.is_pinned else merged.document
+        self.document, self.active, self.folded = document, merged.active, None
 
     def fold(self) -> folding.Folded:
         """Return what the new document is searched by; raises what `folding.fold` does."""
@@ -104,16 +113,23 @@ class Entry:
         return self.document if self.is_moving or self.stored is None else self.stored.document
 
     def leaves_as_known(self, now: Millis) -> bool:
-        """Let a leaver go as the source last described them; False when that is no way out, or was tried.
+        """Let a leaver go as the source last described them, or as the directory has them; False for all others.
 
         Trouble with a leaver's own data must never keep the leaver active.
         """
-        if self.stored is None or self.mine is None or self.mine.is_active_at(now) is not False:
+        if self.mine is None or self.mine.is_active_at(now) is not False:
             return False
         known = {} if self.mine_before is None else self.mine_before.document
-        if self.mine.document == known:
-            return False
+        if self.stored is None or self.mine.document == known:
+            return self.pin()
         self.mine = replace(self.mine, document=known)
+        return True
+
+    def pin(self) -> bool:
+        """Let them be as the directory has them, but for `active`; False when that was tried, or it has them not."""
+        if self.stored is None or self.is_pinned:
+            return False
+        self.is_pinned = True
         return True
 
     def give_up(self, code: str, name: str) -> None:
@@ -124,20 +140,23 @@ class Entry:
 class Roster:
     """Everybody whom some rows name, by the source's ids, by e-mail address and by userName."""
 
-    def __init__(self, source: str) -> None:
-        """Start with nobody."""
+    def __init__(self, source: str, owns: Owns) -> None:
+        """Start with nobody. `owns` names the attributes that each of the tenant's sources decides."""
         self._source = source
+        self._owns = owns
         self._entries: list[Entry] = []
         self._by_number: dict[int, Entry] = {}
         self._by_id: dict[str, Entry] = {}
         self._by_address: dict[str, list[Entry]] = {}
         self._by_name: dict[str, Entry] = {}
         self._scim_ids: dict[str, str] = {}
+        self._asked_names: set[str] = set()
+        self._strangers_names: set[str] = set()
 
     @classmethod
-    def read(cls, tx: Transaction, source: str, said: Sequence[Said]) -> "Roster":
+    def read(cls, tx: Transaction, source: str, said: Sequence[Said], *, owns: Owns) -> "Roster":
         """Read and lock everybody whom the rows name, and those who name a newcomer as their manager."""
-        roster = cls(source)
+        roster = cls(source, owns)
         directory_users.take_turns(tx, source)
         people = [each.what for each in said if isinstance(each.what, Person)]
         ids = {each.external_id for each in said}
@@ -147,6 +166,7 @@ class Roster:
         names = {name for person in people if (name := name_of(person.document)) is not None}
         by_address = contributions.addressed(tx, sorted(addresses)) if addresses else {}
         by_name = contributions.named(tx, sorted(names)) if names else {}
+        roster._asked_names |= names
         newcomers = ids - known.keys()
         followers = identities.led_by(tx, source, sorted(newcomers)) if newcomers else []
         numbers = {known[each].resource_id for each in ids & known.keys()}
@@ -159,9 +179,9 @@ class Roster:
         return roster
 
     @classmethod
-    def read_again(cls, tx: Transaction, source: str, resource_ids: Collection[int]) -> "Roster":
+    def read_again(cls, tx: Transaction, source: str, resource_ids: Collection[int], *, owns: Owns) -> "Roster":
         """Read and lock people of whom the source said something before."""
-        roster = cls(source)
+        roster = cls(source, owns)
         directory_users.take_turns(tx, source)
         roster._read_people(tx, resource_ids)
         for entry in roster._entries:
@@ -172,11 +192,21 @@ class Roster:
     def _read_people(self, tx: Transaction, numbers: Iterable[int]) -> None:
         stored = directory_users.lock(tx, numbers)
         said = contributions.of_people(tx, sorted(stored))
-        unsaid = stored.keys() - said.keys()
-        brought_by = contributions.last_speakers(tx, sorted(unsaid)) if unsaid else {}
+        past = [
+            number
+            for number, person in stored.items()
+            if words.is_told_past(person, said.get(number, ()), self._owns, now=tx.now)
+        ]
+        speakers = contributions.last_speakers(tx, past) if past else {}
         for number, person in stored.items():
-            of_person = said.get(number) or [words.first_words(person, brought_by.get(number, ""))]
-            mine = next((each for each in of_person if each.source == self._source), None)
+            of_person = {each.source: each for each in said.get(number, ())}
+            unkept: list[Contribution] = []
+            speaker = speakers.get(number, "")
+            # What a source of rows says is always kept: only another can have told the directory something past it.
+            if number in past and not (of_person and speaker == self._source):
+                of_person[speaker] = words.told_last(person, speaker, of_person.get(speaker), now=tx.now)
+                unkept = words.others_than(self._source, [of_person[speaker]])
+            mine = of_person.get(self._source)
             self._by_number[number] = entry = Entry(
                 scim_id=person.scim_id,
                 number=number,
@@ -184,8 +214,8 @@ class Roster:
                 mine_before=mine,
                 mine=mine,
                 active=person.active,
-                others=words.others_than(self._source, of_person),
-                first_words=() if number in said else words.others_than(self._source, of_person),
+                others=words.others_than(self._source, list(of_person.values())),
+                first_words=unkept,
             )
             self._entries.append(entry)
 
@@ -217,6 +247,10 @@ class Roster:
     def of_id(self, external_id: str) -> Entry | None:
         """Return whom an id of the source names."""
         return self._by_id.get(external_id)
+
+    def is_nobody(self, external_id: str) -> bool:
+        """Tell whether an id of the source names nobody."""
+        return bool(external_id) and external_id not in self._by_id
 
     def matching(self, document: Document) -> list[Entry]:
         """Return whom a document's e-mail addresses name; where they name nobody, its userName."""
@@ -268,15 +302,33 @@ class Roster:
         """Return those whose ids are to be kept."""
         return (entry for entry in self._entries if entry.identities and entry.refused is None)
 
+    def meet_namesakes(self, tx: Transaction) -> None:
+        """Find out who has the names that people would get by what other sources say: no row names those."""
+        wanted = {
+            name
+            for entry in self.touched()
+            if (name := name_of(entry.document)) is not None and name != name_of(entry.document_before)
+        }
+        asked = sorted(wanted - self._asked_names)
+        if not asked:
+            return
+        self._asked_names.update(asked)
+        for name, number in contributions.named(tx, asked).items():
+            if number in self._by_number:
+                self._by_name[name] = self._by_number[number]
+            else:
+                self._strangers_names.add(name)
+
     def taken(self) -> list[tuple[Entry, str, str]]:
         """Return who would have a userName or an e-mail address that somebody else has, with code and field."""
         names = {name: [entry] for name, entry in self._by_name.items()}
         holders = _holders(names, lambda entry: [name_of(entry.shall_be)])
         addressed = _holders(self._by_address, lambda entry: addresses_of(entry.shall_be))
         found: list[tuple[Entry, str, str]] = []
-        for entry in sorted(self.touched(), key=lambda each: each.stored is None):
+        # Whoever keeps their name keeps it, and whoever was there before a newcomer goes first.
+        for entry in sorted(self.touched(), key=lambda each: (each.stored is None, not each.keeps_name)):
             name = name_of(entry.document) or ""
-            if holders.setdefault(name, entry) is not entry:
+            if (name in self._strangers_names and not entry.keeps_name) or holders.setdefault(name, entry) is not entry:
                 found.append((entry, "name_taken", "userName"))
                 continue
             was = set() if entry.stored is None else set(addresses_of(entry.stored.document))
@@ -302,9 +354,3 @@ def addresses_of(document: Document) -> list[str]:
         for each in document.get("emails") or ()
         if isinstance(each, Mapping) and isinstance(each.get("value"), str) and each["value"].strip()
     ]
-
-
-def name_of(document: Document) -> str | None:
-    """Return the userName of a document as comparisons see it."""
-    name = document.get("userName")
-    return folding.fold_text(name) if isinstance(name, str) and name.strip() else None

@@ -4,7 +4,7 @@ Rows are gone through in their order (`placing`), against a picture of everybody
 changed in the end is written at once. A row that cannot be applied is an outcome and holds nobody else up.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from scim_bridge.recording.placing import Outcome, Place, Placing, Verdict
 from scim_bridge.recording.recorder import request_text
 from scim_bridge.recording.roster import Entry, Roster, Said
 from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.recording.strangers import Strangers
 from scim_bridge.store import contributions, directory_users, dues, identities, ledger, numbers, tables
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory_users import Written
@@ -66,17 +67,13 @@ def record(
     Raises:
         directory.NameTaken: somebody else took a name at the same moment; the same again will do.
     """
-    roster = Roster.read(tx, source, said)
-    placed = Placing(roster, source=source, owned=words.owned_by(source, owns), now=tx.now)
+    roster = Roster.read(tx, source, said, owns=owns)
+    strangers = Strangers(tx, source, (each.external_id for each in said if roster.is_nobody(each.external_id)))
+    placed = Placing(roster, strangers, source=source, owned=words.owned_by(source, owns), now=tx.now)
     places = placed.place(said)
-    _reckon(roster, owns, now=tx.now)
-    while in_the_way := _in_the_way(roster):
-        for entry, code, name in in_the_way:
-            if not entry.leaves_as_known(tx.now):
-                entry.give_up(code, name)
-        # Whoever was given up leads nobody.
-        _reckon(roster, owns, now=tx.now)
+    _settle(tx, roster, owns, lambda entry: entry.leaves_as_known(tx.now))
     wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)
+    strangers.write(tx, origin)
     return Recorded(became=[_became(each, place) for each, place in zip(said, places, strict=True)], wakes=wakes)
 
 
@@ -91,10 +88,24 @@ def reckon_anew(
 ) -> Recorded:
     """Record what has fallen due of what a source said before: who starts now, and who has left."""
     identities.forget_dates(tx, source, resource_ids)
-    roster = Roster.read_again(tx, source, resource_ids)
-    _reckon(roster, owns, now=tx.now)
+    roster = Roster.read_again(tx, source, resource_ids, owns=owns)
+    _settle(tx, roster, owns, Entry.pin)
     wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)
     return Recorded(became=[], wakes=wakes)
+
+
+def _settle(tx: Transaction, roster: Roster, owns: Owns, gives_way: Callable[[Entry], bool]) -> None:
+    """Reckon everybody anew, until nobody is in the way: each gives way, or is given up and stays as they are."""
+    while True:
+        # Whoever was given up leads nobody.
+        _reckon(roster, owns, now=tx.now)
+        roster.meet_namesakes(tx)
+        in_the_way = _in_the_way(roster)
+        if not in_the_way:
+            return
+        for entry, code, name in in_the_way:
+            if not gives_way(entry):
+                entry.give_up(code, name)
 
 
 def _reckon(roster: Roster, owns: Owns, *, now: Millis) -> None:

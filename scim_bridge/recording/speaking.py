@@ -12,8 +12,9 @@ from typing import Any
 from scim_bridge.domain.resources import USER
 from scim_bridge.recording import edits, merging, words
 from scim_bridge.recording.recorder import Recorder
-from scim_bridge.recording.roster import addresses_of, name_of
+from scim_bridge.recording.roster import addresses_of
 from scim_bridge.recording.voices import Voices
+from scim_bridge.recording.words import name_of
 from scim_bridge.store import contributions, directory_users, identities, members
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory import NameTaken, Stored
@@ -59,16 +60,18 @@ class Speaking:
         """Return what was said of people, who are locked, by their numbers."""
         by_number = {stored.id: stored for stored in people}
         said = contributions.of_people(self._tx, by_number)
-        past = [each for each in by_number.values() if self._is_told_past(each, said.get(each.id, ()))]
+        past = [
+            each
+            for each in by_number.values()
+            if words.is_told_past(each, said.get(each.id, ()), self._voices.owns, now=self._tx.now)
+        ]
         speakers = contributions.last_speakers(self._tx, [each.id for each in past]) if past else {}
         found: dict[int, Heard] = {}
         for number, stored in by_number.items():
             of_person = {each.source: each for each in said.get(number, ())}
             unkept = [speakers.get(number, "")] if stored in past else []
             for source in unkept:
-                first = replace(words.first_words(stored, source), user_key=name_of(stored.document))
-                before = of_person.get(source)
-                of_person[source] = first if before is None else words.said_anew(before, first, now=self._tx.now)
+                of_person[source] = words.told_last(stored, source, of_person.get(source), now=self._tx.now)
             own = self._voices.own_of(self._source, of_person)
             found[number] = Heard(stored=stored, said=of_person, own=own, unkept=unkept)
         return found
@@ -229,12 +232,3 @@ class Speaking:
         found = contributions.of_source(self._tx, self._source, others)
         if any(each.ended_at is None for each in found.values()):
             raise NameTaken(USER)
-
-    def _is_told_past(self, stored: Stored, said: Collection[Contribution]) -> bool:
-        """Tell whether the directory was told something of a person that none of the words says."""
-        if not said:
-            return True
-        if stored.modified_at <= max(each.written_at for each in said):
-            return False
-        spoken = {each.source: words.word_of(each, now=self._tx.now) for each in said}
-        return bool(edits.touched(stored.document, merging.merged(spoken, self._voices.owns).document))

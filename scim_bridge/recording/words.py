@@ -6,10 +6,11 @@ from typing import Any
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import ENTERPRISE_USER
-from scim_bridge.recording import merging
+from scim_bridge.recording import edits, merging
 from scim_bridge.recording.merging import Word
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory import Stored
+from scim_bridge.store.search import folding
 
 Document = Mapping[str, Any]
 
@@ -39,7 +40,32 @@ def first_words(stored: Stored, source: str) -> Contribution:
         said_at=stored.modified_at,
         active=stored.active,
         began_at=stored.created_at,
+        user_key=name_of(stored.document),
     )
+
+
+def told_last(stored: Stored, source: str, before: Contribution | None, *, now: Millis) -> Contribution:
+    """Return the word of the source that told the directory something past the words: all that the directory has."""
+    first = first_words(stored, source)
+    if before is None:
+        return first
+    return said_anew(before, replace(first, external_id=before.external_id), now=now)
+
+
+def is_told_past(stored: Stored, said: Collection[Contribution], owns: merging.Owns, *, now: Millis) -> bool:
+    """Tell whether the directory was told something of a person that none of the words says."""
+    if not said:
+        return True
+    if stored.modified_at <= max(each.written_at for each in said):
+        return False
+    spoken = {each.source: word_of(each, now=now) for each in said}
+    return bool(edits.touched(stored.document, merging.merged(spoken, owns).document))
+
+
+def name_of(document: Document) -> str | None:
+    """Return the userName of a document as comparisons see it."""
+    name = document.get("userName")
+    return folding.fold_text(name) if isinstance(name, str) and name.strip() else None
 
 
 def said_anew(before: Contribution | None, after: Contribution, *, now: Millis) -> Contribution:

@@ -10,7 +10,7 @@ from fakes.hr import DAY_MS, Company, person
 
 from scim_bridge.domain.rows import Person
 from scim_bridge.recording.rows import Said
-from scim_bridge.store import contributions, identities
+from scim_bridge.store import contributions, identities, imports
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
@@ -216,3 +216,42 @@ def test_a_row_that_opens_a_record_may_stand_before_the_one_that_closes_another(
     opens, closes = event(person("2", "ann"), 5, is_whole=True), event(person("1", "ann", active=False), 4)
     assert told(acme, opens, closes) == ["updated", "updated"]
     assert acme.active() == {"ann": True}
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        event(person("1", "ann", active=False), 10, is_whole=True),
+        event(Person(external_id="1", document={"externalId": "1"}, active=False), 10, is_whole=True),
+        event(part("1", active=False), 10),
+        ends("1", 10),
+    ],
+    ids=["whole", "without a name", "part", "gone"],
+)
+def test_nothing_older_makes_somebody_of_whom_it_was_first_said_that_they_left(acme: Company, left: Said) -> None:
+    assert told(acme, left) == ["unchanged not_here"]
+    for _ in range(2):
+        assert told(acme, event(person("1", "ann"), 5, is_whole=True)) == ["unchanged older_news"]
+        assert told(acme, event(part("1", {"title": "Lead"}), 11)) == ["unchanged not_here"]
+        assert told(acme, event(person("2", "bob"), 6, is_whole=True), left)[1] == "unchanged not_here"
+    assert list(acme.people()) == ["bob"]
+    assert told(acme, event(person("1", "ann"), 20, is_whole=True)) == ["created"]
+    assert acme.active() == {"ann": True, "bob": True}
+    assert told(acme, event(person("1", "ann", active=False), 21, is_whole=True)) == ["deactivated"]
+    report = verify_ledger(acme.store)
+    assert report["balanced"], report
+
+
+def test_a_stranger_who_left_is_known_again_by_the_digest_of_the_row(acme: Company) -> None:
+    left = event(person("1", "ann", active=False), 10, is_whole=True)
+    acme.record(replace(left, digest="d"))
+    with acme.store.begin(acme.tenant, write=False) as tx:
+        assert imports.unchanged_of(tx, "hr", {"1": "d", "2": "d"}) == {"1"}
+        assert imports.presence(tx, 0, "hr") == (0, 0)
+    assert acme.waiting() == []
+
+
+def test_a_stranger_who_left_is_remembered_within_one_delivery(acme: Company) -> None:
+    left, was_there = event(person("1", "ann", active=False), 10), event(person("1", "ann"), 5, is_whole=True)
+    assert told(acme, left, was_there) == ["unchanged not_here", "unchanged older_news"]
+    assert acme.people() == {}
