@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scim_bridge.cli import benches, chaos, hr, mapping, operating, processes, tokens
+from scim_bridge.cli import benches, chaos, hr, hr_events, mapping, operating, processes, tokens
 from scim_bridge.errors import BridgeError
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
@@ -52,3 +52,5 @@ for _command in (
     *chaos.COMMANDS,
 ):
     main.add_command(_command)
+for _command in hr_events.COMMANDS:
+    hr.hr.add_command(_command)

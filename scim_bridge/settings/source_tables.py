@@ -67,7 +67,9 @@ class Reader:
         except ValidationError as error:
             known = {*SourceSettings.model_fields, *FetchSettings.model_fields}
             self.findings.add_invalid(tenant.file, prefix, error, known)
-            return SourceSettings(**{"name": "", **without_faults(merged, error)}), False
+            # Nothing else hangs on [fetch], and without its address there is none.
+            sound = {name: value for name, value in without_faults(merged, error).items() if name != "fetch"}
+            return SourceSettings(**{"name": "", **sound}), False
 
     def _defaults(self, kind: Any) -> dict[str, Any]:
         """Return what the shipped file of a kind says, overridden by sources/<kind>.toml beside the configuration."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -143,10 +143,24 @@ def drop(tx: Transaction, numbers: Iterable[int]) -> None:
     tx.connection.execute(sa.delete(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows)))
 
 
-def try_again(tx: Transaction, source: str) -> int:
-    """Let the refused events of a source be applied once more, and return how many they are."""
-    statement = sa.update(event).where(event.c.tenant == tx.tenant, event.c.source == source, event.c.state == REFUSED)
-    return int(tx.connection.execute(statement.values(state=WAITING, code="", field="", advice="")).rowcount)
+def try_again(tx: Transaction, source: str, numbers: Iterable[int] | None = None) -> int:
+    """Let refused events of a source be applied once more and have those looked up now who wait; return how many.
+
+    With `numbers`, of these only. What waits for its source to be paused no more stays as it is.
+    """
+    chosen = [event.c.tenant == tx.tenant, event.c.source == source]
+    if numbers is not None:
+        chosen.append(sets.among(event.c.id, sets.id_rows(tx, numbers)))
+    due = sa.update(event).where(*chosen, event.c.state == FETCH)
+    count = int(tx.connection.execute(due.values(due_at=tx.now, attempts=0, code="", advice="")).rowcount)
+    refused = (*chosen, event.c.state == REFUSED)
+    is_bare = (event.c.fields == "{}", event.c.is_gone == 0, event.c.external_id != "")
+    # One that only names somebody says nothing, whoever refused it for what: it is the person who must be looked at.
+    bare = [kept_of(row) for row in tx.connection.execute(sa.select(event).where(*refused, *is_bare))]
+    drop(tx, [each.number for each in bare])
+    keep(tx, source, [replace(each, state=FETCH, refusal=None) for each in bare])
+    again = sa.update(event).where(*refused).values(state=WAITING, code="", field="", advice="")
+    return count + len(bare) + int(tx.connection.execute(again).rowcount)
 
 
 def _values(tx: Transaction, source: str, kept: Kept) -> list[Any]:

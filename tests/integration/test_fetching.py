@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from scim_bridge.domain.rows import Row
+from scim_bridge.domain.rows import Refusal, Row
 from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event
 from scim_bridge.recording.origins import Origin
@@ -427,3 +427,19 @@ def test_no_transaction_is_open_while_the_source_is_asked(bamboohr: Source) -> N
     bamboohr.say("1")
     bamboohr.ask()
     assert bamboohr.waiting() == {}
+
+
+def test_an_operator_lets_a_stopped_source_go_on(bamboohr: Source) -> None:
+    bamboohr.system.vendor.is_locked_out = True
+    for number in ("1", "2"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    bamboohr.system.vendor.is_locked_out = False
+    with bamboohr.bench.store.begin("acme") as tx:
+        row = Row(external_id="1", fields={}, position=1)
+        refusal = Refusal(code="impossible_date", field="timestamp", advice="")
+        hr_events.keep(tx, "hr", [hr_events.Kept(state="refused", row=row, correlation_id="c", refusal=refusal)])
+        assert hr_events.try_again(tx, "hr") == 3
+    bamboohr.ask(after_ms=work.GLANCE_MS)
+    assert bamboohr.waiting() == {"2": "fetch_missing"}
+    assert bamboohr.kept(hr_events.REFUSED) == []

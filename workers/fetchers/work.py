@@ -157,7 +157,8 @@ def _record(
     ]
     correlation_id = told[0].correlation_id if len(told) == 1 else "fetch"
     origin = Origin(source=asker.source.name, correlation_id=correlation_id)
-    return recording.record(tx, events, source=asker.source, scopes=asker.scopes, origin=origin)
+    source = recording.as_it_stands(tx, asker.source)
+    return recording.record(tx, events, source=source, scopes=asker.scopes, origin=origin)
 
 
 def _row(asker: Asker, kept: Kept, fields: Fields, *, position: int, asked_at: Millis) -> Row:

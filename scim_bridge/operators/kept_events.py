@@ -1,0 +1,136 @@
+"""HR events that are kept: which, why, and putting them back or giving them up. Ids and reasons, no personal data."""
+
+from typing import Any
+
+from scim_bridge.domain.instants import Millis, to_iso
+from scim_bridge.errors import BridgeError, UsageError
+from scim_bridge.settings.models import Settings
+from scim_bridge.store import audits, hr_events, kept_events
+from scim_bridge.store.engine import Store
+from scim_bridge.store.kept_events import Placed
+
+STATES = {"kept": hr_events.WAITING, "needs_fetch": hr_events.FETCH, "refused": hr_events.REFUSED}
+"""What senders are told became of an event, and what the store calls it."""
+
+_TOLD = {kept: told for told, kept in STATES.items()}
+
+_WHY = {
+    hr_events.WAITING: "It is applied, in its order, when its source is paused no more.",
+    hr_events.FETCH: "It names the person only: they are looked up where the source has a [fetch] table.",
+    hr_events.REFUSED: "",
+}
+
+
+def report(
+    store: Store,
+    settings: Settings,
+    *,
+    tenant: str | None = None,
+    source: str | None = None,
+    state: str | None = None,
+    limit: int,
+) -> dict[str, Any]:
+    """Return the first of the kept events, and how many there are of each state.
+
+    Raises:
+        UsageError: no such tenant or source.
+    """
+    check(store, settings, tenant=tenant, source=source)
+    with store.across_tenants("list HR events that are kept") as tx:
+        found, counts = kept_events.chosen(
+            tx, tenant=tenant, source=source, state=None if state is None else STATES[state], limit=limit
+        )
+        now = tx.now
+    return {
+        "events": [_shown(each, now=now) for each in found],
+        "counts": {told: counts.get(kept, 0) for told, kept in STATES.items()},
+    }
+
+
+def check(store: Store, settings: Settings, *, tenant: str | None, source: str | None) -> None:
+    """Raise UsageError, naming those there are, when neither configuration nor store has the tenant or the source."""
+    with store.across_tenants("look up whose events an operator named") as tx:
+        pairs = kept_events.sources(tx) | {(each.id, own.name) for each in settings.tenants for own in each.sources}
+    tenants = {of for of, _ in pairs} | {each.id for each in settings.tenants}
+    if tenant is not None and tenant not in tenants:
+        raise UsageError(f"there is no tenant {tenant} (there: {', '.join(sorted(tenants)) or 'none yet'})")
+    sources = {name for of, name in pairs if tenant in (None, of)}
+    if source is not None and source not in sources:
+        raise UsageError(f"there is no source {source} (there: {', '.join(sorted(sources)) or 'none yet'})")
+
+
+def retry(store: Store, *, number: int, who: str) -> dict[str, Any]:
+    """Have one event applied, or its person looked up, now.
+
+    Raises:
+        UsageError: there is no such event.
+        BridgeError: it waits for its source to be paused no more.
+    """
+    placed = _find(store, number)
+    if placed.kept.state == hr_events.WAITING:
+        raise BridgeError(f"the event {number} waits in its order; it is applied when {placed.source} is not paused")
+    with store.begin(placed.tenant) as tx:
+        again = hr_events.try_again(tx, placed.source, [number])
+        if again:
+            after = {"event": number, "source": placed.source, "events": again}
+            audits.append(tx, who=who, what="hr events retry", after=after)
+    if not again:
+        raise UsageError(f"there is no event {number}")
+    return {"tenant": placed.tenant, "source": placed.source, "events": again}
+
+
+def retry_source(store: Store, settings: Settings, *, tenant: str, source: str, who: str) -> dict[str, Any]:
+    """Have all refused events of a source applied once more, and whom it only named looked up, now.
+
+    Raises:
+        UsageError: no such tenant or source.
+    """
+    check(store, settings, tenant=tenant, source=source)
+    with store.begin(tenant) as tx:
+        again = hr_events.try_again(tx, source)
+        if again:
+            audits.append(tx, who=who, what="hr events retry", after={"source": source, "events": again})
+    return {"tenant": tenant, "source": source, "events": again}
+
+
+def drop(store: Store, *, number: int, who: str, reason: str) -> dict[str, Any]:
+    """Give one event up: nothing is made of it any more.
+
+    Raises:
+        UsageError: there is no such event.
+    """
+    placed = _find(store, number)
+    kept = placed.kept
+    told = {"event": number, "source": placed.source, "state": _TOLD[kept.state], "person": kept.row.external_id}
+    with store.begin(placed.tenant) as tx:
+        hr_events.drop(tx, [number])
+        before = {"correlation_id": kept.correlation_id, "code": kept.refusal.code if kept.refusal else ""}
+        audits.append(tx, who=who, what="hr events drop", before=before, after={**told, "reason": reason})
+    return {"tenant": placed.tenant, **told}
+
+
+def _find(store: Store, number: int) -> Placed:
+    with store.across_tenants("look up an HR event that an operator named") as tx:
+        placed = kept_events.find(tx, number)
+    if placed is None:
+        raise UsageError(f"there is no event {number}; it may have been applied since. See scim-bridge hr events")
+    return placed
+
+
+def _shown(placed: Placed, *, now: Millis) -> dict[str, Any]:
+    kept = placed.kept
+    is_put_off = kept.state == hr_events.FETCH and kept.due_at > now
+    return {
+        "event": kept.number,
+        "tenant": placed.tenant,
+        "source": placed.source,
+        "state": _TOLD[kept.state],
+        "person": kept.row.external_id,
+        "since": to_iso(kept.at),
+        "age_s": max(0, (now - kept.at) // 1000),
+        "code": kept.refusal.code if kept.refusal else "",
+        "field": kept.refusal.field if kept.refusal else "",
+        "advice": kept.refusal.advice if kept.refusal else _WHY[kept.state],
+        "attempts": kept.attempts,
+        "next_try_at": to_iso(kept.due_at) if is_put_off else None,
+    }
