@@ -238,6 +238,38 @@ def bench_events(
     _finish(ctx, lambda console: events.run(order, console=console), seed=order.seed, as_json=as_json)
 
 
+@bench.command("rows")
+@click.option("--rows", type=click.IntRange(100, 1_000_000), default=200_000, show_default=True, help="Of each file.")
+@where_options
+@json_option
+@click.pass_context
+def bench_rows(
+    ctx: click.Context,
+    rows: int,
+    choice: str,
+    postgres_url: str | None,
+    parent: Path | None,
+    seed: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Have an HR system send everybody, then everybody with 1 % changed, twice; exit 1 when a bar is missed.
+
+    Each file is a snapshot, sent over HTTP and worked off by a relay; the one with the changes is tried by a dry run
+    before. Time is reckoned until the whole report is read. In the end directory and books must be those of the model.
+    """
+    from scim_bridge.sandbox.benches import databases, snapshots  # noqa: PLC0415 - see _finish
+
+    order = snapshots.Order(
+        stores=databases.chosen(choice),
+        rows=rows,
+        seed=_seed(seed),
+        postgres_url=postgres_url,
+        parent=parent,
+    )
+    _finish(ctx, lambda console: snapshots.run(order, console=console), seed=order.seed, as_json=as_json)
+
+
 def parse_sizes(text: str) -> list[int]:
     """Return the numbers of a list like 1000,10000.
 

@@ -41,7 +41,7 @@ def test_the_same_seed_says_the_same() -> None:
 @pytest.mark.parametrize("store", ["sqlite"])
 def test_no_event_is_lost(tmp_path: Path, store: str) -> None:
     """How fast it is, a busy machine cannot tell."""
-    arguments = ["bench", "events", "--seconds", "3", "--rate", "30", "--store", store, "--json"]
+    arguments = ["bench", "events", "--seconds", "1", "--rate", "90", "--store", store, "--json"]
     done = CliRunner().invoke(main, [*arguments, "--dir", str(tmp_path), "--seed", "11"])
     assert done.exit_code in (0, 1), done.output
     report = json.loads(done.stdout)
