@@ -7,6 +7,8 @@ The rules, by attribute (of the enterprise extension too; `name`, `emails` and t
 - An attribute that is not said, or blank, is left to the others; one that is said to be None has no value.
 - `active` is the AND over those who own it; unless somebody who owns it says something, over all who say it.
 - A source that deleted the person says that they are inactive, and nothing else that anybody else says otherwise.
+- A source that is not configured any more gives way: its value counts where no other source says one. Whom it holds
+  inactive stays so, whoever owns `active` now; it makes nobody inactive who is active.
 - `externalId` is each source's own (RFC 7643 section 3.1): unless it is owned, the first to say one keeps it, so that
   targets go on recognising the person when a second source comes.
 """
@@ -21,7 +23,10 @@ from scim_bridge.recording.edits import unordered
 
 Document = Mapping[str, Any]
 Owns = Mapping[str, Collection[str]]
-"""The attributes that each source owns, in any case; those of the extension with or without its URN."""
+"""The attributes that each source owns, in any case; those of the extension with or without its URN.
+
+Every source that is configured is named; of others than those, nothing is known but what they said.
+"""
 
 _NO_ATTRIBUTES = frozenset({"schemas", "active", "id", "meta"})
 _NEEDED = "userName"
@@ -59,21 +64,32 @@ class Merged:
     """The sources that say, and may say, that the person is not active."""
 
 
-def merged(words: Mapping[str, Word], owns: Owns) -> Merged:
-    """Return the user whom the words of these sources describe. In which order they are given does not matter."""
+def merged(words: Mapping[str, Word], owns: Owns, *, was_active: bool = False) -> Merged:
+    """Return the user whom the words of these sources describe. In which order they are given does not matter.
+
+    Who `was_active` until now is held inactive by no source that was taken out of the configuration.
+    """
     owned = {source: _owned(owns.get(source, ())) for source in words}
+    former = former_of(words, owns)
     said = {source: attributes_of(word.document) for source, word in words.items()}
     kept: dict[str, Any] = {}
     for name in sorted({name for attributes in said.values() for name in attributes}):
         speakers = [source for source, attributes in said.items() if name in attributes]
         winner = max(
             speakers,
-            key=lambda source: _rank(source, words[source], name, said[source][name], owned=owned[source]),
+            key=lambda source: _rank(
+                source, words[source], name, said[source][name], owned=owned[source], is_former=source in former
+            ),
         )
         kept[name] = said[winner][name]
-    held = _held_by(words, owned)
+    held = _held_by(words, owned, frozenset() if was_active else former)
     document = {**document_of(kept), "active": not held}
     return Merged(document=document, active=not held, held_inactive_by=held)
+
+
+def former_of(sources: Iterable[str], owns: Owns) -> frozenset[str]:
+    """Return which of these sources were taken out of the configuration; who is not known by name is none of them."""
+    return frozenset(source for source in sources if source and source not in owns)
 
 
 def overlaid(document: Document, word: Word | None) -> Document:
@@ -134,19 +150,20 @@ def statement_of(attributes: Mapping[str, Any], *, schemas: Iterable[str] = ()) 
     return {"schemas": list(dict.fromkeys([CORE_USER, *schemas, *extensions])), **core, **extensions}
 
 
-def _rank(source: str, word: Word, name: str, value: Any, *, owned: frozenset[str]) -> tuple[Any, ...]:
+def _rank(source: str, word: Word, name: str, value: Any, *, owned: frozenset[str], is_former: bool) -> tuple[Any, ...]:
     """Return what the greatest of wins an attribute."""
     is_said = value not in ("", [], {}) and (value is not None or name != _NEEDED)
     since = word.since(name)
-    return (is_said, not word.is_ended, _owns(owned, name), -since if name == "externalId" else since, source)
+    if name == "externalId":
+        return (is_said, not word.is_ended, _owns(owned, name), -since, source)
+    return (is_said, not word.is_ended, not is_former, _owns(owned, name), since, source)
 
 
-def _held_by(words: Mapping[str, Word], owned: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def _held_by(words: Mapping[str, Word], owned: Mapping[str, frozenset[str]], former: frozenset[str]) -> tuple[str, ...]:
     speaking = {source: word for source, word in words.items() if word.is_ended or word.active is not None}
     owners = {source: word for source, word in speaking.items() if _owns(owned[source], "active")}
-    return tuple(
-        sorted(source for source, word in (owners or speaking).items() if word.is_ended or word.active is False)
-    )
+    asked = (owners or speaking).keys() | (former & speaking.keys())
+    return tuple(sorted(source for source in asked if words[source].is_ended or words[source].active is False))
 
 
 def _owned(names: Collection[str]) -> frozenset[str]:

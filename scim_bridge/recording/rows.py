@@ -87,8 +87,9 @@ def reckon_anew(
     origin: Origin,
 ) -> Recorded:
     """Record what has fallen due of what a source said before: who starts now, and who has left."""
-    identities.forget_dates(tx, source, resource_ids)
     roster = Roster.read_again(tx, source, resource_ids, owns=owns)
+    # Not before they are locked: whoever writes what was said of people has locked them first.
+    identities.forget_dates(tx, source, resource_ids)
     _settle(tx, roster, owns, Entry.pin)
     wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)
     return Recorded(became=[], wakes=wakes)
@@ -116,7 +117,9 @@ def _reckon(roster: Roster, owns: Owns, *, now: Millis) -> None:
         said = words.said_anew(entry.mine_before, said, now=now)
         entry.mine = replace(said, due_at=placing.due_at(said, now))
         spoken = {each.source: words.word_of(each, now=now) for each in (*entry.others, entry.mine)}
-        entry.become(merging.merged(spoken, owns))
+        # A last day that has come counts, although its source may be configured no more.
+        was_active = entry.stored is not None and entry.stored.active and entry.mine.source in owns
+        entry.become(merging.merged(spoken, owns, was_active=was_active))
 
 
 def _in_the_way(roster: Roster) -> list[tuple[Entry, str, str]]:

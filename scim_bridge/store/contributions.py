@@ -72,7 +72,8 @@ class Contribution:
         """Return what the source says of `active` once its dates are looked at; None: it does not say."""
         if self.timing.missed_at is not None:
             return False
-        if self.starts_at is not None and now < self.starts_at:
+        if self.starts_at is not None and (now < self.starts_at or self.starts_at == self.due_at):
+            # A first day counts once it is applied: never, if its source is not configured any more by then.
             return False
         if self.ends_at is not None and now >= self.ends_at:
             return False

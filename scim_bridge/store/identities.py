@@ -1,7 +1,8 @@
 """Whom the ids of an HR source name, with the digest of the row that was applied last; and whose dates fall due."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -49,11 +50,28 @@ def led_by(tx: Transaction, source: str, manager_ids: Iterable[str]) -> list[int
     return [row.resource_id for row in rows]
 
 
-def due(tx: Transaction, *, limit: int) -> list[tuple[str, str, int]]:
-    """Return tenant, source and person of contributions of which a date has come, oldest first."""
+def due(tx: Transaction, *, configured: Mapping[str, Collection[str]], limit: int) -> list[tuple[str, str, int]]:
+    """Return tenant, source and person of contributions of which a date has come, oldest first.
+
+    `configured` has the sources of each tenant. Of the others only last days count, and nothing of other tenants.
+    """
+    sources = [[tenant, source] for tenant, sources in configured.items() for source in sources]
+    named = _rows_of(tx, sources, "sources", ("tenant", "source"))
+    tenants = _rows_of(tx, [[tenant] for tenant in configured], "tenants", ("tenant",))
+    is_configured = (
+        sa.select(sa.literal(1))
+        .where(named.c.tenant == contribution.c.tenant, named.c.source == contribution.c.source)
+        .exists()
+    )
     query = (
         sa.select(contribution.c.tenant, contribution.c.source, contribution.c.resource_id)
-        .where(contribution.c.due_at.is_not(None), contribution.c.due_at <= tx.now)
+        .where(
+            contribution.c.due_at.is_not(None),
+            contribution.c.due_at <= tx.now,
+            # As an expression, or SQLite would walk through all that was said in each tenant.
+            sets.among(sa.func.coalesce(contribution.c.tenant, ""), tenants),
+            sa.or_(contribution.c.due_at.is_distinct_from(contribution.c.starts_at), is_configured),
+        )
         .order_by(contribution.c.due_at)
         .limit(limit)
     )
@@ -76,9 +94,16 @@ def forget_dates(tx: Transaction, source: str, resource_ids: Iterable[int]) -> N
 
 def next_due(tx: Transaction) -> Millis | None:
     """Return when the next date of a contribution comes, None when none does."""
-    query = sa.select(sa.func.min(contribution.c.due_at)).where(contribution.c.due_at.is_not(None))
+    query = sa.select(sa.func.min(contribution.c.due_at)).where(
+        contribution.c.due_at.is_not(None), contribution.c.due_at > tx.now
+    )
     found: Millis | None = tx.connection.execute(query).scalar()
     return found
+
+
+def _rows_of(tx: Transaction, rows: Iterable[list[str]], name: str, columns: tuple[str, ...]) -> Any:
+    packed = sa.literal(sets.packed(rows), sa.Text)
+    return sets.rows_in(packed, dict.fromkeys(columns, sa.Text), dialect=tx.dialect, name=name)
 
 
 def _of_source(dialect: str) -> sa.Executable:

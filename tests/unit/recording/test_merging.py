@@ -38,6 +38,28 @@ def test_a_blank_is_left_to_others_who_spoke_earlier(blank: Any) -> None:
     assert merged(words, NOBODY_OWNS).document["roles"] == [{"value": "admin"}]
 
 
+def test_a_source_that_is_not_configured_any_more_gives_way() -> None:
+    words = {"old": said(9, title="Lead", nickName="A", externalId="o"), "hr": said(1, title="Dev", externalId="h")}
+    document = merged(words, {"hr": []}).document
+    assert (document["title"], document["nickName"], document["externalId"]) == ("Dev", "A", "h")
+
+
+def test_the_first_external_id_stays_whoever_goes() -> None:
+    words = {"old": said(1, externalId="o"), "hr": said(2, externalId="h")}
+    assert merged(words, {"hr": []}).document["externalId"] == "o"
+
+
+@pytest.mark.parametrize("owns", [{"hr": []}, {"hr": ["active"]}])
+def test_whom_a_source_holds_inactive_stays_so_when_it_goes(owns: dict[str, list[str]]) -> None:
+    words = {"old": said(1, active=False), "hr": said(2, active=True)}
+    assert merged(words, owns).held_inactive_by == ("old",)
+
+
+def test_a_source_that_goes_makes_nobody_inactive_over_whom_it_had_no_say() -> None:
+    words = {"old": said(1, active=False), "hr": said(2, active=True)}
+    assert merged(words, {"hr": ["active"]}, was_active=True).active
+
+
 def test_an_attribute_said_to_be_none_has_no_value() -> None:
     words = {"okta": said(2, title=None), "hr": said(1, title="Engineer")}
     assert "title" not in merged(words, NOBODY_OWNS).document
@@ -54,7 +76,7 @@ def test_an_attribute_of_the_extension_is_owned_by_either_name(owned: str) -> No
         "hr": said(1, **{ENTERPRISE_USER: {"department": "R&D", "costCenter": "1"}}),
         "okta": said(2, **{ENTERPRISE_USER: {"department": "Dev", "costCenter": "2"}}),
     }
-    document = merged(words, {"hr": [owned]}).document
+    document = merged(words, {"hr": [owned], "okta": []}).document
     assert document[ENTERPRISE_USER] == {"department": "R&D", "costCenter": "2"}
     assert document["schemas"] == [CORE_USER, ENTERPRISE_USER]
 
@@ -90,7 +112,7 @@ def test_the_first_external_id_stays() -> None:
 def test_active_is_the_and_over_those_who_own_it(
     *, hr: bool | None, okta: bool | None, owns: dict[str, list[str]], holders: tuple[str, ...]
 ) -> None:
-    found = merged({"hr": said(1, active=hr), "okta": said(2, active=okta)}, owns)
+    found = merged({"hr": said(1, active=hr), "okta": said(2, active=okta)}, {"hr": [], "okta": [], **owns})
     assert found.held_inactive_by == holders
     assert found.active is (not holders)
     assert found.document["active"] is found.active
