@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scim_bridge import logs, wiring
+from scim_bridge.store import migrate  # noqa: F401 - as below; each process would read it for its first /readyz
 from scim_bridge.supervisor import leash
 from scim_bridge.web import wsgi  # noqa: F401 - read once here, shared by all processes that are forked from this one
 from scim_bridge.web.spread import Spread

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.store import tables
-from scim_bridge.store.search import folding
+from scim_bridge.store.search import outlines
 
 Expression = sa.ColumnElement[Any]
 resource, member = tables.resource, tables.member
@@ -63,7 +63,7 @@ class Columns:
 
     def scalar(self, binding: AttributeBinding, sub: str | None) -> Scalar:
         """Return the place of a single-valued attribute; `sub` is the sub-attribute's SCIM name."""
-        head = folding.key_of(binding)
+        head = outlines.key_of(binding)
         own = self._own_column(head, sub)
         if own is not None:
             return own
@@ -71,7 +71,7 @@ class Columns:
 
     def elements(self, binding: AttributeBinding) -> Elements:
         """Return the values of a multi-valued attribute."""
-        head = folding.key_of(binding)
+        head = outlines.key_of(binding)
         if (self._kind, head) == (GROUP, "members"):
             return self._memberships(own=member.c.group_id, other=member.c.user_id, endpoint="Users", type_="user")
         if (self._kind, head) == (USER, "groups"):

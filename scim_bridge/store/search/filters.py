@@ -21,7 +21,7 @@ from scim2_models.path import (
     ValuePath,
 )
 
-from scim_bridge.store.search import columns, folding, keys, operands
+from scim_bridge.store.search import columns, folding, keys, operands, outlines
 from scim_bridge.store.search.columns import Columns, Elements, Expression, Scalar
 from scim_bridge.store.search.keys import Term
 from scim_bridge.store.search.operands import Operands
@@ -90,7 +90,7 @@ class FilterToSql(FilterVisitor[Term]):
             )
         if binding.is_multivalued:
             return self._of_many(node, binding, sub or "value")
-        path = folding.key_of(binding) if sub is None else f"{folding.key_of(binding)}.{sub}"
+        path = outlines.key_of(binding) if sub is None else f"{outlines.key_of(binding)}.{sub}"
         place = self._places.scalar(binding, sub)
         if place.indexed_as is not None and _is_equal_to_text(node):
             operand = self._given.text(node, binding)
@@ -165,7 +165,7 @@ class FilterToSql(FilterVisitor[Term]):
         return self._filter.resolve(path, strict=False)
 
     def _of_many(self, node: Comparison, binding: AttributeBinding, sub: str) -> Term:
-        found = self.indexed(node, binding, f"{folding.key_of(binding)}.{sub}")
+        found = self.indexed(node, binding, f"{outlines.key_of(binding)}.{sub}")
         if found is not None:
             return found
         elements = self._places.elements(binding)
@@ -260,12 +260,12 @@ class _WithinElement(FilterVisitor[Expression]):
             if path.attr.lower() != "value" or path.sub_attr:
                 return None
             head = self._outer.bind_head(self._attr_path)
-            return self._elements.sub("value"), head, folding.key_of(head)
+            return self._elements.sub("value"), head, outlines.key_of(head)
         binding = self._outer.bind_within(self._attr_path, path)
         if binding is None:
             return None
         sub = _sub_name(binding)
-        return self._elements.sub(str(sub)), binding, f"{folding.key_of(binding)}.{sub}"
+        return self._elements.sub(str(sub)), binding, f"{outlines.key_of(binding)}.{sub}"
 
 
 def _is_equal_to_text(node: Comparison) -> bool:

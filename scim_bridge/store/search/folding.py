@@ -10,13 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from inspect import isclass
 from typing import Any
 from unicodedata import normalize
 
-from scim2_models import AttributeBinding, BaseModel, CaseExact, ComplexAttribute, Extension
-
-from scim_bridge.domain.models import MODELS
 from scim_bridge.domain.resources import ENTERPRISE_USER, USER
 from scim_bridge.domain.texts import is_storable
 from scim_bridge.store.engine import compact_json
@@ -26,9 +22,6 @@ LOOKUP_PATHS = frozenset({"emails.value", f"{ENTERPRISE_USER}:employeeNumber", f
 
 MAX_INDEXED_BYTES = 2000
 """The longest value of an indexed attribute: PostgreSQL's indexes take no more than about 2,700 bytes a row."""
-
-_NOT_FOLDED = frozenset({"id", "externalId", "meta", "userName", "displayName", "active", "password", "groups"})
-_GROUP_MEMBERS = "members"
 
 Fold = Callable[[str], str]
 
@@ -71,14 +64,6 @@ def keep_case(value: str) -> str:
 def base64_text(value: bytes) -> str:
     """Return the form that a binary value takes."""
     return b64encode(value).decode()
-
-
-def key_of(binding: AttributeBinding) -> str:
-    """Return the folded document's key of the head attribute that a path designates."""
-    name = binding.model._scim_name(binding.field_name)  # noqa: SLF001 - the library has no public way to ask
-    if isclass(binding.model) and issubclass(binding.model, Extension):
-        return f"{binding.model.__schema__}:{name}"
-    return name
 
 
 def fold(kind: str, document: Mapping[str, Any]) -> Folded:
@@ -127,7 +112,7 @@ def _short(path: str, value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
+class Shape:
     """How one attribute of a document becomes keys of the folded one."""
 
     name: str
@@ -137,37 +122,18 @@ class _Shape:
     subs: Mapping[str, Fold] | None = None
 
 
+Shapes = tuple[tuple[str | None, tuple[Shape, ...]], ...]
+"""The shapes of a resource type: of the resource itself (None), then of each extension by its URN."""
+
+
 @cache
-def _shapes(kind: str) -> tuple[tuple[str | None, tuple[_Shape, ...]], ...]:
-    """Return the shapes of a resource type: for the resource itself (None), then for each extension by its URN."""
-    model = MODELS[kind]
-    parts: list[tuple[str | None, type[BaseModel]]] = [(None, model)]
-    parts += [(str(urn), extension) for urn, extension in model.get_extension_models().items()]
-    return tuple((urn, tuple(_shapes_of(part, prefix=f"{urn}:" if urn else ""))) for urn, part in parts)
+def _shapes(kind: str) -> Shapes:
+    from scim_bridge.store.search import outlines  # noqa: PLC0415 - the models are slow to read, and few processes fold
+
+    return outlines.of(kind)
 
 
-def _shapes_of(model: type[BaseModel], *, prefix: str) -> Iterator[_Shape]:
-    for field_name in model.model_fields:
-        name = model._scim_name(field_name)  # noqa: SLF001 - as above
-        root = model.get_field_root_type(field_name)
-        is_extension = isclass(root) and issubclass(root, Extension)
-        if is_extension or (not prefix and (name in _NOT_FOLDED or name == _GROUP_MEMBERS)):
-            continue
-        if prefix and name == "schemas":
-            continue
-        subs = None
-        if isclass(root) and issubclass(root, ComplexAttribute):
-            subs = {root._scim_name(sub): _fold_of(root, sub) for sub in root.model_fields}  # noqa: SLF001 - as above
-        yield _Shape(name, prefix + name, model.get_field_multiplicity(field_name), _fold_of(model, field_name), subs)
-
-
-def _fold_of(model: type[BaseModel], field_name: str) -> Fold:
-    return keep_case if model.get_field_annotation(field_name, CaseExact) == CaseExact.true else fold_text
-
-
-def _flattened(
-    shapes: tuple[tuple[str | None, tuple[_Shape, ...]], ...], document: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
+def _flattened(shapes: Shapes, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for urn, of_part in shapes:
         part = document if urn is None else document.get(urn)
         if not isinstance(part, Mapping):
@@ -185,7 +151,7 @@ def _flattened(
                     yield f"{shape.key}.{sub}", folded
 
 
-def _element(shape: _Shape, value: Any) -> dict[str, str]:
+def _element(shape: Shape, value: Any) -> dict[str, str]:
     if shape.subs is None:
         return {"value": _scalar(shape.key, shape.fold, value)}
     return {sub: _scalar(shape.key, fold, value[sub]) for sub, fold in shape.subs.items() if value.get(sub) is not None}
