@@ -19,6 +19,7 @@ class Kind(StrEnum):
     BREAKER = "breaker"
     DEAD = "dead"
     TOKEN_EXPIRY = "token_expiry"  # noqa: S105 - a kind, no password
+    FETCH_REFUSED = "fetch_refused"
 
 
 _QUIET_MS = {
@@ -27,6 +28,7 @@ _QUIET_MS = {
     Kind.QUARANTINE: 10 * MINUTE_MS,
     Kind.BREAKER: 10 * MINUTE_MS,
     Kind.DEAD: HOUR_MS,
+    Kind.FETCH_REFUSED: HOUR_MS,
 }
 
 
@@ -49,7 +51,8 @@ class Notice:
     tenant: str
     target: str
     code: str
-    """What else tells it from others of its kind: an outcome's code, or a token's id and the days that it has left."""
+    """What else tells it from others of its kind: an outcome's code, a token's id and the days that it has left, or a
+    source of HR events."""
     count: int
     at: Millis
     """When the first of them happened."""
@@ -115,6 +118,12 @@ def _told(notice: Notice) -> tuple[str, str]:
                 f"The token {token_id} of {notice.tenant} expires within {'a day' if days == '1' else f'{days} days'}."
             )
             advice = f"Make its successor with {rotate}, and give it to whoever sends with it."
+        case Kind.FETCH_REFUSED:
+            what = f"The HR system of {notice.tenant}/{code} refused our credential: nobody is looked up there."
+            advice = (
+                f"See scim-bridge hr events --tenant {notice.tenant} --source {code}. Mend the credential of [fetch] "
+                "and restart the relay; it is tried again by itself. Nothing is lost."
+            )
     return what, advice
 
 

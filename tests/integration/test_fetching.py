@@ -248,6 +248,9 @@ def test_who_is_refused_stops_asking_for_everybody(bamboohr: Source) -> None:
     bamboohr.ask(after_ms=60_000)
     assert bamboohr.calls() == 1
     assert bamboohr.waiting() == {"1": "fetch_refused", "2": "", "3": ""}
+    with bamboohr.bench.store.across_tenants("test") as tx:
+        owed = tx.connection.execute(sa.select(tables.notice)).all()
+    assert [(each.tenant, each.target, each.kind, each.code) for each in owed] == [("acme", "", "fetch_refused", "hr")]
 
 
 def test_after_a_refusal_one_call_tries_again(bamboohr: Source) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 import click
 import pytest
 
-from scim_bridge.cli import deciding, failures, tokens
+from scim_bridge.cli import deciding, failures, hr, tokens
 from scim_bridge.domain import notices, signing
 from scim_bridge.domain.notices import TAKEOVERS, Kind, Notice
 from scim_bridge.sandbox.receivers.verifying import NotGenuine, verify
 
-CODES = {Kind.DEAD: "missing_field", Kind.TOKEN_EXPIRY: notices.expiry_code("t0k3n", 7)}
-GROUPS: tuple[click.Group, ...] = (deciding.hold, deciding.lane, failures.failed, tokens.token)
+CODES = {
+    Kind.DEAD: "missing_field",
+    Kind.TOKEN_EXPIRY: notices.expiry_code("t0k3n", 7),
+    Kind.FETCH_REFUSED: "bamboohr",
+}
+GROUPS: tuple[click.Group, ...] = (deciding.hold, deciding.lane, failures.failed, tokens.token, hr.hr)
 
 
 def made(kind: Kind, *, count: int = 1, code: str | None = None) -> Notice:
@@ -23,7 +27,7 @@ def made(kind: Kind, *, count: int = 1, code: str | None = None) -> Notice:
         id="ntc_1",
         kind=kind,
         tenant="acme",
-        target="" if kind is Kind.TOKEN_EXPIRY else "lms",
+        target="" if kind in (Kind.TOKEN_EXPIRY, Kind.FETCH_REFUSED) else "lms",
         code=CODES.get(kind, "") if code is None else code,
         count=count,
         at=1_700_000_000_000,

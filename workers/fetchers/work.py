@@ -9,11 +9,12 @@ import structlog
 from scim_bridge import metrics
 from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.notices import Kind
 from scim_bridge.domain.rows import Row
 from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event, Fate
 from scim_bridge.recording.origins import Origin
-from scim_bridge.store import directory, hr_fetches, quota
+from scim_bridge.store import directory, hr_fetches, notices, quota
 from scim_bridge.store.engine import StoreUnavailable, Transaction
 from scim_bridge.store.hr_events import STOPPING, Kept
 from workers.fetchers.asker import Asker
@@ -203,6 +204,8 @@ def _put_off(runtime: Runtime, asker: Asker, errand: _Errand, error: CallFailed,
     with runtime.store.begin(asker.tenant) as tx:
         quota.answered(tx, errand.slot, now)
         _wait(tx, errand.people, errand, until=now + wait_ms, code=code)
+        if code == "fetch_refused":
+            notices.owe(tx, Kind.FETCH_REFUSED, target="", code=asker.source.name, count=1)
     if code != "fetch_forbidden":
         asker.failures += 1
         rest_ms = min(retries.backoff_ms(asker.failures, jitter=jitter), LONGEST_REST_MS)
