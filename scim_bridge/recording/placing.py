@@ -152,8 +152,7 @@ class Placing:
                 # Another record of the same person is a new beginning.
                 made = telling.of_another_record(made, before)
         else:
-            assert before is not None  # noqa: S101 - nobody is gone who was never there
-            made = telling.gone(before, said, now=self._now)
+            made = telling.gone(before, said, source=self._source, now=self._now)
         if made is None:
             return judged(Outcome.UNCHANGED, "older_news")
         entry.mine = replace(made, due_at=due_at(made, self._now))

@@ -76,6 +76,12 @@ class Entry:
         """Return the document that the directory has; of somebody new, none."""
         return {} if self.stored is None else self.stored.document
 
+    def is_called(self, name: str | None, names_of: Callable[[Document], Collection[str | None]]) -> bool:
+        """Tell whether anybody calls them so, once all that was said until now is recorded."""
+        if self.mine is None or not self.is_said:
+            return True
+        return any(name in names_of(each.document) for each in (self.mine, *self.others))
+
     @property
     def keeps_name(self) -> bool:
         """Tell whether they have the same userName in the end."""
@@ -253,13 +259,21 @@ class Roster:
         return bool(external_id) and external_id not in self._by_id
 
     def matching(self, document: Document) -> list[Entry]:
-        """Return whom a document's e-mail addresses name; where they name nobody, its userName."""
-        found = {id(entry): entry for each in addresses_of(document) for entry in self._by_address.get(each, ())}
+        """Return whom a document's e-mail addresses name; where they name nobody, its userName.
+
+        By what rows before this one took from somebody they are named no more.
+        """
+        found = {
+            id(entry): entry
+            for each in addresses_of(document)
+            for entry in self._by_address.get(each, ())
+            if entry.is_called(each, addresses_of)
+        }
         if found:
             return list(found.values())
         name = name_of(document)
         named = self._by_name.get(name) if name is not None else None
-        return [named] if named is not None else []
+        return [named] if named is not None and named.is_called(name, _names_of) else []
 
     def add(self) -> Entry:
         """Return somebody new."""
@@ -322,8 +336,8 @@ class Roster:
     def taken(self) -> list[tuple[Entry, str, str]]:
         """Return who would have a userName or an e-mail address that somebody else has, with code and field."""
         names = {name: [entry] for name, entry in self._by_name.items()}
-        holders = _holders(names, lambda entry: [name_of(entry.shall_be)])
-        addressed = _holders(self._by_address, lambda entry: addresses_of(entry.shall_be))
+        holders = _holders(names, _names_of)
+        addressed = _holders(self._by_address, addresses_of)
         found: list[tuple[Entry, str, str]] = []
         # Whoever keeps their name keeps it, and whoever was there before a newcomer goes first.
         for entry in sorted(self.touched(), key=lambda each: (each.stored is None, not each.keeps_name)):
@@ -340,11 +354,20 @@ class Roster:
         return found
 
 
-def _holders(known: Mapping[str, Iterable[Entry]], names: Callable[[Entry], Sequence[str | None]]) -> dict[str, Entry]:
+def _holders(
+    known: Mapping[str, Iterable[Entry]], names_of: Callable[[Document], Collection[str | None]]
+) -> dict[str, Entry]:
     """Return who has each name in the end, among those who stay as they are."""
     return {
-        name: entry for name, found in known.items() for entry in found if not entry.is_moving and name in names(entry)
+        name: entry
+        for name, found in known.items()
+        for entry in found
+        if not entry.is_moving and name in names_of(entry.shall_be)
     }
+
+
+def _names_of(document: Document) -> list[str | None]:
+    return [name_of(document)]
 
 
 def addresses_of(document: Document) -> list[str]:

@@ -150,8 +150,9 @@ def _write(
     reserved = numbers.reserve(tx, tables.change.c.number, len(changed))() if changed else []
     for entry, number in zip(changed, reserved, strict=True):
         entry.change = number
-    directory_users.add(tx, [_written(entry) for entry in new])
+    # Newcomers may have names that others give up.
     directory_users.change(tx, [_written(entry) for entry in changed if entry.stored is not None])
+    directory_users.add(tx, [_written(entry) for entry in new])
     owed = Owing(tx, scopes).for_users([(entry.stored, entry.document) for entry in changed])
     _record_changes(tx, changed, owed, origin)
     contributions.write(tx, [said for entry in touched for said in _said_of(entry)])

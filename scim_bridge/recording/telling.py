@@ -81,12 +81,15 @@ def told(
     return Told(contribution=made, is_complete=len(taken) == len(stated) and not clock.is_behind_some)
 
 
-def gone(before: Contribution, said: Said, *, now: Millis) -> Contribution | None:
+def gone(before: Contribution | None, said: Said, *, source: str, now: Millis) -> Contribution | None:
     """Return what a source says once it has somebody no more; None when it has said something newer.
 
     Who is only missing in a snapshot is there again as soon as a later one names them, whatever time their row tells.
+    What was said before may have been dropped, while the source was not configured.
     """
     at = _said_at(said, now)
+    if before is None:
+        before = Contribution(source=source, resource_id=0, external_id=said.external_id, document={}, said_at=_NEVER)
     if said.as_of is not None:
         if before.said_at > said.as_of:
             return None

@@ -59,7 +59,7 @@ def is_told_past(stored: Stored, said: Collection[Contribution], owns: merging.O
     if stored.modified_at <= max(each.written_at for each in said):
         return False
     spoken = {each.source: word_of(each, now=now) for each in said}
-    return bool(edits.touched(stored.document, merging.merged(spoken, owns).document))
+    return bool(edits.touched(stored.document, merging.merged(spoken, owns, was_active=stored.active).document))
 
 
 def name_of(document: Document) -> str | None:
@@ -125,8 +125,10 @@ def overlaid(before: Document, stated: Document, *, owned: Collection[str] = ())
     for name, value in stated.items():
         if isinstance(value, Mapping):
             within = found.get(name)
-            value = overlaid(within if isinstance(within, Mapping) else {}, value)  # noqa: PLW2901 - it, complete
-        if value in (None, {}, []) and name not in owned:
+            # An extension is no attribute: those in it are owned each for itself.
+            inner = owned if name.startswith("urn:") else ()
+            value = overlaid(within if isinstance(within, Mapping) else {}, value, owned=inner)  # noqa: PLW2901
+        if value in (None, {}, []) and name.lower() not in owned:
             found.pop(name, None)
         else:
             found[name] = value if value != {} else None
@@ -134,8 +136,8 @@ def overlaid(before: Document, stated: Document, *, owned: Collection[str] = ())
 
 
 def owned_by(source: str, owns: merging.Owns) -> frozenset[str]:
-    """Return the attributes that a source owns, as configured."""
-    return frozenset(owns.get(source, ()))
+    """Return the attributes that a source owns, in lower case, those of an extension without its URN."""
+    return frozenset(name.lower().rpartition(":")[2] for name in owns.get(source, ()))
 
 
 def others_than(source: str, said: Sequence[Contribution]) -> list[Contribution]:

@@ -4,7 +4,7 @@ Only tenants with several sources, and those with an HR system, have any. Whoeve
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -139,9 +139,24 @@ def ended_by(tx: Transaction, source: str) -> int:
     return int(_ENDED_BY.rows(tx, tenant=tx.tenant, source=source)[0].total)
 
 
+def hold_anybody(tx: Transaction, *, but_for: Collection[str]) -> bool:
+    """Tell whether sources other than these hold anybody inactive, or will: by status, by date or by a deletion."""
+    holds = sa.or_(
+        contribution.c.active == 0,
+        contribution.c.ends_at.is_not(None),
+        contribution.c.ended_at.is_not(None),
+        contribution.c.due_at == contribution.c.starts_at,
+    )
+    others = contribution.c.source.not_in(["", *sorted(but_for)])
+    query = sa.select(contribution.c.id).where(contribution.c.tenant == tx.tenant, others, holds)
+    return tx.connection.execute(query.limit(1)).first() is not None
+
+
 def retract(tx: Transaction, resource_id: int, sources: Iterable[str]) -> None:
-    """Remove what sources said of a person, as another speaks in their place."""
-    _RETRACT.run(tx, number=resource_id, sources=sets.packed(sources))
+    """Remove what sources said of a person, as another speaks in their place. Should they speak again, it is anew."""
+    names = sets.packed(sources)
+    _RETRACT.run(tx, number=resource_id, sources=names)
+    _FORGET_DIGESTS.run(tx, number=resource_id, sources=names)
 
 
 def forget(tx: Transaction, resource_ids: Iterable[int]) -> None:
@@ -326,6 +341,16 @@ _RETRACT = Prepared(
     lambda dialect: sa.delete(contribution).where(
         contribution.c.resource_id == prepared.number("number"),
         sets.among(contribution.c.source, sets.texts_in(prepared.text("sources"), dialect=dialect, name="former")),
+    )
+)
+_FORGET_DIGESTS = Prepared(
+    lambda dialect: (
+        sa.update(identity)
+        .where(
+            identity.c.resource_id == prepared.number("number"),
+            sets.among(identity.c.source, sets.texts_in(prepared.text("sources"), dialect=dialect, name="former")),
+        )
+        .values(row_digest=sa.null())
     )
 )
 _FORGET_WORDS = Prepared(lambda dialect: _forget(contribution, dialect))

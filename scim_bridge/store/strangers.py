@@ -64,6 +64,8 @@ def _of_source(dialect: str) -> sa.Executable:
             identity.c.source == prepared.text("source"),
             sets.among(identity.c.external_id, ids),
             resource.c.deleted_at.is_not(None),
+            # Who was deleted while nobody recorded for this source is none: it still says that they work there.
+            contribution.c.active == sa.literal_column("0"),
         )
     )
 

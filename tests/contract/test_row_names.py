@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from fakes.hr import DAY_MS, Company, person
 
+from scim_bridge.domain.resources import ENTERPRISE_USER
+from scim_bridge.domain.rows import Person
 from scim_bridge.recording import rows
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
+from scim_bridge.recording.rows import Said
 from scim_bridge.store import contributions, directory_users, identities
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.engine import Store
@@ -120,3 +123,40 @@ def test_a_person_is_known_by_the_name_that_whoever_brought_them_gave(acme: Comp
     assert list(acme.people()) == ["ann.smith"]
     with acme.store.begin("acme", write=False) as tx:
         assert contributions.known_as(tx, "idp", ["ann@acme.example"]) == {"ann@acme.example": [number]}
+
+
+def test_an_address_that_a_row_before_gave_up_names_nobody(acme: Company) -> None:
+    acme.tell(person("1", "ann"))
+    assert acme.outcomes(person("1", "ann.smith"), person("2", "ann")) == ["updated", "created"]
+    acme.tell(person("3", "cyd"))
+    assert acme.outcomes(person("4", "cyd"), person("3", "cyd.smith")) == ["created", "updated"]
+    assert sorted(acme.people()) == ["ann", "ann.smith", "cyd", "cyd.smith"]
+    assert_balanced(acme)
+
+
+@pytest.mark.parametrize("owned", ["department", f"{ENTERPRISE_USER}:Department", "Title"])
+def test_who_owns_an_attribute_can_say_that_it_has_no_value(acme: Company, owned: str) -> None:
+    def said(title: str | None, department: str | None) -> dict[str, Any]:
+        return {"title": title, ENTERPRISE_USER: {"department": department}}
+
+    number = bring(acme, "ann", **said("Dev", "IT"))
+    acme.owns = {"hr": (owned,), "idp": ()}
+    acme.tell(person("1", "ann", document=said("Lead", "Sales")))
+    acme.tell(person("1", "ann", document=said(None, None)))
+    (ann,) = acme.people().values()
+    kept = {"Dev": ann.get("title"), "IT": ann.get(ENTERPRISE_USER, {}).get("department")}
+    assert kept == ({"Dev": None, "IT": "IT"} if owned == "Title" else {"Dev": "Dev", "IT": None}), number
+
+
+@pytest.mark.parametrize("what", [None, person("1", "ann", active=False)], ids=["gone", "closed"])
+def test_a_leaver_of_whom_no_word_is_kept_any_more_is_let_go(acme: Company, what: Person | None) -> None:
+    """What the source said was dropped while it was not configured, but its id still names the person."""
+    acme.record(Said(position=1, external_id="1", what=person("1", "ann"), digest="d"))
+    say(acme, number_of(acme, "1"), {}, active=True)
+    with acme.store.begin("acme") as tx:
+        contributions.retract(tx, number_of(acme, "1"), ["hr"])
+        assert identities.of_source(tx, "hr", ["1"])["1"].row_digest is None
+    assert [each.outcome for each in acme.record(Said(position=1, external_id="1", what=what)).became] == [
+        "deactivated"
+    ]
+    assert acme.active() == {"ann": False}
