@@ -1,9 +1,10 @@
 """What was asked for against what a simulated target holds; the proof, from outside, that nothing was lost."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from scim_bridge.sandbox.targets.holdings import HeldAccount, HeldState
 
@@ -76,6 +77,25 @@ def differences(
             if account.account_id not in matched
         ]
     return found
+
+
+def directory_state(documents: Iterable[Mapping[str, Any]]) -> HeldState:
+    """Return SCIM Users of the directory in the form of a target's accounts, so that they can be compared too."""
+    return HeldState(accounts=tuple(map(_account, documents)), groups=())
+
+
+def _account(document: Mapping[str, Any]) -> HeldAccount:
+    name = document.get("name") or {}
+    addresses = [each["value"] for each in document.get("emails") or ()]
+    return HeldAccount(
+        account_id=document["userName"],
+        user_name=document["userName"],
+        email=addresses[0] if addresses else None,
+        first_name=name.get("givenName", ""),
+        last_name=name.get("familyName", ""),
+        active=document.get("active", True),
+        attributes={"title": document.get("title")},
+    )
 
 
 def _judge(wish: Desired, accounts: list[HeldAccount], name_limit: int | None) -> list[Difference]:

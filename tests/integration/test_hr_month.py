@@ -4,7 +4,6 @@ import io
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +25,6 @@ from scim_bridge.sandbox import compare
 from scim_bridge.sandbox.senders.people import Person
 from scim_bridge.sandbox.sources import month
 from scim_bridge.sandbox.sources.month import Events, Fault, Month, Push, Snapshot
-from scim_bridge.sandbox.targets.holdings import HeldAccount, HeldState
 from scim_bridge.settings.models import Settings, TargetSettings, TenantSettings
 from scim_bridge.settings.sources import SourceSettings
 from scim_bridge.store import imports, lanes, tokens
@@ -147,24 +145,6 @@ def _document(person: Person) -> dict[str, Any]:
     }
 
 
-def _held(store: Store) -> HeldState:
-    """Return the directory as if it were a target."""
-    people = Company(store=store, tenant="acme").people().values()
-    return HeldState(accounts=tuple(map(_account, people)), groups=())
-
-
-def _account(document: Mapping[str, Any]) -> HeldAccount:
-    return HeldAccount(
-        account_id=document["userName"],
-        user_name=document["userName"],
-        email=document["emails"][0]["value"],
-        first_name=document["name"]["givenName"],
-        last_name=document["name"]["familyName"],
-        active=document["active"],
-        attributes={"title": document.get("title")},
-    )
-
-
 @pytest.fixture
 def replay(store: Store) -> Replay:
     app = create_app(Settings(tenants=[TENANT]), store, RecordingDispatcher(), clock=store.clock, secret=b"s" * 32)
@@ -180,7 +160,7 @@ def replay(store: Store) -> Replay:
 def test_a_month_ends_as_the_model_says_with_every_row_accounted_for(replay: Replay) -> None:
     told = month.generate(40, ended_at=replay.store.clock(), days=6, seed=SEED)
     replay.play(told)
-    held = _held(replay.store)
+    held = compare.directory_state(Company(store=replay.store, tenant="acme").people().values())
     assert compare.differences(told.desired(), held) == []
     titles = {each.person.user_name: each.title for each in told.employees if each.is_active}
     found = {each.user_name: each.attributes["title"] for each in held.accounts if each.user_name in titles}

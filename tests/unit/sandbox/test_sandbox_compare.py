@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scim_bridge.sandbox.compare import Desired, Difference, DifferenceKind, differences
+from scim_bridge.sandbox.compare import Desired, Difference, DifferenceKind, differences, directory_state
 from scim_bridge.sandbox.targets.holdings import HeldAccount, HeldState
 
 
@@ -125,6 +125,17 @@ def test_shortened_names_agree_within_the_limit() -> None:
 def test_what_is_not_wished_for_is_not_compared() -> None:
     held = account("ann", email=None, groups=frozenset({"G"}))
     assert differences([Desired(user_name="ann@example.com")], state(held)) == []
+
+
+def test_users_of_the_directory_are_compared_like_accounts() -> None:
+    document = {
+        "userName": "ann@example.com",
+        "name": {"givenName": "Ann", "familyName": "Example"},
+        "emails": [{"value": "Ann@example.com", "primary": True}],
+        "active": False,
+    }
+    [found] = differences([wish("ann")], directory_state([document]))
+    assert (found.field, found.desired, found.held) == ("active", True, False)
 
 
 def test_two_wishes_for_one_name_are_refused() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from scim_bridge import wiring
 from scim_bridge.domain.instants import to_iso
+from scim_bridge.sandbox import compare
 from scim_bridge.sandbox.senders.hr import HrSender
 from scim_bridge.sandbox.senders.okta import OktaSender
 from scim_bridge.sandbox.senders.people import Person
@@ -14,6 +15,8 @@ from scim_bridge.sandbox.sources.month import Delivery, Events, Fault, Month, Pu
 from scim_bridge.sandbox.stories.play import SENDER_TIMEOUT_S, Play
 from scim_bridge.sandbox.stories.setting import MINDTICKLE, TRAKSTAR, Setting
 from scim_bridge.sandbox.stories.stage import TENANT
+from scim_bridge.sandbox.targets.holdings import HeldState
+from scim_bridge.store import comparing, lanes
 
 SEED = 7
 SOURCE = "hr"
@@ -141,4 +144,15 @@ def _claim(played: Play, told: Month, seen: _Seen) -> None:
         holds=not seen.unaccounted and seen.outcomes["waiting"] == 0,
         rows=seen.rows,
     )
+    wrong = compare.differences(told.desired(), _directory(played))
+    named = f"; {wrong[0].who} is not, for one" if wrong else ""
+    played.claim(f"the directory itself is as the model says{named}", holds=not wrong, differences=len(wrong))
     played.claim("three broken files deactivated nobody, and said why", holds=seen.spared == 3, spared=seen.spared)
+
+
+def _directory(played: Play) -> HeldState:
+    with played.stage.store.begin(TENANT, write=False) as tx:
+        lane = lanes.by_target(tx, TRAKSTAR.name)
+    assert lane is not None  # noqa: S101 - the stage was set with it
+    people = (person for person, _ in comparing.users(played.stage.store, TENANT, lane.id))
+    return compare.directory_state(person.document for person in people if not person.deleted)
