@@ -1,6 +1,8 @@
 """People whom an HR event only named, looked up in a simulated HR system and recorded like any other news."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,7 @@ from scim_bridge.sandbox.targets.simulator import Simulator
 from scim_bridge.settings.sources import FetchSettings, SourceSettings
 from scim_bridge.store import hr_events, tables
 from workers.fetchers import work
-from workers.relay import events, fetching
+from workers.relay import events, fetching, housekeeping
 
 KEY = "bamboo-key-91c7"
 MAPPING = {
@@ -446,3 +448,34 @@ def test_an_operator_lets_a_stopped_source_go_on(bamboohr: Source) -> None:
     bamboohr.ask(after_ms=work.GLANCE_MS)
     assert bamboohr.waiting() == {"2": "fetch_missing"}
     assert bamboohr.kept(hr_events.REFUSED) == []
+
+
+@on_sqlite
+def test_calls_of_a_long_window_are_remembered(bamboohr: Source) -> None:
+    bamboohr.configure(requests=1, per_s=86_400)
+    for number in ("1", "2"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    bamboohr.bench.clock.advance(ms=12 * 3_600_000)
+    housekeeping.run_once(bamboohr.bench.runtime, bamboohr.bench.clock())
+    bamboohr.ask()
+    assert bamboohr.calls() == 1
+
+
+@on_sqlite
+def test_the_relay_does_not_wait_for_a_slow_source(bamboohr: Source) -> None:
+    runtime, answered = bamboohr.bench.runtime, threading.Event()
+    bamboohr.say("1")
+    bamboohr.ask()
+    [asker] = runtime.askers.values()
+    asker.fetcher.fetch = lambda _ids, **_: answered.wait(20) and {}
+    bamboohr.say("1")
+    began = time.monotonic()
+    for _ in range(3):
+        fetching.run_once(runtime, runtime.clock())
+        bamboohr.bench.clock.advance(ms=1_000)
+    assert time.monotonic() - began < 5
+    assert asker.thread.is_alive()
+    answered.set()
+    fetching.finish(runtime, patience_s=20)
+    assert bamboohr.waiting() == {"1": "fetch_missing"}

@@ -54,4 +54,7 @@ def _forget(runtime: Runtime, what: str, some: Callable[[Transaction], bool]) ->
 
 def _slots_kept_ms(settings: Settings) -> Millis:
     windows_s = [limit.per_s for tenant in settings.tenants for target in tenant.targets for limit in target.limits]
+    windows_s += [
+        source.fetch.per_s for tenant in settings.tenants for source in tenant.sources if source.fetch is not None
+    ]
     return max(SLOT_MS, round(max(windows_s, default=0) * 1000) + HOUR_MS)
