@@ -137,20 +137,21 @@ class Speaking:
         self, heard: Heard, said: Contribution, stated: Sequence[str], *, concerns_targets: bool = False
     ) -> Stored:
         """Keep what the source says now beside what the others say, and record what that comes down to."""
-        former = self._voices.former(heard.said.values())
+        replaced = self._voices.replaced_by(self._source, heard.said.values())
         others = {
-            each.source: each for each in heard.said.values() if each.source != self._source and each not in former
+            each.source: each for each in heard.said.values() if each.source != self._source and each not in replaced
         }
         now = self._tx.now
         spoken = {each.source: words.word_of(each, now=now) for each in (*others.values(), said)}
-        merged = merging.merged(spoken, self._voices.owns)
+        was_active = heard.stored.active and self._source in self._voices.owns
+        merged = merging.merged(spoken, self._voices.owns, was_active=was_active)
         stored = self._recorder.update(heard.stored, merged.document)
         if stored is heard.stored:
             stored = self._recorder.note(stored, stated, concerns_targets=concerns_targets)
         unkept = [others[source] for source in heard.unkept if source in others]
         self._write(stored, [said, *unkept], before=heard.own)
-        if former:
-            contributions.retract(self._tx, stored.id, [each.source for each in former])
+        if replaced:
+            contributions.retract(self._tx, stored.id, [each.source for each in replaced])
         return stored
 
     def _write(self, stored: Stored, said: Iterable[Contribution], *, before: Contribution | None) -> None:

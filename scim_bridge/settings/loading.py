@@ -191,12 +191,17 @@ class _TenantReader:
         return found
 
     def _all_sources(self, tenant: files.TenantTable) -> list[SourceSettings]:
-        found = []
+        found: dict[int, SourceSettings] = {}
         for number, table in self._tables(tenant, "sources"):
             source = self._sources.read(tenant, dotted(tenant.key, "sources", number), table)
             if source is not None:
-                found.append(source)
-        return found
+                found[number] = source
+        names = {source.name for source in found.values()}
+        for number, source in found.items():
+            for name in sorted(names & set(source.replaces)):
+                key = dotted(tenant.key, "sources", number, "replaces")
+                self._findings.add(tenant.file, key, f"{name} is still there; take its table out first")
+        return list(found.values())
 
     def _tables(self, tenant: files.TenantTable, part: str) -> list[tuple[int, Mapping[str, Any]]]:
         tables = tenant.table.get(part, [])

@@ -24,7 +24,7 @@ from scim_bridge.settings.sources import (
 _NEEDED = ("externalId", "userName")
 """What every mapping must fill: without them a row is nobody's."""
 
-_DEFAULTED = frozenset(SourceSettings.model_fields) - {"name", "kind", "secret", "owns", "paused", "fetch"}
+_DEFAULTED = frozenset(SourceSettings.model_fields) - {"name", "kind", "secret", "owns", "replaces", "paused", "fetch"}
 """Keys that the file of a kind may set."""
 
 

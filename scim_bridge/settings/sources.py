@@ -40,6 +40,8 @@ class SourceSettings(Checked):
     secret: SecretStr | None = None
     timezone: str = "UTC"
     owns: list[str] = Field(default_factory=list)
+    # Sources that are configured no more: once this one speaks of a person, what they said of them does not count.
+    replaces: list[str] = Field(default_factory=list)
     # What it sends is recorded and kept, and applied when it is paused no more.
     paused: bool = False
     mapping: dict[str, str] = Field(default_factory=dict)

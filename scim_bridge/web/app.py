@@ -18,7 +18,7 @@ from scim_bridge.intake.scim.keeping import Keys
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.intake.webhooks.receiving import Receiver
 from scim_bridge.recording.scopes import scopes_of
-from scim_bridge.recording.voices import voices_of
+from scim_bridge.recording.voices import voices_among
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
 from scim_bridge.web import errors, proxies, slashes
@@ -77,7 +77,7 @@ def create_app(
         dispatcher,
         doorkeeper,
         scopes=scopes,
-        voices={tenant.id: voices for tenant in settings.tenants if (voices := voices_of(tenant)) is not None},
+        voices=voices_among(settings.tenants, store),
         confirm_s={tenant.id: tenant.confirm_s for tenant in settings.tenants if tenant.ack == "confirm"},
         keys=Keys(store, service, secret=secret, new_owner=lambda: secrets.token_hex(16)),
         room=WaitingRoom(store, places=places, monotonic_s=monotonic_s, sleep=sleep),

@@ -111,14 +111,23 @@ def make_world(shared_store: Store, dispatcher: Any, web_settings: WebSettings, 
     """Make a tenant; `owns` of Okta, Entra and HR as given. `again` opens the door of a tenant with other sources."""
 
     def make(
-        *, sources: Sequence[str] = ("okta", "entra", "hr"), again: World | None = None, **owns: list[str]
+        *,
+        sources: Sequence[str] = ("okta", "entra", "hr"),
+        again: World | None = None,
+        replaces: Mapping[str, list[str]] | None = None,
+        **owns: list[str],
     ) -> World:
         kinds = {"hr": "csv"}
         settings = TenantSettings(
             id=f"several-{next(_tenants)}" if again is None else again.settings.id,
             sources=[
                 SourceSettings.model_validate(
-                    {"name": each, "kind": kinds.get(each, "scim"), "owns": owns.get(each, [])}
+                    {
+                        "name": each,
+                        "kind": kinds.get(each, "scim"),
+                        "owns": owns.get(each, []),
+                        "replaces": (replaces or {}).get(each, []),
+                    }
                 )
                 for each in sources
             ],
@@ -472,12 +481,55 @@ def test_going_to_two_sources_sends_nothing_by_itself(make_world: MakeWorld) -> 
 def test_a_renamed_source_speaks_on_for_the_old_one(make_world: MakeWorld) -> None:
     alone = make_world(sources=("okta",))
     ann = created(alone.okta, {**OKTA, "title": "Dev", "active": False})
-    renamed = make_world(again=alone, sources=("entra", "hr"))
+    renamed = make_world(again=alone, sources=("entra", "hr"), replaces={"entra": ["okta"]})
     renamed.hr.tell(person("007", "ann", active=True))
     assert renamed.directory(ann["id"])["active"] is False
     renamed.entra.put(f"/Users/{ann['id']}", OKTA)
     assert renamed.directory(ann["id"])["active"] is True
     assert renamed.shown()["held_inactive_by"] == []
+
+
+@pytest.mark.parametrize("left", [("okta",), ("okta", "entra")])
+@pytest.mark.parametrize("owner", ["okta", None])
+def test_nobody_comes_back_because_the_source_that_ended_them_is_taken_out(
+    make_world: MakeWorld, left: Sequence[str], owner: str | None
+) -> None:
+    several = make_world()
+    ann = created(several.okta, OKTA)
+    several.hr.tell(person("007", "ann", active=True))
+    several.hr.tell(person("007", "ann", active=False))
+    owns = {} if owner is None else {owner: ["active"]}
+    without = make_world(again=several, sources=left, **owns)
+    for _ in range(2):
+        put = without.okta.put(f"/Users/{ann['id']}", {**OKTA, "title": "Dev"})
+        patched = without.okta.patch(f"/Users/{ann['id']}", {"op": "replace", "value": {"active": True}})
+        assert (put.json["active"], patched.json["active"]) == (True, True)
+        assert without.directory(ann["id"])["active"] is False
+    assert without.directory(ann["id"])["title"] == "Dev"
+    assert without.shown()["held_inactive_by"] == ["hr"]
+    back = make_world(again=several)
+    back.hr.tell(person("007", "ann", active=True))
+    assert back.directory(ann["id"])["active"] is True
+
+
+def test_a_source_that_replaces_another_brings_back_whom_that_had_ended(make_world: MakeWorld) -> None:
+    several = make_world()
+    ann = created(several.okta, OKTA)
+    several.hr.tell(person("007", "ann", active=True))
+    several.hr.tell(person("007", "ann", active=False))
+    without = make_world(again=several, sources=("okta",), replaces={"okta": ["hr"]})
+    assert without.directory(ann["id"])["active"] is False
+    without.okta.put(f"/Users/{ann['id']}", {**OKTA, "title": "Dev"})
+    assert without.directory(ann["id"])["active"] is True
+
+
+def test_a_source_that_is_taken_out_ends_nobody_over_whom_it_had_no_say(make_world: MakeWorld) -> None:
+    several = make_world(okta=["active"])
+    ann = created(several.okta, OKTA)
+    several.hr.tell(person("007", "ann", active=False))
+    without = make_world(again=several, sources=("okta", "entra"), okta=["active"])
+    without.okta.put(f"/Users/{ann['id']}", {**OKTA, "title": "Dev"})
+    assert without.directory(ann["id"])["active"] is True
 
 
 def test_what_was_said_while_there_was_one_source_is_not_lost(make_world: MakeWorld) -> None:

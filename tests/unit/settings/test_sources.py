@@ -105,6 +105,7 @@ def test_a_file_of_the_kind_beside_the_configuration_goes_over_the_shipped_one(t
         ('kind = "csv"\ndelimiter = ";;"', "delimiter: string should have at most 1 character"),
         ('kind = "csv"\npause = true', "pause: unknown key; did you mean paused?"),
         ('kind = "csv"\nowns = ["titel"]', "owns: titel is no attribute that can be owned; did you mean title?"),
+        ('kind = "csv"\nreplaces = ["hr"]', "replaces: hr is still there; take its table out first"),
         ('kind = "csv"\nmapping = {titel = "x"}', "mapping.titel: is nothing that a row fills; did you mean title?"),
         ('kind = "csv"\nmapping = {title = "x.("}', "mapping.title: cannot be read from character 3 on"),
         (
