@@ -54,6 +54,9 @@ class Dispatcher(Protocol):
     def heard(self, tenant: str, target: str, *, queue: str) -> None:
         """Let the next wake of a lane through again; a job's first act. Never raises."""
 
+    def has_waiting(self) -> bool:
+        """Tell whether a wake waits for a worker. Never raises; what is not known does not wait."""
+
     def be_heard(self, process: str, name: str, *, now: Millis) -> None:
         """Note that a process is alive, for those who ask. Never raises."""
 
@@ -96,7 +99,7 @@ def last_heard(url: str) -> dict[str, Millis | None] | None:
         return None
     finally:
         client.close()
-    return {process: round(found[0][1]) if found else None for process, found in newest.items()}
+    return {process: round(float(found[0][1])) if found else None for process, found in newest.items()}
 
 
 class RqDispatcher:
@@ -140,6 +143,15 @@ class RqDispatcher:
             self._redis.delete(wake_key(queue, tenant, target))
         except (redis.RedisError, OSError) as error:
             log.warning("wake_key_kept", tenant=tenant, target=target, kind=type(error).__name__)
+
+    def has_waiting(self) -> bool:
+        """Tell whether a wake waits for a worker; of a queue that does not answer, none does."""
+        if time.monotonic() < self._quiet_until:
+            return False
+        try:
+            return any(queue.count for queue in self._queues.values())
+        except (redis.RedisError, OSError):
+            return False
 
     def be_heard(self, process: str, name: str, *, now: Millis) -> None:
         """Note that a process is alive; while the queue is known to be down, nothing is said."""

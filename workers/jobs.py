@@ -10,7 +10,7 @@ from workers.delivery import round as delivery_round
 def deliver(tenant: str, target: str, woken_by: str) -> None:
     """Drain one lane for a while."""
     runtime.current().dispatcher.heard(tenant, target, queue=woken_by)
-    delivery_round.work_lane(runtime.current(), tenant, target)
+    delivery_round.work_lane(runtime.current(), tenant, target, for_leavers=woken_by == dispatch.LEAVERS)
 
 
 JOBS: dict[str, Callable[..., None]] = {dispatch.DELIVER: deliver}

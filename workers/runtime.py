@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
@@ -37,6 +38,8 @@ class Runtime:
     dispatcher: Dispatcher
     fingerprint_key: bytes = field(repr=False)
     clock: Clock = wiring.now_ms
+    monotonic_s: Callable[[], float] = time.monotonic
+    """Measures how long a shift has lasted, whatever is done to the clock."""
     random: Random = field(default_factory=SystemRandom)
     stopping: threading.Event = field(default_factory=threading.Event)
     pause: Callable[[float], object] = field(init=False)

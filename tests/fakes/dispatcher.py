@@ -12,6 +12,9 @@ class RecordingDispatcher:
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         self.wakes.append((tenant, target, urgent))
 
+    def has_waiting(self) -> bool:
+        return False
+
     def be_heard(self, process: str, name: str, *, now: int) -> None:
         """Nobody asks here who is alive."""
 

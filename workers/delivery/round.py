@@ -22,6 +22,12 @@ log = structlog.get_logger(__name__)
 SHIFT_S = 20.0
 """After this long a lane makes room for others and is woken again."""
 
+TURN_S = 2.0
+"""So long a lane is worked on while others wait for a worker."""
+
+GIVES_WAY_MS = 250
+"""A wait longer than this is left to the relay while other lanes wait for a worker."""
+
 LONGEST_WAIT_MS = 1_000
 """A wait longer than this is the relay's, not a worker's."""
 
@@ -34,8 +40,11 @@ CONTENDED_MS = 50
 Future = concurrent.futures.Future[submitting.Ended]
 
 
-def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
-    """Drain one lane for a while; returns at once when another worker has it or nothing is due."""
+def work_lane(runtime: Runtime, tenant: str, target_name: str, *, for_leavers: bool = False) -> None:
+    """Drain one lane for a while; returns at once when another worker has it or nothing is due.
+
+    `for_leavers`: it goes before all other lanes, so it works only as long as leavers are due; the rest takes its turn.
+    """
     try:
         post = take_post(runtime, tenant, target_name)
     except StoreUnavailable as error:
@@ -46,7 +55,7 @@ def work_lane(runtime: Runtime, tenant: str, target_name: str) -> None:
     wake_at: Millis | None = None
     try:
         with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch) as keeper:
-            wake_at = _Shift(post, keeper).work()
+            wake_at = _Shift(post, keeper, for_leavers=for_leavers).work()
     except StoreUnavailable as error:
         # Nothing is lost with the shift: what was out stays open in the books, and the relay wakes the lane again.
         log.warning("shift_broken_off", tenant=tenant, target=target_name, reason=str(error))
@@ -116,11 +125,13 @@ def leave_post(post: Post, not_before: Millis | None) -> None:
 class _Shift:
     """The loop's state: what is out, and when the shift ends."""
 
-    def __init__(self, post: Post, keeper: LeaseKeeper) -> None:
+    def __init__(self, post: Post, keeper: LeaseKeeper, *, for_leavers: bool) -> None:
         self._post = post
         self._keeper = keeper
+        self._for_leavers = for_leavers
         self._out: dict[Future, submitting.Opened] = {}
-        self._ends_at = time.monotonic() + SHIFT_S
+        self._began_at = post.runtime.monotonic_s()
+        self._is_ended = False
         self._ahead_ms = 0
         self._is_overtaken = False
         self._pace = pacing.Pace(post)
@@ -151,7 +162,10 @@ class _Shift:
             return self._post.now() + CONTENDED_MS
 
     def _is_over(self) -> bool:
-        return self._keeper.is_lost or self._post.runtime.stopping.is_set() or time.monotonic() > self._ends_at
+        if self._is_ended or self._keeper.is_lost or self._post.runtime.stopping.is_set():
+            return True
+        lasted_s = self._post.runtime.monotonic_s() - self._began_at
+        return lasted_s > SHIFT_S or (lasted_s > TURN_S and self._post.runtime.dispatcher.has_waiting())
 
     def _one_round(self, pool: concurrent.futures.Executor) -> Millis | None:
         """Settle what has come back, send what may go; return when to look again (None: nothing is due)."""
@@ -185,6 +199,9 @@ class _Shift:
     def _send_what_is_due(self, pool: concurrent.futures.Executor) -> Millis | None:
         post = self._post
         plan = self._choose()
+        if self._for_leavers and not self._is_for_leavers(plan):
+            self._is_ended = True
+            return post.now() if plan.calls else None
         again_at: Millis | None = None
         for call in plan.calls:
             if self._is_about_groups_that_are_out(call):
@@ -206,6 +223,10 @@ class _Shift:
             self._settle_finished(wait_s=LONGEST_WAIT_MS / 1000)
             return post.now()
         return post.now() if plan.calls else None
+
+    def _is_for_leavers(self, plan: choosing.Plan) -> bool:
+        """Tell whether leavers are due, or others only wait for a worker who has nothing else to do."""
+        return bool(plan.leavers) or plan.leavers is None or not self._post.runtime.dispatcher.has_waiting()
 
     def _choose(self) -> choosing.Plan:
         """Plan the next calls, and note how long that takes: the next plan is to be there in time."""
@@ -242,7 +263,7 @@ class _Shift:
             self._is_overtaken = True
             return self._post.now()
         except submitting.LeaseGone:
-            self._ends_at = 0.0
+            self._is_ended = True
             return self._post.now()
         if isinstance(opened, int):
             return opened
@@ -259,7 +280,7 @@ class _Shift:
         for future in finished:
             del self._out[future]
             if not self._settle(future.result()):
-                self._ends_at = 0.0
+                self._is_ended = True
 
     def _settle(self, ended: submitting.Ended) -> bool:
         """Write what became of a call; a store that cannot just now is asked again, for an answer cannot be."""
@@ -287,8 +308,11 @@ class _Shift:
             return True
         if left_ms > LONGEST_WAIT_MS:
             return False
-        if left_ms > 0:
-            self._post.runtime.pause(left_ms / 1000)
+        while left_ms > 0:
+            if left_ms > GIVES_WAY_MS and self._post.runtime.dispatcher.has_waiting():
+                return False
+            self._post.runtime.pause(min(left_ms, GIVES_WAY_MS) / 1000)
+            left_ms -= GIVES_WAY_MS
         return True
 
     def _drain(self) -> None:
