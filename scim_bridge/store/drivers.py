@@ -1,7 +1,8 @@
 """The databases' drivers, used without the library in between: what every request does must not pay for it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import select
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,18 +43,59 @@ def cursor_of(connection: Connection, text: str, *, stays_open: bool = False) ->
                 cursor.close()
 
 
-def execute_together(connection: Connection, text: str, values: tuple[str, ...]) -> None:
+Result = tuple[tuple[str, ...], list[Any]]
+"""What one statement gives: the names of the columns, and the rows; neither, if it is none that gives any."""
+
+
+def execute_together(connection: Connection, text: str, values: Sequence[Any]) -> None:
     """Execute several statements of PostgreSQL's in one message; their values are quoted by its driver.
 
     Raises:
         sqlalchemy.exc.DBAPIError: as the library does.
     """
+    with _executed_together(connection, text, values):
+        pass
+
+
+def ask_together(connection: Connection, text: str, values: Sequence[Any]) -> list[Result]:
+    """Execute several statements as `execute_together` does, and return what each gives."""
+    with _executed_together(connection, text, values) as cursor:
+        found = [_result_of(cursor)]
+        while cursor.nextset():
+            found.append(_result_of(cursor))
+    return found
+
+
+@contextmanager
+def _executed_together(connection: Connection, text: str, values: Sequence[Any]) -> Iterator[Any]:
     driver = connection.dialect.loaded_dbapi
     cursor: Any = None
     with errors_wrapped(connection, text, lambda: cursor):
         cursor = driver.ClientCursor(connection.connection.driver_connection)
-        cursor.execute(text, values)
+        cursor.execute(text, values or None)
+        yield cursor
         cursor.close()
+
+
+def _result_of(cursor: Any) -> Result:
+    if cursor.description is None:
+        return (), []
+    return tuple(column.name for column in cursor.description), cursor.fetchall()
+
+
+def is_lost(connection: Connection) -> bool:
+    """Tell whether a connection to PostgreSQL on which nothing is under way has ended, as far as is known here."""
+    driver_connection: Any = connection.connection.driver_connection
+    with suppress(connection.dialect.loaded_dbapi.Error):
+        while not driver_connection.closed and _is_readable(driver_connection.fileno()):
+            driver_connection.pgconn.consume_input()
+    return bool(driver_connection.closed)
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager

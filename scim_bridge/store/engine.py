@@ -7,7 +7,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ ALL_TENANTS = "*"
 
 _ONE_WAITING = "operation_one_waiting"
 
-_STALE_CONNECTIONS = 100
+STALE_CONNECTIONS = 100
 """So many connections in a row may turn out to be lost (the server was restarted) before a transaction gives up."""
 
 BUSY_TIMEOUT_S = 10.0
@@ -144,7 +144,7 @@ class Store:
         self, tenant: str | None, *, write: bool, statement_timeout_s: float | None, snapshot: bool = False
     ) -> Iterator[Transaction]:
         # The commit happens when the stack ends: what it raises must be named too.
-        with _errors_named(), contextlib.ExitStack() as stack:
+        with errors_named(), contextlib.ExitStack() as stack:
             if write and self._lock is not None:
                 stack.enter_context(self._lock)
             if self.engine.dialect.name == "postgresql":
@@ -160,9 +160,9 @@ class Store:
                 end(tx)
 
     @contextlib.contextmanager
-    def _opened(self, text: str, values: tuple[str, ...]) -> Iterator[Connection]:
+    def _opened(self, text: str, values: Sequence[str]) -> Iterator[Connection]:
         """Begin a transaction on PostgreSQL. A connection that is found lost then has done nothing: take another."""
-        for _ in range(_STALE_CONNECTIONS):
+        for _ in range(STALE_CONNECTIONS):
             with self.engine.connect() as connection:
                 transaction = connection.begin()
                 try:
@@ -178,14 +178,25 @@ class Store:
         raise StoreUnavailable("connections to the database are lost as soon as they are made")
 
 
-def _opening(tenant: str | None, *, statement_timeout_s: float | None, snapshot: bool) -> tuple[str, tuple[str, ...]]:
+def _opening(tenant: str | None, *, statement_timeout_s: float | None, snapshot: bool) -> tuple[str, list[str]]:
     """Return what a transaction on PostgreSQL begins with: whose rows it sees, and how long it waits and works."""
-    settings = {"bridge.tenant": tenant or ALL_TENANTS, "lock_timeout": f"{int(locking.PATIENCE_S * 1000)}ms"}
+    bounds = bounds_of(tenant or ALL_TENANTS)
     if statement_timeout_s is not None:
-        settings["statement_timeout"] = f"{max(1, int(statement_timeout_s * 1000))}ms"
+        bounds["statement_timeout"] = f"{max(1, int(statement_timeout_s * 1000))}ms"
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"
+    text, values = settings_of(bounds)
+    return f"{begin}; {text}", values
+
+
+def bounds_of(tenant: str) -> dict[str, str]:
+    """Return what holds for a transaction on PostgreSQL: whose rows it sees, and how long it waits for others."""
+    return {"bridge.tenant": tenant, "lock_timeout": f"{int(locking.PATIENCE_S * 1000)}ms"}
+
+
+def settings_of(settings: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the statement that makes settings hold until the transaction ends, and its values."""
     calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
-    return f"{begin}; SELECT {calls}", tuple(part for pair in settings.items() for part in pair)
+    return f"SELECT {calls}", [part for pair in settings.items() for part in pair]
 
 
 def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Engine:
@@ -269,7 +280,7 @@ def _time_limit(connection: Connection, limit_s: float | None) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def _errors_named() -> Iterator[None]:
+def errors_named() -> Iterator[None]:
     """Turn the drivers' errors of infrastructure into ours, without the statement's parameters."""
     try:
         yield

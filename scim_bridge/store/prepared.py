@@ -6,6 +6,7 @@ runs is prepared; all else is executed by the library as it comes.
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -117,7 +118,7 @@ class _Ready:
         # SQLite does most of its work here, so this too may run into the time limit.
         found = cursor.fetchall()
         if self.row is None:
-            self.row = _row_type([column[0] for column in cursor.description])
+            self.row = row_type(tuple(column[0] for column in cursor.description))
         return list(map(self.row, found))
 
     def options(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -136,7 +137,9 @@ class _Ready:
         return given if self._order is None else [given[name] for name in self._order]
 
 
-def _row_type(names: list[str]) -> Callable[[Any], Row]:
+@cache
+def row_type(names: tuple[str, ...]) -> Callable[[Any], Row]:
+    """Return what makes a row of the values of these columns."""
     row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - the columns are known when it runs
     make: Callable[[Any], Row] = row._make
     return make

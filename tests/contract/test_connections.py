@@ -96,7 +96,7 @@ def test_a_connection_that_is_lost_in_a_pipeline_undoes_it(single: Store, postgr
 def test_connections_that_are_lost_each_time_are_given_up(
     single: Store, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "_STALE_CONNECTIONS", 3)
+    monkeypatch.setattr(engines, "STALE_CONNECTIONS", 3)
     backends(single)
 
     def lose(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -1,7 +1,8 @@
 """Edits of one group recorded together leave the same books as the same edits recorded one after the other.
 
-Random histories of two groups are recorded three times, each time for a tenant of its own: the requests that came at
-the same time in one transaction, each in a transaction of its own, and each by the recorder that knows one edit only.
+Random histories of two groups are recorded four times, each time for a tenant of its own: the requests that came at
+the same time in one transaction, step by step and in one trip, each in a transaction of its own, and each by the
+recorder that knows one edit only.
 More histories, other ones every time: pytest -n 0 tests/contract/test_joint_edits.py --requests 200000
 """
 
@@ -17,14 +18,14 @@ from fuzz.options import Effort
 
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.domain.states import State
-from scim_bridge.recording import joint
+from scim_bridge.recording import joint, moving
 from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.joint import Asked, Outcome
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder, UnknownMembers
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.sandbox.benches.crowd import Crowd
-from scim_bridge.store import directory, lanes, members, seeding, tables
+from scim_bridge.store import directory, lanes, members, seeding, tables, trips
 from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.seeding import Seed
 from scim_bridge.store.verify import verify_ledger
@@ -232,6 +233,23 @@ def together(
     return outcomes, wakes
 
 
+def at_once(
+    tenant: Tenant, group: str, asked: Sequence[Asked], scopes: Mapping[str, TargetScope]
+) -> tuple[list[Outcome], frozenset[str]]:
+    """As PostgreSQL records them by itself: as many on each trip as name nobody twice."""
+    if not trips.are_made(tenant.store):
+        return together(tenant, group, asked, scopes)
+    outcomes, wakes, left = list[Outcome](), frozenset[str](), list(asked)
+    while left:
+        count = moving.apart(left)
+        recorded = moving.record(tenant.store, tenant.name, tenant.group_id(group), left[:count], scopes=scopes)
+        assert recorded is not None
+        outcomes, wakes, left = outcomes + recorded[0], wakes | recorded[1], left[count:]
+    with tenant.store.begin(tenant.name, write=False) as tx:
+        assert tenant.fetched(tx, group) == outcomes[-1].stored
+    return outcomes, wakes
+
+
 def one_by_one(
     tenant: Tenant, group: str, asked: Sequence[Asked], scopes: Mapping[str, TargetScope]
 ) -> tuple[list[Outcome], frozenset[str]]:
@@ -259,7 +277,7 @@ def by_the_recorder(
 
 @dataclass(slots=True)
 class Archive:
-    """Makes tenants of a store, three for each history."""
+    """Makes tenants of a store, four for each history."""
 
     store: Store
     made: int = 0
@@ -268,7 +286,12 @@ class Archive:
         self, history: History, *, targets: Sequence[str], scopes: Mapping[str, TargetScope]
     ) -> dict[str, tuple[Told, dict[str, Any]]]:
         """Record a history in each way; return what callers were told and what the books say, by the way."""
-        ways: dict[str, Record] = {"together": together, "one by one": one_by_one, "by the recorder": by_the_recorder}
+        ways: dict[str, Record] = {
+            "together": together,
+            "at once": at_once,
+            "one by one": one_by_one,
+            "by the recorder": by_the_recorder,
+        }
         tenants = {way: self._tenant() for way in ways}
         with self.store.across_tenants("lanes for the test", write=True) as tx:
             lanes.sync(tx, [(tenant.name, target) for tenant in tenants.values() for target in targets])
@@ -311,6 +334,7 @@ def test_edits_together_leave_the_books_that_they_leave_one_by_one(archive: Arch
         found = archive.books_of(history, targets=targets, scopes=scopes)
         assert found["together"] == found["one by one"], f"seed {seed}: {history}"
         assert found["together"] == found["by the recorder"], f"seed {seed}: {history}"
+        assert found["at once"] == found["one by one"], f"seed {seed}: {history}"
 
 
 ADD, REMOVE = Membership.ADD, Membership.REMOVE

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scim_bridge.domain.resources import GROUP
-from scim_bridge.recording import joint
+from scim_bridge.recording import joint, moving
 from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.joint import Asked, Outcome
 from scim_bridge.recording.scopes import TargetScope
-from scim_bridge.store import directory
+from scim_bridge.store import directory, trips
 from scim_bridge.store.engine import Store, StoreUnavailable
 
 MOST_REQUESTS = 64
@@ -103,7 +103,11 @@ class Gathering:
 
     def _serve(self, key: tuple[str, str], scopes: Mapping[str, TargetScope], served: list[_Place]) -> None:
         try:
-            self._record(key, scopes, served)
+            if trips.are_made(self._store):
+                served += self._take_apart(key)
+                self._send(key, scopes, served)
+            else:
+                self._record(key, scopes, served)
         except StoreUnavailable as error:
             # What keeps the first from being recorded keeps all: nobody is to find out after a wait of their own.
             served += self._take(key)
@@ -133,18 +137,37 @@ class Gathering:
                 outcomes, wakes = None, frozenset[str]()
             else:
                 outcomes, wakes = joint.record(tx, group, [place.asked for place in places], scopes=scopes)
-        if outcomes is not None:
-            # Whoever is refused wakes nobody, so a request that was carried out is to.
-            waking = next((number for number, outcome in enumerate(outcomes) if outcome.change is not None), None)
-            for number, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
-                place.gathered = Gathered(outcome=outcome, wakes=wakes if number == waking else frozenset())
-        for place in places:
-            place.is_served = True
+        _tell(places, outcomes, wakes)
+
+    def _send(self, key: tuple[str, str], scopes: Mapping[str, TargetScope], places: Sequence[_Place]) -> None:
+        """Record these requests in one trip to the database. Who comes while it is under way goes on the next."""
+        tenant, scim_id = key
+        asked = [place.asked for place in places]
+        recorded = moving.record(self._store, tenant, scim_id, asked, scopes=scopes)
+        _tell(places, *(recorded or (None, frozenset[str]())))
+
+    def _take_apart(self, key: tuple[str, str]) -> list[_Place]:
+        with self._lock:
+            return self._taken(key, moving.apart(place.asked for place in self._queues[key]))
 
     def _take(self, key: tuple[str, str], *, most: int = MOST_REQUESTS) -> list[_Place]:
         with self._lock:
-            queue = self._queues[key]
-            return [queue.popleft() for _ in range(min(len(queue), most))]
+            return self._taken(key, most)
+
+    def _taken(self, key: tuple[str, str], most: int) -> list[_Place]:
+        queue = self._queues[key]
+        return [queue.popleft() for _ in range(min(len(queue), most, MOST_REQUESTS))]
+
+
+def _tell(places: Sequence[_Place], outcomes: Sequence[Outcome] | None, wakes: frozenset[str]) -> None:
+    """Tell each request what became of it, once that is committed; None: there is no such group."""
+    if outcomes is not None:
+        # Whoever is refused wakes nobody, so a request that was carried out is to.
+        waking = next((number for number, outcome in enumerate(outcomes) if outcome.change is not None), None)
+        for number, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
+            place.gathered = Gathered(outcome=outcome, wakes=wakes if number == waking else frozenset())
+    for place in places:
+        place.is_served = True
 
 
 def _refuse(places: Sequence[_Place], error: Exception) -> None:

@@ -16,7 +16,7 @@ from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.intake.scim.gathering import MOST_REQUESTS
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
-from scim_bridge.store import directory, seeding
+from scim_bridge.store import directory, seeding, trips
 from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
 
@@ -58,6 +58,14 @@ def is_balanced(store: Store) -> bool:
     return bool(verify_ledger(store)["balanced"])
 
 
+def turns(store: Store) -> int:
+    """Return in how many transactions those are recorded who wait for a group that is held.
+
+    Where a transaction is sent as a whole, whoever came first has sent theirs before the others came.
+    """
+    return 2 if trips.are_made(store) else 1
+
+
 def test_requests_that_wait_for_one_group_are_recorded_in_one_transaction(
     sender: Any, people: list[str], patching: Any, shared_store: Store
 ) -> None:
@@ -67,7 +75,7 @@ def test_requests_that_wait_for_one_group_are_recorded_in_one_transaction(
     assert codes(answers) == {204: 10}
     assert sender.member_ids(group["id"]) == set(people)
     changes = changes_of(shared_store, sender.tenant, group["id"])
-    assert transactions(changes) == 1
+    assert transactions(changes) == turns(shared_store)
     # Each has a change of its own, which is the version that its answer tells.
     told = {answer.headers["X-Request-ID"]: answer.headers["ETag"] for answer in answers}
     assert {each.correlation_id: f'W/"{each.number}"' for each in changes} == told
@@ -85,7 +93,7 @@ def test_what_waiting_requests_owe_is_what_it_would_be_one_by_one(
     together([patching(group, adding(each)) for each in people], held(shared_store, sender.tenant, group))
     # Of the three targets one maps the group: it is owed the group and the person, by each change.
     assert [each.owed for each in changes_of(shared_store, sender.tenant, group)] == [2] * 10
-    assert dispatcher.wakes == [(sender.tenant, "sales", False)]
+    assert dispatcher.wakes == [(sender.tenant, "sales", False)] * turns(shared_store)
 
 
 def test_an_unknown_member_is_refused_to_its_own_sender(
@@ -101,7 +109,7 @@ def test_an_unknown_member_is_refused_to_its_own_sender(
     assert codes(answers) == {204: 10}
     assert sender.member_ids(group) == set(people)
     changes = changes_of(shared_store, sender.tenant, group)
-    assert (len(changes), transactions(changes)) == (10, 1)
+    assert (len(changes), transactions(changes)) == (10, turns(shared_store))
     assert is_balanced(shared_store)
 
 
@@ -166,11 +174,13 @@ def test_more_requests_than_one_transaction_takes_are_all_served(
     jobs = [patching(group, adding(each)) for each in people]
     assert codes(together(jobs, held(shared_store, sender.tenant, group))) == {204: count}
     changes = changes_of(shared_store, sender.tenant, group)
-    assert Counter(each.received_at for each in changes).most_common() == [
-        (changes[0].received_at, MOST_REQUESTS),
-        (changes[MOST_REQUESTS].received_at, MOST_REQUESTS),
-        (changes[-1].received_at, 12),
-    ]
+    alone = turns(shared_store) - 1
+    assert Counter(each.received_at for each in changes) == {
+        **({changes[0].received_at: 1} if alone else {}),
+        changes[alone].received_at: MOST_REQUESTS,
+        changes[alone + MOST_REQUESTS].received_at: MOST_REQUESTS,
+        changes[-1].received_at: 12 - alone,
+    }
     assert sender.member_ids(group) == set(people)
     assert is_balanced(shared_store)
 
@@ -195,8 +205,8 @@ def test_edits_of_two_groups_share_no_transaction(
     assert codes(together(jobs, held(shared_store, sender.tenant, *groups))) == {204: 10}
     assert [sender.member_ids(each) for each in groups] == [set(people[::2]), set(people[1::2])]
     changes = [changes_of(shared_store, sender.tenant, each) for each in groups]
-    assert [transactions(each) for each in changes] == [1, 1]
-    assert transactions(*changes) == 2
+    assert [transactions(each) for each in changes] == [turns(shared_store)] * 2
+    assert transactions(*changes) == 2 * turns(shared_store)
     assert is_balanced(shared_store)
 
 
@@ -216,7 +226,7 @@ def test_another_tenant_takes_no_part_in_what_waits_for_a_group(
     assert [each.status_code for each in answers] == [204] * 10 + [400] + [404] * 5
     assert sender.member_ids(group) == set(people)
     assert other.member_ids(theirs) == set()
-    assert transactions(changes_of(shared_store, sender.tenant, group)) == 1
+    assert transactions(changes_of(shared_store, sender.tenant, group)) == turns(shared_store)
     assert is_balanced(shared_store)
 
 

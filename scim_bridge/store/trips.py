@@ -1,0 +1,104 @@
+"""Transactions that PostgreSQL is told as a whole, from BEGIN to COMMIT, in one message.
+
+What a transaction locks is kept from others until it ends. Told step by step, the database waits between the steps for
+this process, which serves other requests meanwhile; told everything at once, it keeps a lock for as long as it works.
+Each statement sees what others have committed when it begins, so one may lock what the next one reads.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.engine import Connection
+
+from scim_bridge.store import drivers, engine
+from scim_bridge.store.engine import Store, StoreUnavailable
+from scim_bridge.store.prepared import Build, Row, row_type
+
+_DIALECT: sa.Dialect = psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_KNOWN = "bridge_trip_steps"
+"""Where a connection's record keeps the names of the steps that PostgreSQL has prepared on it."""
+
+_PLANNED_BY_INDEXES = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Steps look a few rows up in tables of any size. A plan is made once for each connection, and tables grow."""
+
+_FORGOTTEN = "26000"
+"""invalid_sql_statement_name: the driver lets PostgreSQL forget all that is prepared when something is undone."""
+
+_numbers = itertools.count(1)
+
+
+class Step:
+    """A statement with named parameters that PostgreSQL prepares once on each connection."""
+
+    def __init__(self, build: Build) -> None:
+        """Put the statement together."""
+        statement: Any = build(_DIALECT.name)
+        compiled = statement.compile(dialect=_DIALECT)
+        self.name = f"bridge_step_{next(_numbers)}"
+        self.preparing = f"PREPARE {self.name} AS {compiled}"
+        self._order: tuple[str, ...] = tuple(compiled.positiontup)
+        self._constants: Mapping[str, Any] = compiled.construct_params(_check=False)
+        self.call = f"EXECUTE {self.name}({', '.join(['%s'] * len(self._order))})"
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return values in the order of the statement's parameters."""
+        given = {**self._constants, **values}
+        return [given[name] for name in self._order]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A step and what its parameters are given."""
+
+    step: Step
+    values: Mapping[str, Any]
+
+
+def are_made(store: Store) -> bool:
+    """Tell whether a store's transactions can be told as a whole; a database in this process gains nothing by it."""
+    return store.engine.dialect.name == "postgresql"
+
+
+def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
+    """Execute steps in one transaction of a tenant's; return the rows of each.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached, locked or committed. Nothing was recorded, unless the
+            connection was lost while it was.
+    """
+    with engine.errors_named():
+        for _ in range(engine.STALE_CONNECTIONS):
+            with store.engine.connect() as connection:
+                if drivers.is_lost(connection):
+                    connection.invalidate()
+                    continue
+                try:
+                    # An error leaves the transaction open, to be undone here.
+                    with connection.begin():
+                        return _made(connection, tenant, calls)
+                except sa.exc.ProgrammingError as error:
+                    if getattr(error.orig, "sqlstate", None) != _FORGOTTEN:
+                        raise
+                    connection.info.pop(_KNOWN)
+        raise StoreUnavailable("connections to the database are lost as soon as they are made")
+
+
+def _made(connection: Connection, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
+    known: set[str] = connection.info.setdefault(_KNOWN, set())
+    for step in (call.step for call in calls if call.step.name not in known):
+        drivers.execute_together(connection, step.preparing, ())
+        known.add(step.name)
+    settings, values = engine.settings_of({**engine.bounds_of(tenant), **_PLANNED_BY_INDEXES})
+    text = "; ".join(["BEGIN", settings, *(call.step.call for call in calls), "COMMIT"])
+    given = [*values, *(value for call in calls for value in call.step.arguments(call.values))]
+    _begin, _settings, *found, _commit = drivers.ask_together(connection, text, given)
+    return [list(map(row_type(names), rows)) for names, rows in found]
