@@ -132,7 +132,7 @@ class Doorkeeper:
             return tokens.Fault.MALFORMED
         digest = tokens.digest_of(value)
         known = self._recognition.recall(digest)
-        if known is not None:
+        if known is not None and not self._recognition.is_to_be_asked_again(digest):
             return known
         asked_at = self._clock()
         found = tokens.authenticate(self._store, value)

@@ -9,6 +9,9 @@ from scim_bridge.store.tokens import Principal
 KEPT_MS = 500
 """A revoked token is refused by every process this soon; a second is promised."""
 
+ASKED_AGAIN_MS = 250
+"""From this age on one request asks the store again, so that not all of them do when nothing is known any more."""
+
 _MOST_TOKENS = 4_096
 
 
@@ -20,6 +23,7 @@ class Recognition:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Millis, Principal]] = OrderedDict()
+        self._asked_again: set[str] = set()
 
     def recall(self, digest: str) -> Principal | None:
         """Return whom a token stands for, when that was found out just now and still holds."""
@@ -33,10 +37,21 @@ class Recognition:
             return None
         return principal
 
+    def is_to_be_asked_again(self, digest: str) -> bool:
+        """Tell one request of all that recall the same answer, once it is old, that it is the one to ask again."""
+        with self._lock:
+            known = self._known.get(digest)
+            if known is None or digest in self._asked_again or self._clock() - known[0] < ASKED_AGAIN_MS:
+                return False
+            self._asked_again.add(digest)
+            return True
+
     def keep(self, digest: str, principal: Principal, *, asked_at: Millis) -> None:
         """Keep what the store answered to a question that was asked at an instant."""
         with self._lock:
             self._known[digest] = (asked_at, principal)
             self._known.move_to_end(digest)
+            self._asked_again.discard(digest)
             if len(self._known) > _MOST_TOKENS:
-                self._known.popitem(last=False)
+                oldest, _ = self._known.popitem(last=False)
+                self._asked_again.discard(oldest)

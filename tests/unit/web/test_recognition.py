@@ -4,7 +4,7 @@ from typing import Any
 
 from scim_bridge.store.tokens import Principal
 from scim_bridge.web import recognition
-from scim_bridge.web.recognition import KEPT_MS, Recognition
+from scim_bridge.web.recognition import ASKED_AGAIN_MS, KEPT_MS, Recognition
 
 
 def principal(**changes: Any) -> Principal:
@@ -51,6 +51,28 @@ def test_a_clock_that_is_set_back_keeps_nothing(clock: Any) -> None:
     memory = Recognition(clock)
     memory.keep("digest", principal(), asked_at=clock())
     clock.advance(ms=-1)
+    assert memory.recall("digest") is None
+
+
+def test_one_request_alone_asks_again_while_the_others_recall(clock: Any) -> None:
+    memory = Recognition(clock)
+    memory.keep("digest", principal(), asked_at=clock())
+    clock.advance(ms=ASKED_AGAIN_MS - 1)
+    assert not memory.is_to_be_asked_again("digest")
+    clock.advance(ms=1)
+    assert [memory.is_to_be_asked_again("digest") for _ in range(3)] == [True, False, False]
+    assert memory.recall("digest") == principal()
+    memory.keep("digest", principal(), asked_at=clock())
+    clock.advance(ms=ASKED_AGAIN_MS)
+    assert memory.is_to_be_asked_again("digest")
+
+
+def test_a_question_without_an_answer_prolongs_nothing(clock: Any) -> None:
+    memory = Recognition(clock)
+    memory.keep("digest", principal(), asked_at=clock())
+    clock.advance(ms=ASKED_AGAIN_MS)
+    assert memory.is_to_be_asked_again("digest")
+    clock.advance(ms=KEPT_MS - ASKED_AGAIN_MS)
     assert memory.recall("digest") is None
 
 
