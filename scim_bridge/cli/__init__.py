@@ -1,19 +1,60 @@
-"""The scim-bridge command: a module a group of commands. A command parses, calls one function and prints."""
+"""The scim-bridge command: a module a group of commands. A command parses, calls one function and prints.
 
+Only the module of the command that was called is read: all of them together take longer to read than most commands run.
+"""
+
+import importlib
 import sys
 import traceback
 from typing import Any
 
 import click
 
-from scim_bridge.cli import benches, chaos, hr, hr_events, mapping, operating, processes, tokens
 from scim_bridge.errors import BridgeError
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
 
+HOMES: dict[str, tuple[str, ...]] = {
+    "bench": ("benches",),
+    "chaos": ("chaos",),
+    "demo": ("showing",),
+    "failed": ("failures",),
+    "hold": ("deciding",),
+    "hr": ("hr", "hr_events"),
+    "lane": ("deciding",),
+    "ledger": ("operating",),
+    "mapping": ("mapping",),
+    "migrate": ("processes",),
+    "reconcile": ("operating",),
+    "relay": ("processes",),
+    "replay": ("failures",),
+    "status": ("operating",),
+    "token": ("tokens",),
+    "up": ("processes",),
+    "user": ("operating",),
+    "web": ("processes",),
+    "worker": ("processes",),
+}
+"""Each command's module; what further modules name stands below it."""
+
 
 class _Commands(click.Group):
     """A group whose commands fail in sentences, never in tracebacks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click has it
+        """Return the names of all commands."""
+        return sorted(HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, read when it is first asked for."""
+        if cmd_name in HOMES and cmd_name not in self.commands:
+            own, *below = (_commands_in(module) for module in HOMES[cmd_name])
+            command = own[cmd_name]
+            for each in (each for commands in below for each in commands.values()):
+                if isinstance(command, click.Group):
+                    command.add_command(each)
+            self.add_command(command)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -31,6 +72,11 @@ class _Commands(click.Group):
             _fail(f"this is a fault of scim-bridge, please report it: {kind} at {place.name} in {place.filename}", 1)
 
 
+def _commands_in(module: str) -> dict[str, click.Command]:
+    found = importlib.import_module(f"{__name__}.{module}").COMMANDS
+    return {str(each.name): each for each in found}
+
+
 def _fail(sentence: str, exit_code: int) -> None:
     click.echo(f"scim-bridge: {sentence}", err=True)
     sys.exit(exit_code)
@@ -40,17 +86,3 @@ def _fail(sentence: str, exit_code: int) -> None:
 @click.version_option(package_name="scim-bridge", prog_name="scim-bridge")
 def main() -> None:
     """Bring users and groups from identity providers and HR systems to learning platforms."""
-
-
-for _command in (
-    *processes.COMMANDS,
-    *tokens.COMMANDS,
-    *operating.COMMANDS,
-    *mapping.COMMANDS,
-    *hr.COMMANDS,
-    *benches.COMMANDS,
-    *chaos.COMMANDS,
-):
-    main.add_command(_command)
-for _command in hr_events.COMMANDS:
-    hr.hr.add_command(_command)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from scim_bridge import wiring
-from scim_bridge.cli import deciding, failures, rows, showing
+from scim_bridge.cli import rows
 from scim_bridge.cli.options import check_tenant, config_option, json_option, opened, print_json, tenant_option
 from scim_bridge.errors import UsageError
 from scim_bridge.operators import alive, existing, timeline
@@ -165,4 +165,4 @@ def _print_books(books: Mapping[str, Any]) -> None:
         click.echo(f"  {fault}")
 
 
-COMMANDS = (status, user, ledger, reconcile, *deciding.COMMANDS, *failures.COMMANDS, *showing.COMMANDS)
+COMMANDS = (status, user, ledger, reconcile)

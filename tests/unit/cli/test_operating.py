@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import psycopg
 import pytest
 from unit.cli.conftest import Run
@@ -335,9 +336,10 @@ def test_every_command_takes_config_except_those_that_make_a_world_of_their_own(
     from scim_bridge.cli import main  # noqa: PLC0415 - only this test looks at all commands
 
     def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-        if hasattr(command, "commands"):
-            for name, each in command.commands.items():
-                yield from leaves(each, f"{path} {name}".strip())
+        if isinstance(command, click.Group):
+            ctx = click.Context(command)
+            for name in command.list_commands(ctx):
+                yield from leaves(command.get_command(ctx, name), f"{path} {name}".strip())
         else:
             yield path, command
 
