@@ -49,6 +49,8 @@ class Runtime:
     """Targets by tenant and name; a test puts its own here."""
     expiries_seen_at: Millis | None = None
     """When the relay last looked which tokens will expire."""
+    wakes_rest_ms: Millis = 0
+    """How long the relay rests before it looks again which lanes are due."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
     seen_groups: dict[tuple[str, str], SeenGroups] = field(default_factory=dict)
     """What was seen of the groups of each lane's target, by tenant and name."""

@@ -1,6 +1,7 @@
 """Many lanes share few workers: each gets its turn, leavers' lanes first, and nobody waits for another's quota."""
 
 import collections
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -238,3 +239,19 @@ def test_a_lane_wakes_when_there_is_room_again(make_floor: Any) -> None:
     floor.relay()
     floor.work()
     assert all(len(each.accounts) == 2 for each in floor.runtime.targets.values())
+
+
+def test_the_relay_rests_longer_than_it_looks_and_wakes_beforehand_who_is_due_meanwhile(make_floor: Any) -> None:
+    floor = make_floor({"many": 2})
+    floor.push("many", "ann")
+    floor.queues.waiting[dispatch.LANES].clear()
+    floor.queues.thinned.clear()
+    with floor.store.begin("many") as tx:
+        for lane, due_in_ms in zip(lanes.configured(tx), (90, 110), strict=True):
+            lanes.note(tx, lane.id, wake_at=floor.clock.now + due_in_ms)
+    looking_takes_20_ms = itertools.count(0, 0.02)
+    floor.runtime.monotonic_s = lambda: next(looking_takes_20_ms)
+    assert wakes.run_once(floor.runtime, floor.clock.now) == floor.clock.now + 80
+    assert not floor.queues.has_waiting()
+    floor.relay()
+    assert list(floor.queues.waiting[dispatch.LANES]) == [("many", "lms0")]
