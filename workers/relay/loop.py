@@ -6,7 +6,19 @@ import structlog
 
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
-from workers.relay import dates, events, expiry, fetching, heartbeat, housekeeping, imports, notifying, reminding, wakes
+from workers.relay import (
+    dates,
+    events,
+    expiry,
+    fetching,
+    heartbeat,
+    housekeeping,
+    imports,
+    leftovers,
+    notifying,
+    reminding,
+    wakes,
+)
 from workers.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -21,6 +33,7 @@ DUTIES = {
     "dates": dates.run_once,
     "events": events.run_once,
     "fetching": fetching.run_once,
+    "leftovers": leftovers.run_once,
     "notifying": notifying.run_once,
 }
 
