@@ -19,6 +19,8 @@ PINGS = frozenset({b"Ping test", b'"Ping test"', b'{"text":"Ping test"}', b'{"te
 
 _ABOUT_PEOPLE = ("employee.", "table.entry.")
 _GONE = "employee.deleted"
+_WITH_VALUES = frozenset({"employee.created", "employee.joined", "employee.updated"})
+"""What v1 tells with the values that are new. Of what else it tells, a new row of a table say, the values are missing."""
 _ROOT = "root."
 
 
@@ -54,7 +56,7 @@ def read(body: bytes, content_type: str | None, _signed: Signed) -> Sequence[Tol
     return [
         events.told(
             external_id=data.get("employeeId") or employee.get("id"),
-            fields=_with_values(_profile(employee), data.get("fieldUpdates")),
+            fields=_with_values(_profile(employee), data.get("fieldUpdates")) if kind in _WITH_VALUES else {},
             is_gone=kind == _GONE,
             said_at=document.get("triggeredAt"),
         )

@@ -33,6 +33,14 @@ def test_a_field_of_the_root_stands_at_the_top() -> None:
     assert read(body)[0].row.fields == {"email": "a@b"}
 
 
+@pytest.mark.parametrize("kind", ["employee.left", "employee.inactivated", "table.entry.created"])
+def test_a_turn_in_somebodys_employment_is_looked_at_even_if_it_names_them(kind: str) -> None:
+    """Their name alone would say that all is as it was."""
+    body = b'{"type": "%s", "employee": {"id": "1", "firstName": "Ann", "surname": "Lee"}}' % kind.encode()
+    [told] = read(body)
+    assert (told.row.external_id, told.row.needs_fetch, told.row.fields) == ("1", True, {})
+
+
 def test_a_deleted_employee_needs_no_fetch() -> None:
     [told] = read(b'{"type": "employee.deleted", "data": {"employeeId": "1"}}')
     assert (told.row.is_gone, told.row.needs_fetch) == (True, False)
