@@ -20,7 +20,7 @@ PINGS = frozenset({b"Ping test", b'"Ping test"', b'{"text":"Ping test"}', b'{"te
 _ABOUT_PEOPLE = ("employee.", "table.entry.")
 _GONE = "employee.deleted"
 _WITH_VALUES = frozenset({"employee.created", "employee.joined", "employee.updated"})
-"""What v1 tells with the values that are new. Of what else it tells, a new row of a table say, the values are missing."""
+"""What v1 tells with the values that are new. Of a new row of a table, say, it tells none."""
 _ROOT = "root."
 
 
