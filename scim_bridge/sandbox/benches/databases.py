@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from scim_bridge.errors import UsageError
+from scim_bridge.sandbox import interrupts
 from scim_bridge.store import migrate, scratch
 from scim_bridge.store.engine import StoreUnavailable
 
@@ -88,14 +89,15 @@ def folder(parent: Path | None) -> Iterator[Path]:
     Raises:
         UsageError: nothing can be written there.
     """
-    try:
-        made = Path(tempfile.mkdtemp(prefix="scim-bridge-bench-", dir=parent))
-    except OSError as error:
-        raise UsageError(f"nothing can be written in {parent or tempfile.gettempdir()}: {error.strerror}") from error
-    try:
+    with contextlib.ExitStack() as stack:
+        with interrupts.undisturbed():
+            try:
+                made = Path(tempfile.mkdtemp(prefix="scim-bridge-bench-", dir=parent))
+            except OSError as error:
+                where = parent or tempfile.gettempdir()
+                raise UsageError(f"nothing can be written in {where}: {error.strerror}") from error
+            stack.callback(shutil.rmtree, made, ignore_errors=True)
         yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 
+from scim_bridge.sandbox import interrupts
 from scim_bridge.sandbox.chaos import draws, ground, rounds
 from scim_bridge.sandbox.chaos.draws import Round
 from scim_bridge.sandbox.chaos.rounds import Played
@@ -27,9 +28,10 @@ def play(store: str, *, numbers: Sequence[int], seed: int, abreast: int) -> Iter
         threading.Thread(target=_play_share, args=(store, share, told, stopping), name=f"bridge-{number}")
         for number, share in enumerate(shares, 1)
     ]
-    for thread in threads:
-        thread.start()
     try:
+        with interrupts.undisturbed():
+            for thread in threads:
+                thread.start()
         yield from _all_told(told, len(threads))
     finally:
         stopping.set()

@@ -12,7 +12,7 @@ from typing import Any
 
 from scim_bridge import wiring
 from scim_bridge.operators import status
-from scim_bridge.sandbox import configuration
+from scim_bridge.sandbox import configuration, interrupts
 from scim_bridge.sandbox.stories import worlds
 from scim_bridge.sandbox.stories.setting import Setting, Simulated
 from scim_bridge.sandbox.stories.worlds import Process, StageFailed, World
@@ -114,8 +114,9 @@ def set_up(setting: Setting, *, port: int) -> Iterator[Stage]:
         StageFailed: a part does not start.
     """
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="scim-bridge-demo-"))  # 0700 by itself
-        stack.callback(_remove, folder)
+        with interrupts.undisturbed():
+            folder = Path(tempfile.mkdtemp(prefix="scim-bridge-demo-"))  # 0700 by itself
+            stack.callback(_remove, folder)
         keys = {each.name: worlds.new_secret() for each in setting.targets}
         commands = {each.name: _simulator(each, keys[each.name]) for each in setting.targets}
         simulated = stack.enter_context(worlds.simulated(commands, folder=folder))

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scim_bridge.errors import BridgeError
+from scim_bridge.sandbox import interrupts
 from scim_bridge.sandbox.targets.holdings import HeldState
 from scim_bridge.supervisor import leash
 
@@ -147,21 +148,24 @@ def running(
 ) -> Iterator[Process]:
     """Run a process until the block ends. It is tied to our life, and out of reach of the terminal's Ctrl-C."""
     tied = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(int(signal.SIGTERM)), str(os.getpid())]
-    with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.log").open("wb") as log:
-        popen = subprocess.Popen(  # noqa: S603 - our own commands
-            [*tied, *command],
-            cwd=folder,
-            env=environment() if environ is None else environ,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=log,
-            start_new_session=True,
-            umask=0o077,
-        )
-    try:
+    with contextlib.ExitStack() as stack:
+        with (
+            interrupts.undisturbed(),
+            (folder / f"{name}.out").open("wb") as out,
+            (folder / f"{name}.log").open("wb") as log,
+        ):
+            popen = subprocess.Popen(  # noqa: S603 - our own commands
+                [*tied, *command],
+                cwd=folder,
+                env=environment() if environ is None else environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,
+                umask=0o077,
+            )
+            stack.callback(_end, popen, patience_s)
         yield Process(name=name, folder=folder, popen=popen)
-    finally:
-        _end(popen, patience_s)
 
 
 def environment() -> dict[str, str]:
