@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ MAPPING = {
     "emails": "email || workEmail || work_email",
     "title": "title || jobTitle || work.title",
     "active": "status || employment_status",
+    "endDate": "endDate",
 }
 SECRETS = ("987-65-4321", "1990-02-03", "1234567890", "1990-11-10")
 """What stands in the deliveries and nowhere else afterwards."""
@@ -143,6 +145,20 @@ def test_a_leaver_is_urgent(knocker: Knocker, dispatcher: RecordingDispatcher) -
     assert knocker.outcomes({"id": "1", "event": "changed", "fields": {"status": "inactive"}}) == ["deactivated"]
     assert not knocker.people()["ann1@example.com"][0]
     assert dispatcher.wakes[-1] == (knocker.tenant, "everybody", True)
+
+
+def test_a_leaver_with_a_last_day_ahead_stays_until_it_is_over(knocker: Knocker) -> None:
+    knocker.send(saved())
+    ahead = datetime.fromtimestamp(knocker.store.clock() / 1000 + 3 * 86_400, UTC).date().isoformat()
+    leaving = {"id": "1", "event": "changed", "fields": {"status": "inactive", "endDate": ahead}}
+    assert knocker.outcomes(leaving) == ["scheduled"]
+    assert knocker.people()["ann1@example.com"][0]
+    knocker.send({"id": "1", "event": "changed", "fields": {"endDate": ""}})
+    with knocker.store.across_tenants("test") as tx:
+        query = sa.select(tables.contribution.c.due_at).where(tables.contribution.c.tenant == knocker.tenant)
+        assert [row.due_at for row in tx.connection.execute(query)] == [None]
+    assert knocker.people()["ann1@example.com"][0]
+    assert knocker.outcomes({**leaving, "fields": {"status": "inactive"}}) == ["deactivated"]
 
 
 def test_who_is_deleted_is_deactivated(knocker: Knocker) -> None:
