@@ -391,10 +391,11 @@ def test_two_processes_do_not_ask_for_the_same_person(bamboohr: Source) -> None:
 
 
 def test_a_process_that_comes_back_too_late_records_nothing(bamboohr: Source) -> None:
+    """Both looks are as old as the event, so that their times do not tell which one was later."""
     bamboohr.say("1")
     bamboohr.ask()
     [asker] = bamboohr.bench.runtime.askers.values()
-    bamboohr.say("1")
+    bamboohr.say("1", said_at=bamboohr.bench.clock() + 500)
     late = work._take(bamboohr.bench.runtime, asker)
     assert late is not None
     bamboohr.system.vendor.put({**ANN, "jobTitle": "Chef"})
@@ -479,3 +480,37 @@ def test_the_relay_does_not_wait_for_a_slow_source(bamboohr: Source) -> None:
     answered.set()
     fetching.finish(runtime, patience_s=20)
     assert bamboohr.waiting() == {"1": "fetch_missing"}
+
+
+@on_sqlite
+def test_what_may_no_longer_be_seen_stays_as_it_was(bamboohr: Source) -> None:
+    bamboohr.say("1")
+    bamboohr.ask()
+    bamboohr.system.vendor.unseen = frozenset({"jobTitle", "status"})
+    bamboohr.system.vendor.put({**ANN, "lastName": "Leigh"})
+    bamboohr.say("1")
+    bamboohr.ask()
+    ann = bamboohr.people()["1"]
+    assert (ann["title"], ann["active"], ann["name"]["familyName"]) == ("Cook", True, "Leigh")
+
+
+@on_sqlite
+def test_the_latest_time_counts_however_late_older_events_come(bamboohr: Source) -> None:
+    now = bamboohr.bench.clock()
+    bamboohr.say("1", said_at=now - 30_000, fields={**ANN, "jobTitle": "Chef"})
+    bamboohr.say("1", said_at=now)
+    bamboohr.say("1", said_at=now - 60_000)
+    bamboohr.ask()
+    assert bamboohr.titles() == {"1": "Cook"}
+
+
+@on_sqlite
+def test_what_is_looked_up_waits_behind_what_was_kept(bamboohr: Source) -> None:
+    bamboohr.configure(paused=True)
+    bamboohr.say("2", fields={**ANN, "id": "2", "workEmail": "p2@x.com"})
+    bamboohr.say("1")
+    bamboohr.configure()
+    bamboohr.ask()
+    assert bamboohr.people() == {}
+    events.run_once(bamboohr.bench.runtime, bamboohr.bench.clock())
+    assert sorted(bamboohr.people()) == ["1", "2"]
