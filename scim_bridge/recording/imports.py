@@ -18,7 +18,7 @@ from scim_bridge.recording.rows import Became, Outcome, Recorded, Said
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.settings.models import TenantSettings
 from scim_bridge.settings.sources import SourceSettings
-from scim_bridge.store import directory, imports
+from scim_bridge.store import directory, imports, sightings
 from scim_bridge.store.engine import Contended, Store, Transaction
 from scim_bridge.store.imports import Import, Staged
 
@@ -100,8 +100,11 @@ def _let_go(store: Store, source: Source, found: Import) -> dict[str, bool] | No
             Said(position=position, external_id=external_id, what=None, said_at=taken.said_at, as_of=taken.said_at)
             for position, external_id in enumerate(gone, behind + 1)
         ]
-        recorded = _record(tx, source, taken, said)
-        imports.stage(tx, taken.id, [_missed(each, became) for each, became in zip(said, recorded.became, strict=True)])
+        # Rows that a later file has as they were before are not recorded again, so what was said does not tell of them.
+        later = sightings.named_later(tx, taken.source, gone, than=taken.said_at)
+        recorded = _record(tx, source, taken, [each for each in said if each.external_id not in later])
+        became = {each.position: each for each in recorded.became}
+        imports.stage(tx, taken.id, [_missed(each, became.get(each.position, _outdated(each))) for each in said])
         imports.note(tx, taken.id, reached=taken.reached + len(gone))
     return dict(recorded.wakes)
 
@@ -183,6 +186,10 @@ def _settled(staged: Staged, became: Became) -> Staged:
         advice=became.advice or None,
         change=became.change,
     )
+
+
+def _outdated(said: Said) -> Became:
+    return Became(position=said.position, outcome=Outcome.UNCHANGED, code="older_news")
 
 
 def _missed(said: Said, became: Became) -> Staged:

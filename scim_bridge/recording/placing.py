@@ -151,6 +151,7 @@ class Placing:
             if made is not None and before is not None and same is None:
                 # Another record of the same person is a new beginning.
                 made = telling.of_another_record(made, before)
+                entry.closed = before if entry.is_said else None
         else:
             made = telling.gone(before, said, source=self._source, now=self._now)
         if made is None:

@@ -58,8 +58,12 @@ class Entry:
     """Whether a row said something of them, or somebody whom they follow came."""
     is_pinned: bool = False
     """Whether nothing but `active` is to change of them, as what was said cannot be written."""
+    closed: Contribution | None = field(default=None, repr=False)
+    """What the record says that these rows closed, and in whose place another one speaks."""
     refused: tuple[str, str] | None = None
     """Code and field of why they stay as they are."""
+    refused_records: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    """The same of records of theirs, by the source's id."""
     document: Document = field(default_factory=dict, repr=False)
     active: bool = True
     folded: folding.Folded | None = field(default=None, repr=False)
@@ -139,8 +143,13 @@ class Entry:
         return True
 
     def give_up(self, code: str, name: str) -> None:
-        """Leave them as they are, and say why."""
-        self.refused = code, name
+        """Leave them as they are, and say why; where a new record is at fault, as the one that was closed left them."""
+        if self.closed is None or self.mine is None or self.mine.external_id is None:
+            self.refused = code, name
+            return
+        self.refused_records[self.mine.external_id] = code, name
+        self.identities.pop(self.mine.external_id, None)
+        self.mine, self.closed = self.closed, None
 
 
 class Roster:

@@ -214,9 +214,10 @@ def _record_changes(tx: Transaction, changed: Sequence[Entry], owed: Sequence[Ow
 
 def _became(said: Said, place: Place) -> Became:
     if isinstance(place, Entry):
-        if place.refused is None:
+        refused = place.refused or place.refused_records.get(said.external_id)
+        if refused is None:
             return Became(position=said.position, outcome=_outcome(place), change=place.change)
-        place = placing.judged(Outcome.REFUSED, *place.refused)
+        place = placing.judged(Outcome.REFUSED, *refused)
     assert isinstance(place, Verdict)  # noqa: S101 - as the type says
     return Became(
         position=said.position, outcome=place.outcome, code=place.code, field=place.field, advice=place.advice

@@ -160,3 +160,14 @@ def test_a_leaver_of_whom_no_word_is_kept_any_more_is_let_go(acme: Company, what
         "deactivated"
     ]
     assert acme.active() == {"ann": False}
+
+
+def test_a_new_record_that_cannot_be_written_keeps_no_closed_one_open(acme: Company) -> None:
+    acme.tell(person("1", "ann"), person("2", "bob"))
+    mail = [{"value": "ann@acme.example"}]
+    opens = person("3", "bob", document={"emails": mail})
+    assert acme.outcomes(person("1", "ann", active=False), opens) == ["deactivated", "refused name_taken"]
+    assert acme.active() == {"ann": False, "bob": True}
+    assert acme.outcomes(person("3", "ann")) == ["updated"]
+    assert acme.active() == {"ann": True, "bob": True}
+    assert_balanced(acme)

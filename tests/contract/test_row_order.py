@@ -10,7 +10,7 @@ from fakes.hr import DAY_MS, Company, person
 
 from scim_bridge.domain.rows import Person
 from scim_bridge.recording.rows import Said
-from scim_bridge.store import contributions, identities, imports
+from scim_bridge.store import contributions, identities, strangers
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
@@ -246,8 +246,9 @@ def test_a_stranger_who_left_is_known_again_by_the_digest_of_the_row(acme: Compa
     left = event(person("1", "ann", active=False), 10, is_whole=True)
     acme.record(replace(left, digest="d"))
     with acme.store.begin(acme.tenant, write=False) as tx:
-        assert imports.unchanged_of(tx, "hr", {"1": "d", "2": "d"}) == {"1"}
-        assert imports.presence(tx, 0, "hr") == (0, 0)
+        found = strangers.of_source(tx, "hr", ["1", "2"])
+        assert {external_id: each.row_digest for external_id, each in found.items()} == {"1": "d"}
+        assert identities.of_source(tx, "hr", ["1"]) == {}
     assert acme.waiting() == []
 
 
