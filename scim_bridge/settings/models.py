@@ -41,6 +41,8 @@ class WebSettings(Checked):
     max_body_bytes: int = Field(default=1_048_576, ge=1)
     bulk_max_operations: int = Field(default=1000, ge=1)
     bulk_max_payload_bytes: int = Field(default=5_242_880, ge=1)
+    # 200,000 rows of 160 bytes.
+    import_max_bytes: int = Field(default=33_554_432, ge=1)
     max_results: int = Field(default=200, ge=1)
     statement_timeout_s: float = Field(default=2.0, gt=0, allow_inf_nan=False)
     receive_timeout_s: float = Field(default=10.0, gt=0, allow_inf_nan=False)

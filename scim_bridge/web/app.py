@@ -96,8 +96,7 @@ def create_app(
 
 def _imports(settings: Settings, store: Store, doorkeeper: Doorkeeper, *, secret: bytes) -> Blueprint:
     door = ImportDoor(settings.tenants, store, secret=secret, new_owner=lambda: secrets.token_hex(16))
-    most_bytes = max(settings.web.max_body_bytes, settings.web.bulk_max_payload_bytes)
-    return import_endpoints(door, store, doorkeeper, most_bytes=most_bytes)
+    return import_endpoints(door, store, doorkeeper, most_bytes=settings.web.import_max_bytes)
 
 
 def _follow() -> None:

@@ -14,6 +14,7 @@ _CONTENT_LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r$", re.IGNORE
 _TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 _EXPECT = re.compile(rb"^expect:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_IMPORT = re.compile(rb"POST /hr/v1/imports[ ?]")
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
@@ -22,6 +23,8 @@ class Limits:
     """How large the parts of a request may be, in bytes, and into how many chunks its body may be cut."""
 
     body: int
+    import_body: int = 0
+    """Of a file of HR rows, where that is more."""
     # A filter of 8,000 characters needs 96,000 bytes when each is one of four bytes, percent-encoded.
     request_line: int = 131_072
     headers: int = 65_536
@@ -42,6 +45,7 @@ class Framing:
         """The head has arrived, and the sender waits for a sign before it sends the body (RFC 9110 section 10.1.1)."""
 
         self._limits = limits
+        self._most = limits.body
         self._step: Callable[[bytearray], bool] = self._read_request_line
         self._at = 0
         self._line_end = 0
@@ -100,6 +104,8 @@ class Framing:
 
     def _choose_body(self, head: bytes) -> None:
         """Find out how the body's length is told (RFC 9112 section 6.3); there is none when nothing tells it."""
+        if _IMPORT.match(head):
+            self._most = max(self._limits.body, self._limits.import_body)
         lengths, codings = _CONTENT_LENGTH.findall(head), _TRANSFER_ENCODING.findall(head)
         expectations = _EXPECT.findall(head)
         if any(each.lower() != b"100-continue" for each in expectations) or len(lengths) + len(codings) != 1:
@@ -108,7 +114,7 @@ class Framing:
         if codings and codings[0].lower() != b"chunked":
             raise RequestRefused(501, "Transfer-Encoding may only be chunked. Send the body as it is.")
         if lengths:
-            self._take(int(lengths[0]) if len(lengths[0]) < 16 else self._limits.body + 1)
+            self._take(int(lengths[0]) if len(lengths[0]) < 16 else self._most + 1)
             self._at += self._body
             self._step = self._read_plain_body
         else:
@@ -117,9 +123,9 @@ class Framing:
 
     def _take(self, size: int) -> None:
         self._body += size
-        if self._body > self._limits.body:
+        if self._body > self._most:
             raise RequestRefused(
-                413, f"The request's body is longer than {self._limits.body} bytes. Send it in several requests."
+                413, f"The request's body is longer than {self._most} bytes. Send it in several requests."
             )
 
     def _read_plain_body(self, received: bytearray) -> bool:

@@ -342,8 +342,10 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
 
 def limits_of(settings: WebSettings) -> Limits:
-    """Return the limits of a request: a body may be as long as the longest that any endpoint takes."""
-    return Limits(body=max(settings.max_body_bytes, settings.bulk_max_payload_bytes))
+    """Return the limits of a request: a body may be as long as the longest that any endpoint takes, files aside."""
+    return Limits(
+        body=max(settings.max_body_bytes, settings.bulk_max_payload_bytes), import_body=settings.import_max_bytes
+    )
 
 
 def connections_within_reach(wanted: int) -> int:

@@ -1,5 +1,8 @@
 """/hr/v1/imports: files of HR rows in, and what became of each row. The tenant and the source are the token's."""
 
+import tempfile
+from typing import BinaryIO, cast
+
 from flask import Blueprint, Response, g, jsonify, request
 from scim2_models import Error
 
@@ -24,16 +27,18 @@ def import_endpoints(door: ImportDoor, store: Store, doorkeeper: Doorkeeper, *, 
 
     @blueprint.post(PATH)
     def take() -> Response:
-        taken = door.take(
-            Sent(
-                principal=g.principal,
-                query=request.args.to_dict(),
-                content_type=request.headers.get("Content-Type"),
-                key=request.headers.get(HEADER),
-                body=webhooks.body_within(most_bytes),
-                correlation_id=g.correlation_id,
+        with tempfile.TemporaryFile() as file:
+            webhooks.keep_body(file, most_bytes)
+            taken = door.take(
+                Sent(
+                    principal=g.principal,
+                    query=request.args.to_dict(),
+                    content_type=request.headers.get("Content-Type"),
+                    key=request.headers.get(HEADER),
+                    file=cast("BinaryIO", file),
+                    correlation_id=g.correlation_id,
+                )
             )
-        )
         response = Response(taken.text, status=202, content_type="application/json")
         response.headers["Location"] = f"{PATH}/{taken.name}"
         if taken.is_replayed:

@@ -40,12 +40,15 @@ class Exchange:
         """Hold nothing yet. `server` is the address that was knocked at."""
         self.answer = bytearray()
         self._server = server
-        self._request = b""
+        self.request_line = b""
+        """The request's first line."""
+        self._request: bytes | bytearray = b""
         self._read = 0
 
-    def offer(self, request: bytes) -> None:
-        """Lay the bytes of one request ready for the parser."""
+    def offer(self, request: bytes | bytearray) -> None:
+        """Lay the bytes of one request ready for the parser; they are ours from now on."""
         self._request, self._read = request, 0
+        self.request_line = bytes(request[: max(0, request.find(b"\r\n"))])
 
     def is_read(self) -> bool:
         """Tell whether all of the request was taken."""
@@ -55,11 +58,6 @@ class Exchange:
         """Return how many bytes are held."""
         return len(self._request) + len(self.answer)
 
-    @property
-    def request_line(self) -> bytes:
-        """The request's first line."""
-        return self._request.partition(b"\r\n")[0]
-
     def recv(self, size: int) -> bytes:
         """Return the next bytes of the request.
 
@@ -68,8 +66,11 @@ class Exchange:
         """
         if self.is_read():
             raise RequestRefused(400, "The request ends before its body does. Send it again, with its true length.")
-        piece = self._request[self._read : self._read + size]
+        piece = bytes(self._request[self._read : self._read + size])
         self._read += len(piece)
+        if self.is_read():
+            # The application has it by now; a large one is not held twice.
+            self._request, self._read = b"", 0
         return piece
 
     def sendall(self, data: bytes) -> None:
@@ -144,8 +145,13 @@ class Connection:
                 self.sock.sendall(_CONTINUE)
                 self.send()
             return False
-        self.sock.offer(bytes(self._received[:end]))
-        del self._received[:end]
+        if end == len(self._received):
+            # Nearly always; a long one is not copied then.
+            request, self._received = self._received, bytearray()
+        else:
+            request = self._received[:end]
+            del self._received[:end]
+        self.sock.offer(request)
         self._framing = Framing(self._limits)
         return True
 

@@ -1,11 +1,16 @@
 """/webhooks/<tenant>/<target>: what targets tell us. It knows no token; the signature says who sends."""
 
+import io
+from typing import IO
+
 from flask import Blueprint, Response, g, jsonify, request
 from scim2_models import Error
 
 from scim_bridge.intake.webhooks.receiving import HEADERS, MOST_BYTES, Receiver
 from scim_bridge.intake.webhooks.refusals import WebhookRefused
 from scim_bridge.web import errors
+
+_PIECE_BYTES = 1 << 18
 
 
 def webhook_endpoint(receiver: Receiver, *, most_bytes: int) -> Blueprint:
@@ -33,12 +38,26 @@ def body_within(most: int) -> bytes:
     Raises:
         WebhookRefused: it is too long, or packed.
     """
+    body = io.BytesIO()
+    keep_body(body, most)
+    return body.getvalue()
+
+
+def keep_body(file: IO[bytes], most: int) -> None:
+    """Write the body's bytes to a file as they came, a piece at a time, and rewind it.
+
+    Raises:
+        WebhookRefused: it is too long, or packed.
+    """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise WebhookRefused(415, "The body must come as it is, without a Content-Encoding.")
-    too_long = WebhookRefused(413, f"The body of a webhook has at most {most} bytes.")
+    too_long = WebhookRefused(413, f"The body has at most {most} bytes.")
     if request.content_length is not None and request.content_length > most:
         raise too_long
-    body = request.get_data(cache=False)
-    if len(body) > most:
-        raise too_long
-    return body
+    size = 0
+    while piece := request.stream.read(_PIECE_BYTES):
+        size += len(piece)
+        if size > most:
+            raise too_long
+        file.write(piece)
+    file.seek(0)

@@ -46,7 +46,13 @@ def tenant_settings() -> TenantSettings:
 
 @pytest.fixture
 def web_settings() -> WebSettings:
-    return WebSettings(max_body_bytes=100_000, bulk_max_operations=50, bulk_max_payload_bytes=200_000, max_results=50)
+    return WebSettings(
+        max_body_bytes=100_000,
+        bulk_max_operations=50,
+        bulk_max_payload_bytes=200_000,
+        import_max_bytes=200_000,
+        max_results=50,
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from scim_bridge.web.framing import Framing, Limits
 from scim_bridge.web.receiving import Exchange
 from scim_bridge.web.refusals import RequestRefused
 
-LIMITS = Limits(body=1000, request_line=100, headers=400, chunks=20)
+LIMITS = Limits(body=1000, import_body=2000, request_line=100, headers=400, chunks=20)
 
 WHOLE = (
     b"GET / HTTP/1.1\r\n\r\n",
@@ -26,6 +26,7 @@ WHOLE = (
     b"POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\nSum: 1\r\nMore: 2\r\n\r\n",
     b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+    b"POST /hr/v1/imports?mode=delta HTTP/1.1\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000,
 )
 
 MALFORMED = (
@@ -45,6 +46,8 @@ REFUSED = (
     (b"GET /" + b"x" * 100, 414),
     (b"GET / HTTP/1.1\r\nA: " + b"x" * 400, 431),
     (b"POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413),
+    (b"POST /hr/v1/imports HTTP/1.1\r\nContent-Length: 2001\r\n\r\n", 413),
+    (b"POST /hr/v1/importsxyz HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", 413),
     (b"POST / HTTP/1.1\r\nContent-Length: 1" + b"0" * 30 + b"\r\n\r\n", 413),
     (CHUNKED + b"3E9\r\n", 413),
     (CHUNKED + b"1F4\r\n" + b"x" * 500 + b"\r\n1F5\r\n", 413),

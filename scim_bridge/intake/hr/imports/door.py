@@ -3,11 +3,11 @@
 The source is the token's, so that nobody sends rows in another source's name.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from scim2_models import InvalidValueException, NotFoundException, SCIMException
 
@@ -28,6 +28,7 @@ from scim_bridge.store.tokens import Principal
 
 PATH = "/hr/v1/imports"
 
+_PIECE_BYTES = 1 << 18
 _MODES = {"delta": False, "snapshot": True}
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -47,7 +48,7 @@ class Sent:
     content_type: str | None
     key: str | None
     """Its Idempotency-Key."""
-    body: bytes = field(repr=False)
+    file: BinaryIO = field(repr=False)
     correlation_id: str
 
 
@@ -144,7 +145,7 @@ class ImportDoor:
     @staticmethod
     def _receive(receiver: Receiver, arrival: Arrival, sent: Sent) -> Import:
         try:
-            return receiver.receive(arrival, BytesIO(sent.body))
+            return receiver.receive(arrival, sent.file)
         except FileRefused as refused:
             raise ImportRefused(detail=str(refused)) from None
 
@@ -164,7 +165,7 @@ class ImportDoor:
             token_id=sent.principal.token_id,
             route=secrets.digest(self._secret, "route", b"POST", PATH.encode()),
             key=secrets.digest(self._secret, "key", sent.key.encode()),
-            body=secrets.digest(self._secret, "body", asked, sent.body),
+            body=secrets.digest(self._secret, "body", asked, _digest_of(sent.file)),
         )
 
     def _keep(self, tenant: str, keyed: Keyed, claimed: Claimed, taken: Taken) -> None:
@@ -174,6 +175,15 @@ class ImportDoor:
                 first_answers.keep(tx, keyed, claimed, answer)
         except ClaimLost:
             raise idempotency.StillRunning from None
+
+
+def _digest_of(file: BinaryIO) -> bytes:
+    """Return a digest of a file, which is rewound."""
+    found = hashlib.sha256()
+    while piece := file.read(_PIECE_BYTES):
+        found.update(piece)
+    file.seek(0)
+    return found.digest()
 
 
 def moment_of(text: str) -> Millis:

@@ -18,11 +18,11 @@ from scim_bridge.intake.hr.imports import objects, reading, sheets
 from scim_bridge.intake.hr.imports.reading import FileRefused, Line, Lines
 from scim_bridge.mapping.rows import RowMapping
 from scim_bridge.settings.sources import SourceSettings
-from scim_bridge.store import imports
+from scim_bridge.store import imports, staging
 from scim_bridge.store.engine import Store, compact_json
 from scim_bridge.store.imports import Import, Staged
 
-STAGED_AT_ONCE = 5_000
+STAGED_AT_ONCE = 2_000
 """Rows that are kept in one transaction."""
 
 Format = Literal["csv", "json"]
@@ -104,7 +104,7 @@ class Receiver:
             progress(rows)
         spared = f"The file is cut off: {lines.truncated}. Nobody is taken for gone." if lines.truncated else ""
         with self.store.begin(arrival.tenant) as tx:
-            imports.refuse_repeated(tx, begun.id, advice=code_named(imports.REPEATED).advice)
+            staging.refuse_repeated(tx, begun.id, advice=code_named(staging.REPEATED).advice)
             imports.note(tx, begun.id, status=imports.WAITING, rows=rows, spared=spared)
             waiting = imports.named(tx, begun.name)
         assert waiting is not None  # noqa: S101 - it was begun above
@@ -125,7 +125,7 @@ class Receiver:
         with self.store.begin(begun.tenant, write=False) as tx:
             # What an earlier file will have changed by then is not known yet.
             is_behind = imports.is_behind_another(tx, begun)
-            known = frozenset() if is_behind else imports.unchanged_of(tx, begun.source, digests)
+            known = frozenset() if is_behind else staging.unchanged_of(tx, begun.source, digests)
         unchanged: list[tuple[int, str, str]] = []
         others: list[Staged] = []
         for each in read:
@@ -134,7 +134,7 @@ class Receiver:
             else:
                 others.append(_staged(each))
         with self.store.begin(begun.tenant) as tx:
-            imports.keep_unchanged(tx, begun.id, unchanged)
+            staging.keep_unchanged(tx, begun.id, unchanged)
             imports.stage(tx, begun.id, others)
             imports.note(tx, begun.id)
 

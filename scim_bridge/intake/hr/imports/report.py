@@ -11,7 +11,7 @@ from scim_bridge.store import imports
 from scim_bridge.store.engine import Store
 from scim_bridge.store.imports import Import, Staged
 
-PIECE = 5_000
+PIECE = 2_000
 
 COLUMNS = ("row", "id", "outcome", "code", "field", "advice", "change")
 
