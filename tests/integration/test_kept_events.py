@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from scim_bridge.recording.rows import Said
 from scim_bridge.recording.rows import record as record_rows
 from scim_bridge.settings.models import Settings
 from scim_bridge.settings.sources import SourceSettings
-from scim_bridge.store import hr_events, tables
+from scim_bridge.store import directory_users, hr_events, tables
 from workers.relay import events, housekeeping
 
 MAPPING = {"externalId": "id", "userName": "email", "name.familyName": "lastName", "title": "title", "active": "status"}
@@ -161,6 +162,27 @@ def test_an_event_that_we_have_no_answer_to_holds_no_other_up(source: Source, mo
     assert sorted(source.titles()) == ["1", "3"]
     [aside] = source.kept(hr_events.REFUSED)
     assert (aside.row.external_id, aside.refusal.code if aside.refusal else "") == ("2", "bug")
+
+
+@pytest.mark.postgres
+def test_two_relays_apply_the_events_of_a_source_one_after_the_other(source: Source) -> None:
+    """Or the newer ones would be there first."""
+    store = source.bench.store
+    if store.engine.dialect.name != "postgresql":
+        pytest.skip("on SQLite all writers take turns")
+    source.say("1")
+    source.pause(paused=False)
+    waits = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    kept = sa.select(tables.hr_event.c.id).with_for_update(skip_locked=True)
+    with ThreadPoolExecutor(1) as pool:
+        with store.begin("acme") as tx:
+            directory_users.take_turns(tx, "hr")
+            applied = pool.submit(source.relay)
+            while not applied.done() and not tx.connection.execute(waits).scalar_one():
+                pass
+            assert len(tx.connection.execute(kept).all()) == 1
+        applied.result(timeout=10)
+    assert list(source.titles()) == ["1"]
 
 
 def test_many_events_are_applied_some_at_a_time(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event, EventSource
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import scopes_of
-from scim_bridge.store import hr_events
+from scim_bridge.store import directory_users, hr_events
 from scim_bridge.store.directory import NameTaken
 from scim_bridge.store.engine import StoreUnavailable
 from workers.runtime import Runtime
@@ -69,6 +69,8 @@ def _apply(runtime: Runtime, tenant: str, source: EventSource, *, limit: int) ->
     """Apply the oldest events and return how many they were; those that cannot be applied are kept as refused."""
     scopes = scopes_of(runtime.settings.tenant(tenant))
     with runtime.store.begin(tenant) as tx:
+        # Another relay takes the next ones only when these are applied.
+        directory_users.take_turns(tx, source.name)
         kept = hr_events.of_state(tx, source.name, hr_events.WAITING, limit=limit, locks=True)
         # One that tells no time was said when it came: what was said since is newer.
         events = [Event(row=replace(each.row, said_at=each.row.said_at or each.at)) for each in kept]
