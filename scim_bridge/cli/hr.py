@@ -69,6 +69,8 @@ def import_file(
     moment = None if said_at is None else _moment(said_at)
     with opened(config) as (settings, store), _readable(file) as content, _progress(hidden=as_json) as progress:
         source = _source(settings, tenant, source_name)
+        if not dry_run:
+            wiring.note_mappings(store, settings, who="hr import")
         run = Run(
             store=store,
             dispatcher=(dispatcher := wiring.open_dispatcher(settings)),

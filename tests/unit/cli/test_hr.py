@@ -1,6 +1,8 @@
 """`scim-bridge hr import`: what it says of a file, and with which exit code it ends."""
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,17 @@ def test_a_snapshot_that_is_much_smaller_says_so(imported: Any) -> None:
 def test_a_dry_run_says_what_would_be(imported: Any) -> None:
     assert imported(FILE, "--dry-run").stdout.startswith("would be: 2 created")
     assert imported(FILE).stdout.startswith("2 created")
+
+
+@pytest.mark.parametrize(("flags", "noted"), [((), 1), (("--dry-run",), 0)])
+def test_the_mapping_that_an_import_goes_by_is_recorded(
+    imported: Any, tmp_path: Path, flags: tuple[str, ...], noted: int
+) -> None:
+    imported(FILE, *flags)
+    imported(FILE, *flags)
+    with contextlib.closing(sqlite3.connect(tmp_path / "bridge.db")) as database:
+        who = database.execute("SELECT who FROM audit WHERE what = 'mapping of source files'").fetchall()
+    assert who == [("hr import",)] * noted
 
 
 WRONG = [
