@@ -27,6 +27,8 @@ _PLANNED_BY_INDEXES = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # What looks dear by these settings is not, and to compile it would cost more than to run it.
+    "jit": "off",
 }
 """Steps look a few rows up in tables of any size. A plan is made once for each connection, and tables grow."""
 

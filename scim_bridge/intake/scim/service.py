@@ -1,6 +1,7 @@
 """The SCIM protocol as this bridge speaks it: what it announces, what it reads, and how its answers look."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,7 @@ from scim2_models import (
     ServiceProviderConfig,
     Sort,
 )
+from scim2_server import routing
 from scim2_server.errors import MethodNotAllowedException
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
@@ -215,7 +217,7 @@ class BridgeService(ScimService):
         """Return the operation that a request asks for; `.search` is no resource, whatever the method."""
         if request.method.upper() != "POST" and request.path.rstrip("/").endswith("/.search"):
             raise MethodNotAllowedException(allowed=["POST"])
-        return ScimService.match(request)
+        return _target_of(request.method.upper(), request.path)
 
     # -- Answers --------------------------------------------------------
 
@@ -270,6 +272,12 @@ class BridgeService(ScimService):
         if not isinstance(exception, SCIMException):
             raise exception
         return super().bulk_failure(outcome, exception)
+
+
+@lru_cache(maxsize=256)
+def _target_of(method: str, path: str) -> Target:
+    """Return what the library's routes say. It tries one after the other, and each request asks twice or more."""
+    return routing.match(method, path)
 
 
 def _validated(model: type[ModelT], payload: Any, scim_ctx: Context) -> ModelT:
