@@ -33,9 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         simulator = simulate_hr(
             given.kind, secret=given.secret, user=given.user, limits=windows, host=given.host, port=given.port
         )
-        simulator.vendor.set_options({"people": json.loads(given.people)})
+        people = json.loads(given.people)
+        if not isinstance(people, dict) or not all(isinstance(each, dict) for each in people.values()):
+            parser.error("--people takes a JSON object of objects")
+        simulator.vendor.set_options({"people": people})
         simulator.start()
-    except (ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         parser.error(str(error))
     except OSError as error:
         parser.error(f"cannot listen on port {given.port}: {error.strerror}")
