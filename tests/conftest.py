@@ -20,6 +20,25 @@ pytest_plugins = ["running.bridges", "fuzz.options", "model.options", "acceptanc
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+LONGEST = (
+    "acceptance/test_demo.py",
+    "acceptance/test_scenarios.py",
+    "acceptance/test_up.py",
+    "chaos/test_kills.py",
+    "acceptance/test_outages.py",
+    "acceptance/test_delivery_rates.py",
+    "unit/test_house_rules.py",
+    "fuzz/test_described.py",
+    "model/test_any_history.py",
+)
+"""Files that take longest go first, so that none of them is left to one process when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
 
 def pytest_unconfigure() -> None:
     """Keep what the PostgreSQL in a wheel says at exit from log handlers whose tests, and streams, are over."""
