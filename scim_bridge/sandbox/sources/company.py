@@ -84,12 +84,18 @@ class Company:
         self.records: dict[str, Employee] = {}
         self.vanished: list[Employee] = []
         """Whom the system holds no more; nothing told of it but that the files name them no longer."""
+        self._followed: set[str] = set()
+        """The ids of closed records that another one of the same person follows."""
         self._open: list[str] = []
         self._closed: list[str] = []
         for person in people[: len(people) - len(self._newcomers)]:
             title = self._randomness.choice(_TITLES)
             start = first_day - timedelta(days=self._randomness.randrange(30, 3000))
             self._keep(Employee(id=person.external_id, person=person, title=title, changed_at=began_at, start=start))
+
+    def people(self) -> list[Employee]:
+        """Return everybody whom the system holds once, by the newest of their records."""
+        return [each for each in self.records.values() if each.id not in self._followed]
 
     def live(self, day: int) -> Iterator[Turn]:
         """Let a day pass, and give what has changed, in order."""
@@ -200,6 +206,8 @@ class Company:
         if before is not None:
             (self._open if before.is_active else self._closed).remove(employee.id)
         elif employee.id.startswith(_CONVERTED):
-            self._closed.remove(employee.id.removeprefix(_CONVERTED))
+            followed = employee.id.removeprefix(_CONVERTED)
+            self._closed.remove(followed)
+            self._followed.add(followed)
         (self._open if employee.is_active else self._closed).append(employee.id)
         self.records[employee.id] = employee

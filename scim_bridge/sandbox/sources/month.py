@@ -214,9 +214,8 @@ class _Writer:
 
     def _routine(self, turns: Sequence[Turn]) -> Push:
         """Push those whom HR has just changed, and a few others: leavers among them, who must stay gone."""
-        records = list(self.company.records.values())
         # Not of whom HR's word is still on its way: under a new address nobody could know that it is the same person.
-        records = [each for each in records if each.id not in self._unsettled]
+        records = [each for each in self.company.people() if each.id not in self._unsettled]
         there = {each.id: each for each in records}
         # As they are by now: an address of this morning may be nobody's any more.
         changed = [there[turn.employee.id] for turn in turns[::4] if turn.employee.id in there]

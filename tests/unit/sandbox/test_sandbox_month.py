@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scim_bridge.sandbox.sources import month
-from scim_bridge.sandbox.sources.month import Events, Fault, Month, Snapshot
+from scim_bridge.sandbox.sources.month import Events, Fault, Month, Push, Snapshot
 
 ENDED_AT = 1_700_000_000_000
 
@@ -71,3 +71,16 @@ def test_the_model_knows_every_address_that_anybody_ever_had(told: Month) -> Non
                     ever[row["id"]].add(row["email"])
     for each in told.employees:
         assert ever[each.id] <= {each.person.email, *each.former}
+
+
+def test_a_person_of_two_records_is_pushed_as_the_newer_one_says() -> None:
+    """An identity provider knows a person once, and not under an address that they have given up."""
+    told = month.generate(60, ended_at=ENDED_AT, days=20, seed=9)
+    for day in told.days[1:]:
+        evening = day[-1]
+        assert isinstance(evening, Snapshot)
+        # The newer record's id is the older one's with a letter before it, and stands behind it.
+        addresses = {row["id"].removeprefix("E"): row["email"] for row in evening.rows}
+        for delivery in day:
+            for person in delivery.people if isinstance(delivery, Push) else ():
+                assert addresses.get(person.external_id, person.email) == person.email
