@@ -49,7 +49,8 @@ class Step:
         self.preparing = f"PREPARE {self.name} AS {compiled}"
         self._order: tuple[str, ...] = tuple(compiled.positiontup)
         self._constants: Mapping[str, Any] = compiled.construct_params(_check=False)
-        self.call = f"EXECUTE {self.name}({', '.join(['%s'] * len(self._order))})"
+        given = f"({', '.join(['%s'] * len(self._order))})" if self._order else ""
+        self.call = f"EXECUTE {self.name}{given}"
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return values in the order of the statement's parameters."""

@@ -1,0 +1,87 @@
+"""Transactions that PostgreSQL is told in one message: what they leave, and what they survive."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from scim_bridge.domain.instants import Clock
+from scim_bridge.store import lanes, prepared, trips
+from scim_bridge.store.engine import Store
+from scim_bridge.store.trips import Call, Step
+
+pytestmark = pytest.mark.postgres
+
+NAME = Step(
+    lambda _dialect: sa.text(
+        "INSERT INTO lane (tenant, target) VALUES (CAST(:tenant AS text), CAST(:target AS text)) RETURNING id, target"
+    ).bindparams(prepared.text("tenant"), prepared.text("target"))
+)
+BACKEND = Step(lambda _dialect: sa.text("SELECT pg_backend_pid() AS number"))
+SETTING = Step(
+    lambda _dialect: sa.text("SELECT current_setting(CAST(:name AS text), true) AS value").bindparams(
+        prepared.text("name")
+    )
+)
+
+
+@pytest.fixture
+def single(postgres_url: str, clock: Clock) -> Iterator[Store]:
+    """A store that has one connection as a rule."""
+    opened = Store.open(postgres_url, clock=clock, pool_size=1)
+    yield opened
+    opened.close()
+
+
+def naming(target: Any, *, tenant: str = "acme") -> Call:
+    return Call(NAME, {"tenant": tenant, "target": target})
+
+
+def targets(store: Store) -> list[str]:
+    with store.begin("acme", write=False) as tx:
+        return [target for _, target in lanes.configured_targets(tx)]
+
+
+def test_each_step_gives_its_rows(single: Store) -> None:
+    first, (number,), second = trips.make(single, "acme", [naming("trakstar"), Call(BACKEND, {}), naming("o'brien%s")])
+    assert [row.target for row in (*first, *second)] == ["trakstar", "o'brien%s"]
+    assert number.number > 0
+    assert targets(single) == ["trakstar", "o'brien%s"]
+
+
+def test_a_step_that_fails_undoes_all(single: Store) -> None:
+    with pytest.raises(sa.exc.IntegrityError):
+        trips.make(single, "acme", [naming("trakstar"), naming(None)])
+    assert targets(single) == []
+    trips.make(single, "acme", [naming("mindtickle")])
+    assert targets(single) == ["mindtickle"]
+
+
+def test_another_tenants_rows_cannot_be_written(single: Store) -> None:
+    with pytest.raises(sa.exc.ProgrammingError, match="row-level security"):
+        trips.make(single, "acme", [naming("trakstar", tenant="globex")])
+
+
+def test_what_holds_for_a_trip_ends_with_it(single: Store) -> None:
+    asked = [Call(SETTING, {"name": name}) for name in ("bridge.tenant", "enable_seqscan")]
+    told = [rows[0].value for rows in trips.make(single, "acme", asked)]
+    with single.begin("acme", write=False) as tx:
+        after = tx.connection.exec_driver_sql("SELECT current_setting('enable_seqscan')").scalar_one()
+    assert (told, after) == (["acme", "off"], "on")
+
+
+def test_a_lost_connection_is_replaced_unnoticed(single: Store, postgres_url: str) -> None:
+    ((lost,),) = trips.make(single, "acme", [Call(BACKEND, {})])
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+        assert connection.execute("SELECT pg_terminate_backend(%s, 10000)", (lost.number,)).fetchone() == (True,)
+    assert [len(rows) for rows in trips.make(single, "acme", [naming("trakstar")])] == [1]
+
+
+def test_what_the_server_has_forgotten_is_prepared_again(single: Store) -> None:
+    trips.make(single, "acme", [naming("trakstar")])
+    with single.begin("acme") as tx:
+        tx.connection.exec_driver_sql("DEALLOCATE ALL")
+    trips.make(single, "acme", [naming("mindtickle")])
+    assert targets(single) == ["trakstar", "mindtickle"]
