@@ -1,5 +1,6 @@
 """Batches: one row a call, written with its slot before the call, open until settled."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,18 @@ def of_step_since(tx: Transaction, lane_id: int, step: str, *, number: int) -> l
         .order_by(batch.c.number.desc())
     )
     return [Made(**row) for row in tx.connection.execute(query).mappings()]
+
+
+def answered_in_a_row(tx: Transaction, lane_id: int, http_status: int, *, most: int) -> int:
+    """Return how many of a lane's last settled calls, up to `most`, were all answered with one status."""
+    query = (
+        sa.select(batch.c.http_status)
+        .where(batch.c.lane_id == lane_id, batch.c.settled_at.is_not(None))
+        .order_by(batch.c.number.desc())
+        .limit(most)
+    )
+    answers = tx.connection.execute(query).scalars()
+    return len(list(itertools.takewhile(lambda answer: answer == http_status, answers)))
 
 
 def open_before(tx: Transaction, lane_id: int, *, epoch: int) -> list[OpenBatch]:

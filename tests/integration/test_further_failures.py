@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from model.breaking import BreakingStore
 
 from scim_bridge.operators import replay
@@ -12,6 +13,7 @@ from scim_bridge.store.engine import Store
 from scim_bridge.store.quota import Window
 from workers.delivery.post import MARGIN_MS
 from workers.policy.conflicts import fold
+from workers.targets import port
 
 Bench = Any
 
@@ -87,3 +89,40 @@ def test_a_settling_whose_confirmation_was_lost_is_settled_once(bench: Bench) ->
     bench.work()
     assert bench.runtime.store.steps > settling
     assert bench.states() == {"delivered": 1}
+
+
+def test_a_target_that_goes_on_asking_for_patience_is_asked_less_and_less(bench: Bench) -> None:
+    """Failure mode 6: 429 without Retry-After, again and again."""
+    calls: list[int] = []
+
+    def refuse(_: Any) -> None:
+        calls.append(bench.clock.now)
+        raise port.RateLimited("no")
+
+    bench.target.on_call = refuse
+    bench.push("ann")
+    for _ in range(40):
+        bench.work()
+        bench.clock.advance(ms=12_500)
+    assert bench.states() == {"waiting": 1}
+    assert len(calls) <= 16, "ten minutes long"
+    bench.target.on_call = lambda _: None
+    bench.clock.advance(ms=70_000)
+    bench.work()
+    assert bench.states() == {"delivered": 1}
+
+
+@pytest.mark.parametrize("broken", ["desired", "matching"])
+def test_a_fault_of_ours_about_a_leaver_does_not_keep_the_leaver_active(bench: Bench, broken: str) -> None:
+    """What the target should hold of somebody who has left is known without looking at the rest of them."""
+    bench.push("ann")
+    bench.work()
+
+    def fail(_: Any) -> Any:
+        raise KeyError("department")
+
+    setattr(bench.target, broken, fail)
+    bench.push("ann", active=False)
+    bench.work(shifts=3)
+    assert bench.target.held("ann@example.com").active is False
+    assert bench.states() == {"delivered": 2}

@@ -95,11 +95,15 @@ def desired_of(post: Post, person: Person) -> Record | Problem:
 
 
 def _decide_safely(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | needs.Needs:
-    """Decide for one person; a fault of ours about one never stops the others of the lane."""
+    """Decide for one person; a fault of ours about one never stops the others of the lane, nor keeps a leaver in."""
     try:
         return _decide(post, person, rules)
     except Exception as error:  # noqa: BLE001 - the last line of defence for everybody else in the lane
         log.warning("deciding_failed", operation=person.operation_id, kind=type(error).__name__)
+        if person.link.matching and (person.deleted or person.document.get("active") is False):
+            # The account is recognised by what is known of it; of who has left, nothing else is wanted.
+            gone = Record(active=False, attributes={})
+            return needs.decide(person, gone, matching=person.link.matching, rules=rules, now=post.now())
         return needs.Decided(state=State.DEAD, code="bug", detail=type(error).__name__)
 
 

@@ -1,12 +1,13 @@
 """Whether a lane may call at all just now: pause, quarantine, breaker, the target's own request for patience."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.notices import Kind
-from scim_bridge.store import lanes, notices
+from scim_bridge.store import batches, lanes, notices
 from scim_bridge.store.engine import Transaction
 from workers.targets import port
 
@@ -18,6 +19,10 @@ BREAKER_OPENS_AT = 5
 BREAKER_OPEN_MS = 10_000
 FIRST_BACKOFF_MS = 1_000
 """Doubles with each failure in a row, until the breaker opens."""
+
+FIRST_PATIENCE_S = 2.0
+MOST_DOUBLINGS = 5
+"""A target that goes on refusing without saying for how long is asked about once a minute."""
 
 QUARANTINE_FIRST_MS = 10_000
 QUARANTINE_MOST_MS = 300_000
@@ -67,10 +72,18 @@ def note_success(tx: Transaction, lane: lanes.Lane) -> None:
             log.warning("lane_released", tenant=lane.tenant, target=lane.target)
 
 
+def _patience_s(tx: Transaction, lane: lanes.Lane, failure: port.RateLimited) -> float:
+    """Return how long to wait: as the target says; where it says nothing, twice as long for each refusal in a row."""
+    if failure.retry_after_s is not None:
+        return failure.retry_after_s
+    refusals = batches.answered_in_a_row(tx, lane.id, HTTPStatus.TOO_MANY_REQUESTS, most=MOST_DOUBLINGS + 1)
+    return FIRST_PATIENCE_S * 2.0 ** max(0, refusals - 1)
+
+
 def note_failure(tx: Transaction, lane: lanes.Lane, failure: port.CallFailed) -> None:
     """Count a whole call's failure against the lane, never against the people of the call."""
     if isinstance(failure, port.RateLimited):
-        wait_s = failure.retry_after_s if failure.retry_after_s is not None else 2.0
+        wait_s = _patience_s(tx, lane, failure)
         lanes.note(tx, lane.id, patience_until=max(lane.patience_until or 0, tx.now + round(wait_s * 1000)))
     elif isinstance(failure, port.CredentialRefused):
         since = lane.quarantined_at if lane.quarantined_at is not None else tx.now
