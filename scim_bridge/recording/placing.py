@@ -12,7 +12,8 @@ from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.rows import Person, Refusal
 from scim_bridge.recording import telling
-from scim_bridge.recording.roster import Entry, Roster, Said
+from scim_bridge.recording.entries import Entry, Said
+from scim_bridge.recording.roster import Roster
 from scim_bridge.recording.strangers import Strangers
 from scim_bridge.recording.telling import Told
 from scim_bridge.recording.words import name_of

@@ -11,12 +11,13 @@ from typing import Any
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import USER
 from scim_bridge.recording import edits, merging, placing, words
+from scim_bridge.recording.entries import Entry, Said
 from scim_bridge.recording.merging import Owns
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.owing import Owed, Owing
 from scim_bridge.recording.placing import Outcome, Place, Placing, Verdict
 from scim_bridge.recording.recorder import request_text
-from scim_bridge.recording.roster import Entry, Roster, Said
+from scim_bridge.recording.roster import Roster
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.recording.strangers import Strangers
 from scim_bridge.store import contributions, directory_users, dues, identities, ledger, numbers, tables
@@ -68,6 +69,7 @@ def record(
         directory.NameTaken: somebody else took a name at the same moment; the same again will do.
     """
     roster = Roster.read(tx, source, said, owns=owns)
+    roster.confirm_leavers(tx, said)
     strangers = Strangers(tx, source, (each.external_id for each in said if roster.is_nobody(each.external_id)))
     placed = Placing(roster, strangers, source=source, owned=words.owned_by(source, owns), now=tx.now)
     places = placed.place(said)

@@ -11,7 +11,7 @@ from typing import Any
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.rows import Person
 from scim_bridge.recording import words
-from scim_bridge.recording.roster import Said
+from scim_bridge.recording.entries import Said
 from scim_bridge.recording.words import ACTIVE, ENDS, MANAGER, STARTS
 from scim_bridge.store.contributions import Contribution, Timing
 

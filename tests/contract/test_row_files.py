@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fakes.hr import DAY_MS, Company
+from fakes.hr import DAY_MS, Company, person
 from fakes.stores import shared_url
 
 from scim_bridge.domain.rows import Row
@@ -37,12 +37,20 @@ class Office:
     """A company whose HR system sends snapshots of which each row tells when it was changed last."""
 
     company: Company
+    settings: SourceSettings = SETTINGS
+
+    def tell(self, name: str, *, day: int, active: bool) -> str:
+        """Record an event of a day, and return what became of it."""
+        return self.company.outcomes(person(name, name, active=active), at=T + day * DAY_MS)[0]
 
     def snapshot(self, *names: str, day: int) -> list[str]:
         """Take a snapshot that was made on a day, and return what became of its rows."""
-        source = Source(tenant=TenantSettings(id=self.company.tenant, sources=[SETTINGS]), settings=SETTINGS, scopes={})
+        tenant = TenantSettings(id=self.company.tenant, sources=[self.settings])
+        source = Source(tenant=tenant, settings=self.settings, scopes={})
         file = "id,name,changed\n" + "".join(f"{name},{name},{CHANGED}\n" for name in names)
-        receiver = Receiver(store=self.company.store, settings=SETTINGS, mapping=RowMapping(SETTINGS), secret=b"s" * 32)
+        receiver = Receiver(
+            store=self.company.store, settings=self.settings, mapping=RowMapping(self.settings), secret=b"s" * 32
+        )
         arrival = Arrival(
             tenant=self.company.tenant, source="hr", correlation_id="c", is_snapshot=True, said_at=T + day * DAY_MS
         )
@@ -95,3 +103,16 @@ def test_a_snapshot_that_comes_late_ends_nobody_whom_a_later_one_names(office: O
     office.snapshot("ann", "bob", day=9)
     assert office.snapshot("bob", day=5) == ["bob unchanged", "ann unchanged older_news"]
     assert office.company.active() == {"ann": True, "bob": True, "cyd": False}
+
+
+def test_an_event_that_comes_late_revives_nobody_whom_a_file_has_as_a_leaver(office: Office) -> None:
+    """The file has the leaver's row as it was, so nothing was recorded of it."""
+    office.settings = SETTINGS.model_copy(update={"mapping": {**SETTINGS.mapping, "active": "changed"}})
+    office.settings = office.settings.model_copy(update={"inactive_values": [CHANGED]})
+    office.tell("ann", day=0, active=True)
+    assert office.snapshot("ann", day=1) == ["ann deactivated"]
+    assert office.snapshot("ann", day=9) == ["ann unchanged"]
+    assert office.tell("ann", day=5, active=True) == "unchanged older_news"
+    assert office.company.active() == {"ann": False}
+    assert office.tell("ann", day=10, active=True) == "updated"
+    assert office.company.active() == {"ann": True}
