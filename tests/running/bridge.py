@@ -21,7 +21,7 @@ from scim_bridge.settings import loading
 from scim_bridge.store import tokens
 from scim_bridge.store.verify import verify_ledger
 
-READY_S = 40
+READY_S = 90
 
 
 @dataclass
