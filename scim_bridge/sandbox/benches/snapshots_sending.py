@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scim_bridge.sandbox.benches import snapshots_plan
-from scim_bridge.sandbox.benches.connection import PATIENCE_S, BenchFailed
+from scim_bridge.sandbox.benches.connection import BenchFailed
 from scim_bridge.sandbox.benches.snapshots_plan import Sheet
 
 SOURCE = "hr"
@@ -42,7 +42,7 @@ def send(sheet: Sheet, *, port: int, token: str, is_dry_run: bool) -> Told:
     Raises:
         BenchFailed: it is not taken, or does not come to its end.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_LONGEST_S)
     try:
         authorization = {"Authorization": f"Bearer {token}"}
         headers = {**authorization, "Content-Type": "text/csv", "Content-Length": str(sheet.size)}
