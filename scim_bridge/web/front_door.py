@@ -5,17 +5,19 @@ So whoever sends, or reads, slowly or never, holds memory up to a bound and no t
 and the shutdown of gunicorn 27's ThreadWorker.
 """
 
+import contextlib
 import errno
 import gc
 import io
 import resource
 import selectors
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 import structlog
 from gunicorn import http
@@ -43,6 +45,10 @@ DESCRIPTORS_BESIDE = 200
 """Descriptors that a process needs for other things: its databases, the queue, files of libraries."""
 
 LEAST_CONNECTIONS = 16
+
+IN_MEMORY_BYTES = 1 << 21
+"""A body that is longer waits on the disk for the application to read it."""
+
 LOOK_EVERY_S = 0.2
 RETRY_AFTER_S = 2
 
@@ -162,6 +168,8 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             self.handle_error(request, conn.sock, conn.client, error)
             return False
         finally:
+            if request is not None:
+                request.body.close()
             conn.send()
 
     def _parse(self, connection: Connection) -> Any:
@@ -172,7 +180,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         """
         parser = http.RequestParser(self.cfg, connection.sock, connection.client)
         request = next(parser)
-        request.body = io.BytesIO(request.body.read())
+        request.body = _kept(request.body)
         # The body is here; gunicorn would ask for it once more.
         request._expected_100_continue = False  # noqa: SLF001
         if not connection.sock.is_read() or parser.unreader.take_buffered():
@@ -346,6 +354,21 @@ def limits_of(settings: WebSettings) -> Limits:
     return Limits(
         body=max(settings.max_body_bytes, settings.bulk_max_payload_bytes), import_body=settings.import_max_bytes
     )
+
+
+def _kept(body: Any) -> IO[bytes]:
+    """Return a body that is held apart from the request's bytes: a short one in memory, a long one on the disk."""
+    first = body.read(IN_MEMORY_BYTES)
+    if len(first) < IN_MEMORY_BYTES:
+        return io.BytesIO(first)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile())
+        file.write(first)
+        while piece := body.read(IN_MEMORY_BYTES):
+            file.write(piece)
+        file.seek(0)
+        stack.pop_all()
+    return file
 
 
 def connections_within_reach(wanted: int) -> int:
