@@ -1,10 +1,11 @@
 """A target that fails in every way that targets fail, as it is told, and that shows new accounts late."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fakes.target import FakeTarget
+from model.watching import Watch
 
 from scim_bridge.domain.people import Step
 from scim_bridge.domain.replies import Answer, Reply, Verdict
@@ -49,6 +50,30 @@ class MoodyTarget(FakeTarget):
         """When each call came."""
         self.taken_out: set[str] = set()
         """Accounts that a call made inactive."""
+        self.watch = Watch()
+        self.states_of: Callable[[Collection[int]], dict[int, str]] = lambda _: {}
+        """Gives the states of operations by now."""
+        self.meanwhile: Callable[[], None] | None = None
+        """What others do once, after the next call was planned and before it is written down."""
+
+    def describe(self, call: Call) -> tuple[str, str, Mapping[str, object]]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().describe(call)
+
+    def submit(self, call: Call, **how: Any) -> Answer:
+        self.watch.comes(call, self.states_of(call.operation_ids))
+        try:
+            answer = super().submit(call, **how)
+        except port.CallFailed as failure:
+            self.watch.ends(call, failure)
+            raise
+        except RuntimeError:
+            self.watch.ends(call, None)
+            raise
+        self.watch.ends(call, answer)
+        return answer
 
     def seed(self, user_name: str, **how: Any) -> str:
         account_id = super().seed(user_name, **how)

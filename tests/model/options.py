@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-IN_THE_SUITE = 16
+IN_THE_SUITE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

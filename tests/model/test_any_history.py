@@ -27,6 +27,8 @@ GROUP_NAMES = st.sampled_from(["Sales", "Support"])
 TITLES = st.sampled_from(["Chief", "Clerk"])
 LANE = st.sampled_from(LANES)
 BREAKS = st.sampled_from(["killed_before", "killed_after", "cut_before", "cut_after", "stalled_after"])
+DOUBTS = st.sampled_from(["lost_before", "lost_after", "slow_lost", "entries_missing", "half", "crash_after"])
+"""Moods after which the bridge cannot know what became of people."""
 STEPS = st.integers(1, 8)
 MOMENTS_MS = st.sampled_from([300, 2_500, 6_000, 20_000, 70_000])
 
@@ -142,7 +144,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(
         lane=LANE,
         anybody=ANYBODY,
-        what=st.sampled_from(["deactivate", "reactivate", "retitle"]),
+        what=st.sampled_from(["deactivate", "reactivate", "retitle", "remove"]),
         is_told=st.booleans(),
     )
     def meddle(self, lane: str, anybody: int, what: str, *, is_told: bool) -> None:
@@ -152,8 +154,40 @@ class AnyHistory(RuleBasedStateMachine):
     def work(self, lane: str) -> None:
         self.world.work(lane)
 
-    @rule(lane=LANE, at_step=STEPS, how=BREAKS, seen=st.booleans(), stands_ms=MOMENTS_MS, leaver=ANYBODY)
-    def break_off(self, lane: str, at_step: int, how: str, stands_ms: int, leaver: int, *, seen: bool) -> None:
+    @rule(lane=LANE, several=st.sets(WHO, min_size=2), title=TITLES, moods=st.lists(st.sampled_from(MOODS), max_size=3))
+    def push_into_trouble(self, lane: str, several: set[str], title: str, moods: list[str]) -> None:
+        for who in sorted(several):
+            self.world.push(who, title=title)
+        self.world.targets[lane].moods.extend(moods)
+        self.world.work(lane)
+
+    @rule(lane=LANE, several=st.sets(WHO, min_size=2), title=TITLES, mood=DOUBTS)
+    def push_into_doubt(self, lane: str, several: set[str], title: str, mood: str) -> None:
+        self.push_into_trouble(lane, several, title, [mood])
+
+    @precondition(lambda self: self.world.people)
+    @rule(lane=LANE, anybody=ANYBODY, title=TITLES, leaves=st.booleans())
+    def overtake(self, lane: str, anybody: int, title: str, *, leaves: bool) -> None:
+        who = self._who(anybody)
+        self.world.change(who, title="Clerk" if title == "Chief" else "Chief")
+        values: dict[str, Any] = {"active": False} if leaves else {"title": title}
+        self.world.work_overtaken(lane, lambda: self.world.change(who, **values))
+
+    @rule(
+        lane=LANE,
+        several=st.sets(WHO),
+        at_step=STEPS,
+        how=BREAKS,
+        seen=st.booleans(),
+        stands_ms=MOMENTS_MS,
+        leaver=ANYBODY,
+    )
+    def break_off(
+        self, lane: str, several: set[str], at_step: int, how: str, stands_ms: int, leaver: int, *, seen: bool
+    ) -> None:
+        for who in sorted(several):
+            self.world.push(who, title="Clerk")
+
         def meanwhile() -> None:
             if self.world.people:
                 self.world.change(self._who(leaver), active=False)

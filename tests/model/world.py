@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from fakes.dispatcher import RecordingDispatcher
 from fakes.target import MAPPING, SIZES, FakeAccount
 from model.breaking import BreakingStore, Killed
 from model.moods import MoodyTarget
+from model.watching import NOT_ABOUT_PEOPLE
 
 from scim_bridge.domain.people import Step
 from scim_bridge.domain.resources import GROUP, USER
@@ -130,6 +131,8 @@ class World:
                 creates_carry_groups=False,
             ),
         }
+        for target in self.targets.values():
+            target.states_of = self._states_of
         self.settings = self._settings()
         with store.across_tenants("test", write=True) as tx:
             known = [(lane.tenant, lane.target) for lane in lanes.configured(tx)]
@@ -224,6 +227,7 @@ class World:
         calls = self.targets[lane].calls
         before = len(calls)
         delivery_round.work_lane(self.runtime, self.tenant, lane)
+        self._watch(lane)
         steps = [str(call.step) for call in calls[before:]]
         assert len(steps) <= MOST_CALLS_A_SHIFT, (
             f"{len(steps)} calls in one shift for a handful of people: {steps[-9:]}"
@@ -237,9 +241,16 @@ class World:
         broken = self._new_worker(breaking)
         with contextlib.suppress(Killed):
             delivery_round.work_lane(broken, self.tenant, lane)
+        self.targets[lane].watch.untold |= self._left_open(lane)
         if breaking.is_dead and seen:
             with self.store.begin(self.tenant) as tx:
                 lanes.free_leases(tx, broken.owner)
+
+    def work_overtaken(self, lane: str, meanwhile: Callable[[], None]) -> None:
+        """Work a shift in which something changes after the first call was planned."""
+        self.targets[lane].meanwhile = meanwhile
+        self.work(lane)
+        self.targets[lane].meanwhile = None
 
     def _new_worker(self, store: Any) -> Runtime:
         self._workers += 1
@@ -273,6 +284,7 @@ class World:
         replay.run(self.store, RecordingDispatcher(), who="operator", tenant=self.tenant)
 
     def reconcile(self, lane: str, *, repair: bool) -> dict[str, Any] | None:
+        self.targets[lane].watch.untold.clear()  # it reads the target itself
         try:
             return reconcile.reconcile(self.runtime, self.tenant, lane, repair=repair).to_json()
         except reconcile.CannotReconcile:
@@ -322,9 +334,11 @@ class World:
             return
         if what == "retitle":
             account.attributes["title"] = "Meddled"
+        elif what == "remove":
+            del self.targets[lane].accounts[account.account_id]
         else:
             account.active = what == "reactivate"
-        if what == "retitle" or not is_told:
+        if what in {"retitle", "remove"} or not is_told:
             self.needs_repair = True
             return
         name = str(account.attributes["userName"])
@@ -338,7 +352,46 @@ class World:
 
     def must_not_have_happened(self) -> list[str]:
         """Return what is wrong whatever the rest of the story would be."""
-        return [*self._crowded(), *self._unasked(), *self._priorities_lost(), *self._protected_touched()]
+        seen = [f"{lane}: {wrong}" for lane, target in self.targets.items() for wrong in target.watch.wrongs]
+        return [*seen, *self._crowded(), *self._unasked(), *self._priorities_lost(), *self._protected_touched()]
+
+    def _states_of(self, operation_ids: Collection[int]) -> dict[int, str]:
+        o = tables.operation
+        with self.store.across_tenants("test") as tx:
+            query = sa.select(o.c.id, o.c.state).where(o.c.id.in_(operation_ids))
+            return {row.id: row.state for row in tx.connection.execute(query)}
+
+    def _left_open(self, lane: str) -> dict[int, int]:
+        """Return the operations of calls whose worker ended before it could write what became of them, by resource."""
+        b, o, la = tables.batch, tables.operation, tables.lane
+        query = (
+            sa.select(b.c["items"])
+            .join(la, la.c.id == b.c.lane_id)
+            .where(la.c.tenant == self.tenant, la.c.target == lane, b.c.status == "open")
+            .where(b.c.step.not_in([str(step) for step in NOT_ABOUT_PEOPLE]))
+        )
+        with self.store.across_tenants("test") as tx:
+            ids = [number for row in tx.connection.execute(query) for number in json.loads(row.items)]
+            people = sa.select(o.c.id, o.c.resource_id).where(o.c.id.in_(ids))
+            return {row.resource_id: row.id for row in tx.connection.execute(people)}
+
+    def _watch(self, lane: str) -> None:
+        """Note whose operations stand otherwise than what the target said of them allows."""
+        o, la, watch = tables.operation, tables.lane, self.targets[lane].watch
+        query = (
+            sa.select(o.c.id, o.c.resource_id, o.c.state, o.c.reason, o.c.attempts)
+            .join(la, la.c.id == o.c.lane_id)
+            .where(la.c.tenant == self.tenant, la.c.target == lane)
+        )
+        with self.store.across_tenants("test") as tx:
+            rows = list(tx.connection.execute(query))
+        for row in rows:
+            if row.state in ("delivered", "unchanged") and watch.untold.get(row.resource_id) == row.id:
+                watch.wrongs.append(f"operation {row.id} is {row.state}, and the target never said so")
+            if row.state == "dead" and row.reason == "refused" and row.resource_id not in watch.blamed:
+                watch.wrongs.append(f"operation {row.id} is dead for what others were refused for")
+            if row.attempts > watch.troubles[row.resource_id]:
+                watch.wrongs.append(f"operation {row.id} has {row.attempts} attempts, of which some were others'")
 
     def _crowded(self) -> list[str]:
         """Return the lanes whose target was called more often than it allows, as it sees it."""
