@@ -11,6 +11,10 @@ from scim_bridge.settings.models import Settings
 # -P: a folder called `workers` where we were called must not be taken for ours.
 _PYTHON = (sys.executable, "-P", "-m")
 
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1048576"}
+"""What is large goes back to the system once it is freed (mallopt(3)): after the first file of 20 MB the C library would
+keep room for the next one among small things, and grow with each."""
+
 
 def web() -> list[str]:
     """Return the command of the front door."""
@@ -44,4 +48,4 @@ def environment(
         metrics.FOLDER_VARIABLE: str(metrics.prepare_folder(settings.data_dir)),
         "PYTHONUNBUFFERED": "1",
     }
-    return {**environ, **{name: value for name, value in told.items() if value is not None}}
+    return {**_MEMORY, **environ, **{name: value for name, value in told.items() if value is not None}}
