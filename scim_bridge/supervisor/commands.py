@@ -12,7 +12,7 @@ from scim_bridge.settings.models import Settings
 _PYTHON = (sys.executable, "-P", "-m")
 
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1048576"}
-"""What is large goes back to the system once it is freed (mallopt(3)): after the first file of 20 MB the C library would
+"""What is large goes back to the system once it is freed (mallopt(3)). After the first file of 20 MB the library would
 keep room for the next one among small things, and grow with each."""
 
 
