@@ -155,13 +155,7 @@ _ENTRY = {
 }
 
 
-def _move(_dialect: str) -> sa.TextClause:
-    change, change_values = _row(tables.change, _CHANGE)
-    operation, operation_values = _row(tables.operation, _OPERATION)
-    entry, entry_values = _row(tables.entry, _ENTRY)
-    own = {column.name: f"operation.{column.name}" for column in tables.operation.columns}
-    superseded_seal = _sealed(tables.operation, {**own, "state": f"'{State.SUPERSEDED.value}'"})
-    text = f"""
+_ASKED = f"""
 WITH edit AS MATERIALIZED (
     SELECT CAST(given.value ->> 0 AS bigint) AS place, given.value ->> 1 AS scim_id,
         CAST(given.value ->> 2 AS boolean) AS joins, CAST(given.value ->> 3 AS boolean) AS must_exist, given.at
@@ -211,7 +205,16 @@ WITH edit AS MATERIALIZED (
         '{{"kind":"{GROUP}","attributes":[],"members":{{"joined":' || moves.joined || ',"left":' || moves.gone || '}}}}'
             AS request
     FROM moves JOIN free ON free.turn = moves.turn JOIN asked ON asked.place = moves.place CROSS JOIN grp
-), changed AS (
+"""  # noqa: S608 - only names and states of ours
+"""Who is to be moved by which request, under which numbers, and the lanes that are owed it."""
+
+
+def _written() -> str:
+    """Return what a move changes: the change, the memberships, the group, and what waited until now."""
+    change, change_values = _row(tables.change, _CHANGE)
+    own = {column.name: f"operation.{column.name}" for column in tables.operation.columns}
+    superseded_seal = _sealed(tables.operation, {**own, "state": f"'{State.SUPERSEDED.value}'"})
+    return f"""), changed AS (
     INSERT INTO change ({change})
     SELECT {change_values} FROM numbered CROSS JOIN grp
 ), joined AS (
@@ -236,7 +239,14 @@ WITH edit AS MATERIALIZED (
         AND operation.resource_id = ANY(ARRAY(SELECT resource_id FROM wanted WHERE is_newest))
         AND operation.lane_id + 0 = ANY(ARRAY(SELECT id FROM owed_lane))
     RETURNING id, lane_id, resource_id, priority
-), due AS (
+"""  # noqa: S608 - as above
+
+
+def _owed() -> str:
+    """Return what is owed to the lanes in place of what waited, and how that ended."""
+    operation, operation_values = _row(tables.operation, _OPERATION)
+    entry, entry_values = _row(tables.entry, _ENTRY)
+    return f"""), due AS (
     SELECT owed_lane.id AS lane_id, wanted.resource_id, wanted.number,
         CASE WHEN wanted.is_newest THEN 'waiting' ELSE '{State.SUPERSEDED.value}' END AS state,
         CASE WHEN wanted.is_newest THEN least(wanted.priority, (
@@ -262,13 +272,19 @@ WITH edit AS MATERIALIZED (
     WHERE made.state = 'waiting'
     ORDER BY closed.id
 )
-SELECT numbered.number,
+"""  # noqa: S608 - as above
+
+
+_TOLD = """SELECT numbered.number,
     ARRAY(SELECT unknown.scim_id FROM unknown WHERE unknown.place = asked.place ORDER BY unknown.at) AS unknown,
     ARRAY(SELECT owed_lane.target FROM owed_lane WHERE EXISTS (SELECT FROM moves)) AS targets
 FROM asked LEFT JOIN numbered ON numbered.place = asked.place
 ORDER BY asked.place
-"""  # noqa: S608 - only names and states of ours
-    return sa.text(text).bindparams(
+"""
+
+
+def _move(_dialect: str) -> sa.TextClause:
+    return sa.text(_ASKED + _written() + _owed() + _TOLD).bindparams(
         *map(prepared.text, ("tenant", "scim_id", "edits", "asked", "mapped")), prepared.number("now")
     )
 
