@@ -4,7 +4,7 @@ import contextlib
 import secrets as randomness
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 import click
@@ -33,6 +33,7 @@ _STEPS = {
 }
 
 _HELD_BYTES = 1 << 20
+_TOLD_REFUSALS = 10
 
 
 @click.group()
@@ -93,12 +94,13 @@ def import_file(
         finally:
             dispatcher.close()
         told = report.summary(store, found)
+        refusals = [] if as_json else report.refusals(store, found, most=_TOLD_REFUSALS)
         if report_to is not None:
             write(report.as_csv(store, found) if report_to.endswith(".csv") else report.as_json(store, found))
     if as_json:
         print_json(told)
     else:
-        _tell(told)
+        _tell(told, refusals)
     ctx.exit(1 if told["outcomes"].get("refused") or told["reason"] or told["nobody_missing_because"] else 0)
 
 
@@ -167,9 +169,13 @@ def _progress(*, hidden: bool) -> Iterator[Callable[[str, int, int | None], None
         yield lambda step, rows, total: bar.update(task, description=_STEPS[step], completed=rows, total=total)
 
 
-def _tell(told: dict[str, Any]) -> None:
+def _tell(told: dict[str, Any], refusals: Sequence[str]) -> None:
     counted = ", ".join(f"{count} {outcome}" for outcome, count in told["outcomes"].items()) or "no rows"
     click.echo(f"{'would be: ' if told['dry_run'] else ''}{counted}")
+    for refusal in refusals:
+        click.echo(f"  {refusal}")
+    if (more := told["outcomes"].get("refused", 0) - len(refusals)) > 0:
+        click.echo(f"  and {more} more; --report FILE.csv writes what became of every row")
     for reason in (told["reason"], told["nobody_missing_because"]):
         if reason:
             click.echo(reason)

@@ -25,7 +25,7 @@ from scim_bridge.store.imports import Import, Staged
 PIECE = 500
 """So many rows are applied at once; a webhook of the same source waits no longer than that takes."""
 
-AT_ONCE = 5_000
+AT_ONCE = 2_000
 """So many rows whom others were in the way of are tried once more, together: names may change hands among them."""
 
 _WORTH_ANOTHER_TRY = frozenset({"two_records", "name_taken", "several_people"})

@@ -256,6 +256,11 @@ def rows_after(tx: Transaction, import_id: int, position: int, *, limit: int) ->
     return [_staged(row) for row in _ROWS_AFTER.rows(tx, import_id=import_id, position=position, most=limit)]
 
 
+def refused(tx: Transaction, import_id: int, *, limit: int) -> list[Staged]:
+    """Return the first rows that were refused."""
+    return [_staged(row) for row in _REFUSED.rows(tx, import_id=import_id, most=limit)]
+
+
 def _held(tx: Transaction, source: str) -> sa.Select[Any]:
     """Return who is held: the ids that speak for people whom the source has not ended."""
     return (
@@ -338,4 +343,5 @@ def _some_rows(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 _STAGE = Prepared(_stage)
 _PENDING = Prepared(lambda _dialect: _some_rows(import_row.c.outcome.is_(None)), is_planned_anew=True)
+_REFUSED = Prepared(lambda _dialect: _some_rows(import_row.c.outcome == "refused"), is_planned_anew=True)
 _ROWS_AFTER = Prepared(lambda _dialect: _some_rows(import_row.c.position > prepared.number("position")))

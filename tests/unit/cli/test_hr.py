@@ -58,6 +58,18 @@ def test_a_row_that_is_refused_ends_with_1(imported: Any, tmp_path: Path) -> Non
     assert target.read_text().splitlines()[3].startswith("3,9,refused,missing_field,userName,")
 
 
+def test_refused_rows_are_told_with_their_reason(imported: Any) -> None:
+    found = imported(f"{FILE}9;;Cyd\n")
+    assert (found.exit_code, found.stdout.splitlines()[0]) == (1, "2 created, 1 refused")
+    assert found.stdout.splitlines()[1].startswith("  row 3 (id 9) refused: missing_field userName. ")
+
+
+def test_of_many_refused_rows_the_first_are_told(imported: Any) -> None:
+    told = imported("id;email;name\n" + "".join(f"{number};;Cyd\n" for number in range(25))).stdout.splitlines()
+    assert [line.split(" (")[0] for line in told[1:11]] == [f"  row {number}" for number in range(1, 11)]
+    assert told[11] == "  and 15 more; --report FILE.csv writes what became of every row"
+
+
 def test_a_snapshot_that_is_much_smaller_says_so(imported: Any) -> None:
     imported(FILE)
     found = imported("id;email;name\n", "--snapshot")

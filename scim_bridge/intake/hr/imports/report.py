@@ -39,6 +39,13 @@ def summary(store: Store, found: Import) -> dict[str, Any]:
     }
 
 
+def refusals(store: Store, found: Import, *, most: int) -> list[str]:
+    """Return what is wrong with the first rows that were refused, a sentence each; ids and advice, no values."""
+    with store.begin(found.tenant, write=False) as tx:
+        rows = imports.refused(tx, found.id, limit=most)
+    return [_refusal(row) for row in rows]
+
+
 def as_csv(store: Store, found: Import) -> Iterator[str]:
     """Yield the report as CSV. What looks like a formula gets an apostrophe in front."""
     line = io.StringIO()
@@ -88,6 +95,12 @@ def _cells(row: Staged) -> tuple[Any, ...]:
         _plain(row.advice),
         row.change,
     )
+
+
+def _refusal(row: Staged) -> str:
+    whose = f" (id {row.external_id})" if row.external_id else ""
+    what = row.code if not row.field else f"{row.code} {row.field}"
+    return f"row {row.position}{whose} refused: {what}. {row.advice or ''}".rstrip()
 
 
 def _plain(text: str | None) -> str | None:
