@@ -71,7 +71,9 @@ class Up:
         """Return the processes by their kind, and the web's own children as `web worker`."""
         found = {"valkey": set(), "web": set(), "deliver": set(), "relay": set(), "web worker": set()}
         for pid in children_of(self.process.pid):
-            found[kind_of(pid)].add(pid)
+            # A process may end between being seen and being asked.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found[kind_of(pid)].add(pid)
         for pid in found["web"]:
             found["web worker"] |= children_of(pid)
         return found

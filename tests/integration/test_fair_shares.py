@@ -23,7 +23,9 @@ from scim_bridge.store import directory, lanes
 from scim_bridge.store.engine import Store
 from workers import jobs
 from workers import runtime as workers_runtime
+from workers.delivery.post import LEASE_MS
 from workers.delivery.round import TURN_S
+from workers.delivery.submitting import LEASE_SPARE_MS
 from workers.relay import wakes
 from workers.runtime import Runtime
 
@@ -178,9 +180,12 @@ def test_every_lane_has_its_turn_beside_one_with_an_endless_backlog(make_floor: 
 
 def test_a_lane_alone_works_on_without_giving_way(make_floor: Any) -> None:
     floor = make_floor({"hog": 1})
-    floor.push("hog", *people(20))
+    # Longer than a turn, and shorter than a lease: who renews it keeps real time.
+    alone = 14
+    assert TURN_S * 1000 < alone * CALL_MS < LEASE_MS - LEASE_SPARE_MS
+    floor.push("hog", *people(alone))
     floor.work(jobs_at_most=1)
-    assert len(floor.runtime.targets["hog", "lms0"].accounts) == 20
+    assert len(floor.runtime.targets["hog", "lms0"].accounts) == alone
 
 
 def test_lanes_with_leavers_come_first_though_they_were_woken_last(make_floor: Any) -> None:

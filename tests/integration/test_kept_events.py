@@ -165,11 +165,10 @@ def test_an_event_that_we_have_no_answer_to_holds_no_other_up(source: Source, mo
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)  # on SQLite all writers take turns
 def test_two_relays_apply_the_events_of_a_source_one_after_the_other(source: Source) -> None:
     """Or the newer ones would be there first."""
     store = source.bench.store
-    if store.engine.dialect.name != "postgresql":
-        pytest.skip("on SQLite all writers take turns")
     source.say("1")
     source.pause(paused=False)
     waits = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")

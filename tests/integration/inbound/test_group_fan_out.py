@@ -119,7 +119,9 @@ def test_a_large_group_owes_each_member_once_in_few_statements(
             assert last_owed(sender, shared_store) == (1 + size, {"sales": 1 + size}, 1 + size), (method, path)
             statements.setdefault(size, []).append(made.total())
     assert max(*statements[SMALL], *statements[LARGE]) <= MOST_STATEMENTS, statements
-    assert sum(statements[LARGE]) <= sum(statements[SMALL]) + 10, "but for tokens, which are looked up now and then"
+    # But for tokens, which are looked up now and then; and PostgreSQL is told an edit of few members in one message.
+    ways = 0 if shared_store.engine.dialect.name == "sqlite" else 15
+    assert sum(statements[LARGE]) <= sum(statements[SMALL]) + 10 + ways
     report = verify_ledger(shared_store, sender.tenant)
     assert report["balanced"], report["tenants"][0]["faults"][:5]
     assert report["tenants"][0]["operations"]["waiting"] == LARGE + 2, "one for each of them, and one for each group"

@@ -344,4 +344,12 @@ def test_every_command_takes_config_except_those_that_make_a_world_of_their_own(
             yield path, command
 
     without = [path for path, each in leaves(main) if not any(p.name == "config" for p in each.params)]
-    assert sorted(without) == ["bench delivery", "bench directory", "bench events", "bench group", "chaos", "demo"]
+    assert sorted(without) == [
+        "bench delivery",
+        "bench directory",
+        "bench events",
+        "bench group",
+        "bench rows",
+        "chaos",
+        "demo",
+    ]
