@@ -26,6 +26,7 @@ ALL_TENANTS = "*"
 """What row-level security sees behind the door that crosses tenants."""
 
 _ONE_WAITING = "operation_one_waiting"
+_NO_TEXT = "Could not decode to UTF-8"
 
 STALE_CONNECTIONS = 100
 """So many connections in a row may turn out to be lost (the server was restarted) before a transaction gives up."""
@@ -44,6 +45,10 @@ class Contended(StoreUnavailable):
 
 class StatementTimedOut(Exception):  # noqa: N818 - as above
     """A statement ran longer than its caller allowed and was ended by the database."""
+
+
+class Unreadable(Exception):  # noqa: N818 - as above
+    """A text in the database is none: whoever asks for it again gets it no sooner. What it holds is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +295,9 @@ def errors_named() -> Iterator[None]:
             raise StatementTimedOut(text.splitlines()[0]) from None
         if "deadlock detected" in text:
             raise Contended("deadlock detected") from None
+        if text.startswith(_NO_TEXT):
+            # The rest is the text itself.
+            raise Unreadable("a text in the database is no UTF-8") from None
         raise StoreUnavailable(_without_values(text)) from None
     except sa.exc.IntegrityError as error:
         if _ONE_WAITING in str(error.orig):

@@ -22,6 +22,8 @@ FIRST, AGAIN, MISSING = "first", "again", "missing"
 
 UNCHANGED = "unchanged"
 
+BROKE_OFF = "The file broke off while it was received. Send it again."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
@@ -115,6 +117,16 @@ def note(tx: Transaction, import_id: int, **values: Any) -> None:
     tx.connection.execute(sa.update(import_).where(import_.c.id == import_id).values(worked_at=tx.now, **values))
 
 
+def note_received(tx: Transaction, import_id: int, **values: Any) -> bool:
+    """Note how far a file has come in, first thing in a transaction; False when it was given up meanwhile."""
+    noted = tx.connection.execute(
+        sa.update(import_)
+        .where(import_.c.id == import_id, import_.c.status == RECEIVING)
+        .values(worked_at=tx.now, **values)
+    )
+    return noted.rowcount == 1
+
+
 def to_work_on(tx: Transaction) -> list[Import]:
     """Return the imports of all tenants of which something is to be done, the one least lately worked on first."""
     query = sa.select(import_).where(import_.c.status == WAITING).order_by(import_.c.worked_at, import_.c.id)
@@ -147,7 +159,7 @@ def give_up_broken_off(tx: Transaction, *, before: Millis) -> int:
     ended = tx.connection.execute(
         sa.update(import_)
         .where(import_.c.status == RECEIVING, import_.c.worked_at < before)
-        .values(status=REFUSED, reason="The file broke off while it was received. Send it again.", finished_at=tx.now)
+        .values(status=REFUSED, reason=BROKE_OFF, finished_at=tx.now)
         .returning(import_.c.id)
     ).all()
     for row in ended:

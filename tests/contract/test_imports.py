@@ -14,7 +14,7 @@ from fakes.stores import shared_url
 
 from scim_bridge.intake.hr.imports import report
 from scim_bridge.intake.hr.imports.reading import FileRefused
-from scim_bridge.intake.hr.imports.receiving import Arrival, Receiver
+from scim_bridge.intake.hr.imports.receiving import STAGED_AT_ONCE, Arrival, Receiver
 from scim_bridge.mapping.rows import RowMapping
 from scim_bridge.recording import imports as recording
 from scim_bridge.recording.imports import Source
@@ -68,12 +68,14 @@ class Office:
         tenant = TenantSettings(id=self.company.tenant, sources=[self.settings])
         return Source(tenant=tenant, settings=self.settings, scopes={})
 
-    def receive(self, file: bytes, **more: Any) -> Import:
-        receiver = Receiver(
+    def receiver(self) -> Receiver:
+        return Receiver(
             store=self.company.store, settings=self.settings, mapping=RowMapping(self.settings), secret=b"s" * 32
         )
+
+    def receive(self, file: bytes, **more: Any) -> Import:
         arrival = Arrival(tenant=self.company.tenant, source="hr", correlation_id="file", **more)
-        return receiver.receive(arrival, io.BytesIO(file))
+        return self.receiver().receive(arrival, io.BytesIO(file))
 
     def now(self, found: Import) -> Import:
         with self.company.store.begin(self.company.tenant, write=False) as tx:
@@ -127,6 +129,38 @@ def test_every_row_of_a_file_is_told_of(office: Office) -> None:
     assert sorted(office.company.people()) == ["ann", "eve"]
     report_of_books = verify_ledger(office.company.store)
     assert report_of_books["balanced"], report_of_books
+
+
+def json_row(number: str, first_name: str) -> str:
+    return f'{{"Nr":"{number}","Mail":"m{number}@acme.example","Vorname":"{first_name}","Name":"E","Status":"aktiv"}}'
+
+
+def test_a_row_with_half_a_character_is_refused_alone(office: Office) -> None:
+    rows = json_row("1", r"\ud800"), json_row("2", r"a\u0000b"), json_row("3\\ud800", "Cyd"), json_row("4", "Dan")
+    file = f"[{','.join(rows)}]".encode()
+    assert office.take(file) == [
+        "1 refused invalid_value",
+        "2 refused invalid_value",
+        "refused row_without_id",
+        "4 created",
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, STAGED_AT_ONCE + 1])
+def test_a_file_that_was_given_up_stays_given_up(office: Office, clock: Any, rows: int) -> None:
+    store, tenant = office.company.store, office.company.tenant
+
+    def give_up(_rows: int) -> None:
+        clock.advance(ms=1_000)
+        with store.begin(tenant) as tx:
+            imports.give_up_broken_off(tx, before=clock())
+
+    file = io.BytesIO(sheet(*(row(str(number), f"p{number}") for number in range(rows))))
+    with pytest.raises(FileRefused, match="broke off"):
+        office.receiver().receive(Arrival(tenant=tenant, source="hr", correlation_id="f"), file, progress=give_up)
+    with store.begin(tenant, write=False) as tx:
+        query = sa.select(hr_tables.import_.c.status).where(hr_tables.import_.c.tenant == tenant).distinct()
+        assert tx.connection.execute(query).scalars().all() == [imports.REFUSED]
 
 
 def test_the_same_file_again_changes_nothing(office: Office) -> None:
@@ -259,7 +293,7 @@ def test_a_last_day_that_is_called_off_is_called_off(office: Office, clock: Any)
     clock.advance(ms=2 * DAY_MS)
     here = {office.company.tenant: [office.company.source]}
     with office.company.store.across_tenants("test") as tx:
-        assert office.company.tenant not in {tenant for tenant, _, _ in identities.due(tx, configured=here, limit=99)}
+        assert office.company.tenant not in {each.tenant for each in identities.due(tx, configured=here, limit=99)}
 
 
 def test_formulas_are_text_and_stand_so_in_the_report(office: Office) -> None:

@@ -5,8 +5,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from scim_bridge.domain.instants import Clock
 from scim_bridge.store import lanes, ledger, migrate, tables
-from scim_bridge.store.engine import StatementTimedOut, Store, make_engine
+from scim_bridge.store.engine import StatementTimedOut, Store, StoreUnavailable, Unreadable, make_engine
 
 
 def append(store: Store, tenant: str) -> int:
@@ -96,3 +97,12 @@ def test_a_statement_past_its_time_limit_is_ended_by_the_database(store: Store) 
     with pytest.raises(StatementTimedOut), store.begin("acme", write=False, statement_timeout_s=0.1) as tx:
         tx.connection.execute(sa.text(endless))
     append(store, "acme")
+
+
+def test_a_text_that_cannot_be_read_is_no_outage(sqlite_url: str, clock: Clock) -> None:
+    opened = Store.open(sqlite_url, clock=clock)
+    with pytest.raises(Unreadable) as raised, opened.begin("acme", write=False) as tx:
+        tx.connection.execute(sa.text("SELECT CAST(CAST('ann@acme.example' AS BLOB) || X'ff' AS TEXT) AS mail")).all()
+    opened.close()
+    assert "ann" not in str(raised.value)
+    assert not isinstance(raised.value, StoreUnavailable)

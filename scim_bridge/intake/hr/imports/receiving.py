@@ -14,12 +14,13 @@ from pydantic_core import to_json
 
 from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.texts import is_storable
 from scim_bridge.intake.hr.imports import objects, reading, sheets
 from scim_bridge.intake.hr.imports.reading import FileRefused, Line, Lines
 from scim_bridge.mapping.rows import RowMapping
 from scim_bridge.settings.sources import SourceSettings
 from scim_bridge.store import imports, staging
-from scim_bridge.store.engine import Store, compact_json
+from scim_bridge.store.engine import Store, Transaction, compact_json
 from scim_bridge.store.imports import Import, Staged
 
 STAGED_AT_ONCE = 2_000
@@ -76,7 +77,7 @@ class Receiver:
         """Keep the rows of a file and return its import, which waits to be worked off.
 
         Raises:
-            FileRefused: the file cannot be read at all; nothing is kept.
+            FileRefused: the file cannot be read at all, and nothing is kept; or it was given up while it came.
         """
         format_ = arrival.format or _format_of(file)
         with reading.opened(file, self.settings.encoding or reading.encoding_of(file)) as text:
@@ -104,8 +105,8 @@ class Receiver:
             progress(rows)
         spared = f"The file is cut off: {lines.truncated}. Nobody is taken for gone." if lines.truncated else ""
         with self.store.begin(arrival.tenant) as tx:
+            _note(tx, begun, status=imports.WAITING, rows=rows, spared=spared)
             staging.refuse_repeated(tx, begun.id, advice=code_named(staging.REPEATED).advice)
-            imports.note(tx, begun.id, status=imports.WAITING, rows=rows, spared=spared)
             waiting = imports.named(tx, begun.name)
         assert waiting is not None  # noqa: S101 - it was begun above
         return waiting
@@ -134,9 +135,15 @@ class Receiver:
             else:
                 others.append(_staged(each))
         with self.store.begin(begun.tenant) as tx:
+            _note(tx, begun)
             staging.keep_unchanged(tx, begun.id, unchanged)
             imports.stage(tx, begun.id, others)
-            imports.note(tx, begun.id)
+
+
+def _note(tx: Transaction, begun: Import, **values: Any) -> None:
+    """Note how far a file has come in, unless whoever looks for those that broke off has ended it."""
+    if not imports.note_received(tx, begun.id, **values):
+        raise FileRefused(imports.BROKE_OFF)
 
 
 @dataclass(slots=True)
@@ -194,16 +201,23 @@ def _batches(lines: Lines) -> Iterator[list[Line]]:
 
 
 def _staged(read: _Read) -> Staged:
-    if read.fields is None or not read.external_id:
-        code = code_named("row_not_read" if read.fields is None else "row_without_id")
-        return Staged(
-            position=read.position,
-            external_id="",
-            outcome="refused",
-            code=code.name,
-            field=code.field,
-            advice=f"{code.advice} {read.fault}".rstrip(),
-        )
+    if read.fields is None:
+        return _refused(read, "row_not_read")
+    if not read.external_id:
+        return _refused(read, "row_without_id")
+    fields = compact_json(read.fields)
+    if not is_storable(fields):
+        return _refused(read, "invalid_value")
+    return Staged(position=read.position, external_id=read.external_id, digest=read.digest, fields=fields)
+
+
+def _refused(read: _Read, name: str) -> Staged:
+    code = code_named(name)
     return Staged(
-        position=read.position, external_id=read.external_id, digest=read.digest, fields=compact_json(read.fields)
+        position=read.position,
+        external_id=read.external_id,
+        outcome="refused",
+        code=code.name,
+        field=code.field,
+        advice=f"{code.advice} {read.fault}".rstrip(),
     )
