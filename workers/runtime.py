@@ -58,6 +58,8 @@ class Runtime:
     """Sources of HR rows by tenant and name, with their mappings compiled."""
     messengers: dict[str, threading.Thread] = field(default_factory=dict)
     """Threads that send notices, by receiver."""
+    dates_put_off: dict[int, Millis] = field(default_factory=dict)
+    """When dates of employment could not be applied, by the number of what was said, those longest ago first."""
     askers: dict[tuple[str, str], Asker] = field(default_factory=dict)
     """Those who look people up in HR systems, by tenant and source."""
 

@@ -26,6 +26,16 @@ class Identity:
     """The keyed digest of the whole row that was applied last; None when something else was said since."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueDate:
+    """A date of employment that has come. `number` is that of what the source said of the person."""
+
+    number: int
+    tenant: str
+    source: str
+    person: int
+
+
 def of_source(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict[str, Identity]:
     """Return which living people ids of a source name, by id; unknown ids are left out."""
     rows = _OF_SOURCE.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(external_ids))
@@ -50,8 +60,10 @@ def led_by(tx: Transaction, source: str, manager_ids: Iterable[str]) -> list[int
     return [row.resource_id for row in rows]
 
 
-def due(tx: Transaction, *, configured: Mapping[str, Collection[str]], limit: int) -> list[tuple[str, str, int]]:
-    """Return tenant, source and person of contributions of which a date has come, oldest first.
+def due(
+    tx: Transaction, *, configured: Mapping[str, Collection[str]], limit: int, past: Collection[int] = ()
+) -> list[DueDate]:
+    """Return the dates that have come, oldest first, without those whose numbers are in `past`.
 
     `configured` has the sources of each tenant. Of the others only last days count, and nothing of other tenants.
     """
@@ -64,7 +76,7 @@ def due(tx: Transaction, *, configured: Mapping[str, Collection[str]], limit: in
         .exists()
     )
     query = (
-        sa.select(contribution.c.tenant, contribution.c.source, contribution.c.resource_id)
+        sa.select(contribution.c.id, contribution.c.tenant, contribution.c.source, contribution.c.resource_id)
         .where(
             contribution.c.due_at.is_not(None),
             contribution.c.due_at <= tx.now,
@@ -75,7 +87,12 @@ def due(tx: Transaction, *, configured: Mapping[str, Collection[str]], limit: in
         .order_by(contribution.c.due_at)
         .limit(limit)
     )
-    return [(row.tenant, row.source, row.resource_id) for row in tx.connection.execute(query)]
+    if past:
+        query = query.where(~sets.among(contribution.c.id, sets.id_rows(tx, past, "past")))
+    return [
+        DueDate(number=row.id, tenant=row.tenant, source=row.source, person=row.resource_id)
+        for row in tx.connection.execute(query)
+    ]
 
 
 def forget_dates(tx: Transaction, source: str, resource_ids: Iterable[int]) -> None:

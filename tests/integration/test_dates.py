@@ -11,6 +11,8 @@ from fakes.hr import DAY_MS, Company, person
 
 from scim_bridge.domain.rows import Person
 from scim_bridge.recording import rows
+from scim_bridge.settings.models import TenantSettings
+from scim_bridge.settings.sources import SourceSettings
 from scim_bridge.store import directory_users, tables
 from workers.relay import dates
 
@@ -201,17 +203,81 @@ def test_one_person_whose_date_cannot_be_applied_keeps_nobody_elses(
     assert sorted(employer.company.active().values()) == [False, False, False, True]
 
 
+@pytest.fixture
+def neighbour(employer: Employer) -> Company:
+    """Another tenant beside the employer's, with a leaver whose last day comes later."""
+    runtime = employer.bench.runtime
+    beta = TenantSettings(id="beta", sources=[SourceSettings(name="hr", kind="csv")])
+    tenants = [*runtime.settings.tenants, beta]
+    runtime.settings = runtime.settings.model_copy(update={"tenants": tenants})
+    return Company(store=employer.bench.store, tenant="beta", owns={"hr": ()})
+
+
+def fail_of(monkeypatch: pytest.MonkeyPatch, names: set[str]) -> None:
+    """Let dates of people with these ids fail, whoever else is applied beside them."""
+    reckon_anew = rows.reckon_anew
+
+    def fail(tx: Any, numbers: Any, **how: Any) -> Any:
+        said = sa.select(tables.contribution.c.external_id).where(tables.contribution.c.resource_id.in_(numbers))
+        if names & set(tx.connection.execute(said).scalars()):
+            raise ZeroDivisionError
+        return reckon_anew(tx, numbers, **how)
+
+    monkeypatch.setattr(rows, "reckon_anew", fail)
+
+
+def test_dates_that_fail_in_one_tenant_keep_no_other_tenants_leaver(
+    employer: Employer, neighbour: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dates, "AT_ONCE", 2)
+    for number in ("1", "2", "3"):
+        employer.tell(person(number, active=True, ends_at=employer.in_days(1)))
+    neighbour.tell(person("9", "zed", active=True, ends_at=employer.in_days(2)))
+    fail_of(monkeypatch, {"1", "2", "3"})
+    employer.bench.clock.advance(ms=3 * DAY_MS)
+    dates.run_once(employer.bench.runtime, employer.bench.clock())
+    assert neighbour.active() == {"zed": False}
+
+
+def test_dates_that_fail_keep_no_later_leaver_of_their_own_source(
+    employer: Employer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the first time nor when they are tried again, and again in vain."""
+    monkeypatch.setattr(dates, "AT_ONCE", 2)
+    poison = {str(number) for number in range(5)}
+    for number in poison:
+        employer.tell(person(number, active=True, ends_at=employer.in_days(1)))
+    employer.tell(person("8", "ann", active=True, ends_at=employer.in_days(2)))
+    employer.tell(person("9", "bob", active=True, ends_at=employer.in_days(3)))
+    fail_of(monkeypatch, poison)
+    employer.wait(2)
+    assert not employer.is_active()
+    employer.bench.clock.advance(ms=DAY_MS)
+    dates.run_once(employer.bench.runtime, employer.bench.clock())
+    assert not employer.is_active("bob")
+
+
+def test_a_date_that_failed_is_tried_again_in_time(employer: Employer, monkeypatch: pytest.MonkeyPatch) -> None:
+    employer.tell(person("1", "ann", active=True, ends_at=employer.in_days(1)))
+    with monkeypatch.context() as broken:
+        fail_of(broken, {"1"})
+        employer.wait(1)
+    employer.wait(0)
+    assert employer.is_active()
+    employer.wait(dates.PUT_OFF_MS / DAY_MS)
+    assert not employer.is_active()
+
+
 def contributions_of(company: Company) -> list[Any]:
     with company.store.begin(company.tenant, write=False) as tx:
         return list(tx.connection.execute(sa.select(tables.contribution)))
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)  # on SQLite all writers take turns
 def test_dates_hold_nothing_while_they_wait_for_rows_of_the_same_source(employer: Employer) -> None:
     """Whoever writes rows has the people locked, and wants what was said of them next."""
     store = employer.bench.store
-    if store.engine.dialect.name != "postgresql":
-        pytest.skip("on SQLite all writers take turns")
     employer.tell(person("1", "ann", active=True, ends_at=employer.in_days(1)))
     employer.bench.clock.advance(ms=DAY_MS)
     waits = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")

@@ -85,8 +85,9 @@ def _told(event: Any, position: int) -> Told:
         position=position,
         is_whole=kind == SAVED,
         is_gone=kind == DELETED,
-        # Some scripts number the run and not the event: then one id stands for many people.
-        event_id=signing.mark_of("generic", external_id, event_id) if event_id else None,
+        # Some scripts number the run and not the event: then one id stands for many people, and for all that a run
+        # tells of one of them.
+        event_id=signing.mark_of("generic", external_id, event_id, str(kind)) if event_id else None,
     )
     problem = _problem(kind, fields, event_id)
     return told if problem is None else Told(row=told.row, event_id=told.event_id, refusal=problem)

@@ -49,6 +49,13 @@ def test_one_id_for_events_about_two_people_is_two_events() -> None:
     assert ann.event_id != bob.event_id
 
 
+def test_one_id_for_news_of_a_person_who_leaves_then_is_two_events() -> None:
+    changed, deleted = read(
+        b'[{"event_id": "run-1", "id": "1", "fields": {"a": 1}}, {"event_id": "run-1", "id": "1", "event": "deleted"}]'
+    )
+    assert changed.event_id != deleted.event_id
+
+
 def test_ids_that_hold_the_ends_of_others_are_told_apart() -> None:
     first, second = (read(b'{"event_id": "%s", "id": "%s"}' % ids)[0] for ids in ((b"a", b"b\\nc"), (b"c\\na", b"b")))
     assert first.event_id != second.event_id
