@@ -24,18 +24,26 @@ class SeenGroups:
     batches: int = 0
     """The lane's number of calls when this worker last left it: who made a group since was somebody else."""
     _listed: dict[str, Millis] = field(default_factory=dict)
+    """When a listing last told of a name, whether the target has it or not."""
+    _absent: set[str] = field(default_factory=set)
+    """Names of which the last listing said that the target does not have them, and nothing else has said since.
+
+    That the store has no id of a name does not say so: another worker may have given up an id that led nowhere.
+    """
     _checked: dict[str, Millis | None] = field(default_factory=dict)
     """Groups of calls that were refused; when they were listed after that, None: not yet."""
     _failed: dict[str, tuple[Millis, int]] = field(default_factory=dict)
     """Groups that could not be listed or made: when to try again, and how often it has failed."""
 
-    def listed(self, now: Millis, *, windows_ms: Millis) -> frozenset[str]:
-        """Return the names that a listing has told about, whether the target has them or not."""
+    def absent(self, now: Millis, *, windows_ms: Millis) -> frozenset[str]:
+        """Return the names of which a listing has told that the target does not have them."""
         oldest = now - LISTED_FOR_MS - 4 * windows_ms
-        return frozenset(name for name, at in self._listed.items() if at > oldest)
+        return frozenset(name for name in self._absent if self._listed.get(name, oldest) > oldest)
 
-    def note_listed(self, names: Iterable[str], now: Millis) -> None:
-        """Note that a listing has told about these."""
+    def note_listed(self, names: Collection[str], now: Millis, *, found: Collection[str]) -> None:
+        """Note that a listing has told about these, and which of them it has `found`."""
+        self._absent.update(names)
+        self._absent.difference_update(found)
         for name in names:
             self._listed[name] = now
             if name in self._checked:
@@ -45,15 +53,18 @@ class SeenGroups:
         """List these again before anything rests on them."""
         for name in names:
             self._listed.pop(name, None)
+            self._absent.discard(name)
 
     def forget_all(self) -> None:
         """List all groups again: somebody else has made one meanwhile, and may have failed to hear that it is there."""
         self._listed.clear()
+        self._absent.clear()
 
     def suspect(self, names: Iterable[str]) -> None:
         """Note that a call was refused, perhaps because one of these is gone."""
         for name in names:
             self._listed.pop(name, None)
+            self._absent.discard(name)
             self._checked[name] = None
 
     def are_there(self, names: Collection[str], now: Millis, *, windows_ms: Millis, shift_began_at: Millis) -> bool:
@@ -76,7 +87,12 @@ class SeenGroups:
     def note_made(self, names: Iterable[str]) -> None:
         """Note that these are there by now."""
         for name in names:
+            self._absent.discard(name)
             self._failed.pop(name, None)
+
+    def no_longer_absent(self, names: Iterable[str]) -> None:
+        """Note that these may be there by now: they have an id, or a call goes out to make them."""
+        self._absent.difference_update(names)
 
     def failed(self, now: Millis) -> dict[str, Millis]:
         """Return the groups that are left alone for now, each with when to try again."""

@@ -16,7 +16,7 @@ def plan_calls(
     *,
     abilities: Abilities,
     known_groups: Collection[str],
-    listed_groups: Collection[str],
+    absent_groups: Collection[str],
     look_up_first: bool = False,
     groups_wanted: Sequence[tuple[Person, str]] = (),
 ) -> list[Call]:
@@ -40,7 +40,7 @@ def plan_calls(
     look_up_early = look_up_first or any(item.person.priority == Priority.LEAVER for item in look_ups)
     if look_up_early:
         calls += look_up
-    calls += _group_calls(missing, left, groups_wanted, abilities=abilities, listed=listed_groups)
+    calls += _group_calls(missing, left, groups_wanted, abilities=abilities, absent=absent_groups)
     rest = [item for item in ready if item.step is not Step.LOOK_UP and item.person.priority != Priority.LEAVER]
     calls += _in_calls([item for item in rest if item.step is Step.CREATE or abilities.mixed], parts, abilities)
     calls += [] if look_up_early else look_up
@@ -68,13 +68,14 @@ def _group_calls(
     wanted: Sequence[tuple[Person, str]],
     *,
     abilities: Abilities,
-    listed: Collection[str],
+    absent: Collection[str],
 ) -> list[Call]:
     """List the target's groups once before any is made: creating one is not idempotent, and it may be there.
 
+    Only what a listing has told to be absent is made. What was there and has lost its id since is listed again.
     Those that somebody only leaves (`left`) are listed, and never made.
     """
-    unknown = sorted({*missing, *left} - set(listed))
+    unknown = sorted({*missing, *left} - set(absent))
     if unknown:
         asked = tuple(unknown[: max(1, abilities.sizes.get(Step.LOOK_UP, 1))])
         return [Call(step=Step.LOOK_UP, items=(), groups=asked, full=True)]

@@ -175,7 +175,7 @@ def test_people_are_planned_into_requests_that_the_target_takes(text: str) -> No
         abilities = target.abilities()
         people_of = [person(n, title=text * (200 + 37 * n)) for n in range(1, 30)]
         needs = [Needs(person=who, items=(item(target, Step.CREATE, who),)) for who in people_of]
-        calls = plan_calls(needs, abilities=abilities, known_groups=(), listed_groups=())
+        calls = plan_calls(needs, abilities=abilities, known_groups=(), absent_groups=())
         for made in calls:
             assert set(verdicts(submit(target, made))) == {Verdict.DONE}
         assert sim.log.count(status=413) == 0

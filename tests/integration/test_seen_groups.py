@@ -14,8 +14,8 @@ from scim_bridge.planning.calls import Call
 from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.settings.models import GroupSettings, LimitSettings
-from scim_bridge.store import batches, directory, lanes
-from scim_bridge.store.engine import Store
+from scim_bridge.store import batches, directory, lanes, links
+from scim_bridge.store.engine import Store, StoreUnavailable
 from workers.targets import port
 
 Bench = Any
@@ -193,6 +193,62 @@ def test_a_group_that_is_refused_is_tried_less_and_less(make_bench: Callable[...
     assert next(refusals) <= 16
     assert steps(bench).count("list") <= 16
     assert [each.reason for each in bench.operations() if each.state == "dead"] == ["group_refused"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_leaving", [False, True])
+def test_a_group_whose_id_another_worker_gave_up_is_listed_again(
+    make_bench: Callable[..., Bench],
+    is_leaving: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """That it was listed as missing before it was made says nothing of today."""
+    bench = make_bench(groups=EACH_GROUP)
+    bench.push("ann")
+    bench.push("bob")
+    bench.group("Sales", ("ann",))
+    bench.work(shifts=3)
+    with bench.store.begin("acme") as tx:
+        links.forget_groups(tx, bench.lane().id, ["Sales"])
+    bench.target.calls.clear()
+    edit = MemberEdit(Membership.REMOVE, (bench.ids["ann"],)) if is_leaving else None
+
+    def leave(recorder: Recorder, tx: Any) -> None:
+        group = directory.fetch(tx, GROUP, bench.ids["Sales"])
+        recorder.update(group, group.document, member_edits=[edit])
+
+    if is_leaving:
+        bench.record(leave)
+    else:
+        bench.join("Sales", "bob")
+    work_for(bench, minutes=0.5)
+    assert [step for step in steps(bench) if step != "look_up"] == ["list", "leave" if is_leaving else "join"]
+    members = {who for who in ("ann", "bob") if bench.target.held(f"{who}@example.com").groups == {"Sales"}}
+    assert members == (set() if is_leaving else {"ann", "bob"})
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_group_is_listed_again_when_its_making_could_not_be_written_down(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(groups=EACH_GROUP)
+    bench.push("ann")
+    bench.group("Sales", ("ann",))
+    begin = bench.store.begin
+    is_down = False
+
+    def begin_or_fail(*args: Any, **options: Any) -> Any:
+        if is_down:
+            raise StoreUnavailable("down")
+        return begin(*args, **options)
+
+    def go_down(call: Call) -> None:
+        nonlocal is_down
+        is_down = call.step is Step.CREATE_GROUP
+
+    bench.store.begin = begin_or_fail
+    bench.target.on_call = go_down
+    bench.work()
+    is_down, bench.target.on_call = False, lambda _: None
+    work_for(bench, minutes=2)
+    assert steps(bench) == ["list", "create_group", "list", "create"]
 
 
 def test_a_target_without_the_group_of_a_refused_call_gets_it_again(slow: Bench) -> None:

@@ -44,7 +44,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         standing = holds.standing(tx, post.lane_id, [person.resource_id for person in people]) if people else {}
         group_ids = links.group_ids(tx, post.lane_id)
         managed = managed_groups(post, tx) if people else frozenset()
-    post.absent_groups = post.listed_groups - group_ids.keys()
+    post.note_absent_groups(group_ids)
     if not people:
         return Plan(calls=(), group_ids=group_ids, backlog=0)
     rules = post.rules(managed)
@@ -70,7 +70,7 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         [need for need in wanted if need.person.operation_id not in waiting],
         abilities=rules.abilities,
         known_groups=group_ids.keys(),
-        listed_groups=post.listed_groups,
+        absent_groups=post.absent_groups,
         look_up_first=post.now() - oldest_look_up > LOOK_UP_PATIENCE_MS,
         groups_wanted=[each for each in groups_wanted if each[0].operation_id not in waiting],
     )

@@ -27,6 +27,8 @@ def catch_up(store: Store, tenant: str, *, lane_id: int, seen: SeenGroups) -> No
     What it made is in the store; what it could not hear the answer of is in the target, perhaps.
     """
     if not seen.batches:
+        # Where this worker left the lane is not known, so neither is what was done since.
+        seen.forget_all()
         return
     with store.begin(tenant, write=False) as tx:
         if batches.of_step_since(tx, lane_id, str(Step.CREATE_GROUP), number=seen.batches):
@@ -44,10 +46,16 @@ def _shown_from(made: batches.Made) -> Millis:
     return ended_at + READ_LAG_MS
 
 
+def note_opened(post: Post, call: Call) -> None:
+    """Note that a call goes out: however it ends, a group that it makes is listed before it is made again."""
+    if call.step is Step.CREATE_GROUP:
+        post.seen_groups.no_longer_absent(call.groups)
+
+
 def note_listing(post: Post, call: Call, answer: Answer) -> None:
     """Note of which groups a listing has told whether the target has them; the others are asked for later."""
     told = set(call.groups) if answer.complete else set(call.groups) & answer.group_ids.keys()
-    post.seen_groups.note_listed(told, post.now())
+    post.seen_groups.note_listed(told, post.now(), found=answer.group_ids)
     post.seen_groups.note_failed(set(call.groups) - told, post.now())
 
 

@@ -59,10 +59,10 @@ class Post:
             for limit in self.settings.limits
         ]
 
-    @property
-    def listed_groups(self) -> frozenset[str]:
-        """Return the names of which a listing has told whether the target has them."""
-        return self.seen_groups.listed(self.now(), windows_ms=self._widest_ms)
+    def note_absent_groups(self, known: Collection[str]) -> None:
+        """Bring `absent_groups` up to date; the target has those that are `known` by an id."""
+        self.seen_groups.no_longer_absent(known)
+        self.absent_groups = self.seen_groups.absent(self.now(), windows_ms=self._widest_ms)
 
     def has_groups(self, names: Collection[str]) -> bool:
         """Tell whether a call into these groups that is refused must have been refused for its people."""

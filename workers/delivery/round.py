@@ -267,6 +267,7 @@ class _Shift:
             return self._post.now()
         if isinstance(opened, int):
             return opened
+        grouping.note_opened(self._post, call)
         self._out[pool.submit(submitting.make_call, self._post, opened, plan.group_ids)] = opened
         return None
 
@@ -294,6 +295,8 @@ class _Shift:
                 if not attempt:
                     raise
                 # The attempt before was committed; only the word that it was is lost.
+                if ended.failure is not None:
+                    grouping.note_failure(self._post, ended.opened.call, ended.failure)
                 return True
         # The batch stays open: once its deadline has passed, its people are read back.
         return False

@@ -42,7 +42,7 @@ def needing(number: int, *steps: Step, group: str = "Sales", title: str = "", **
 
 
 def plan(needs: list[Needs], able: Abilities, **more: Any) -> list[Call]:
-    return plan_calls(needs, abilities=able, **{"known_groups": {"Sales", "Legal"}, "listed_groups": set(), **more})
+    return plan_calls(needs, abilities=able, **{"known_groups": {"Sales", "Legal"}, "absent_groups": set(), **more})
 
 
 def sizes(calls: list[Call]) -> list[int]:
