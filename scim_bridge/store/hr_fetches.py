@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from scim_bridge.domain.instants import Millis
 from scim_bridge.store import sets, tables
 from scim_bridge.store.engine import Transaction
-from scim_bridge.store.hr_events import FETCH, Kept, kept_of
+from scim_bridge.store.hr_events import FETCH, STOPPING, Kept, kept_of
 
 event, identity, contribution = tables.hr_event, tables.identity, tables.contribution
 
@@ -30,17 +30,22 @@ def sources_due(tx: Transaction, sources: Collection[tuple[str, str]]) -> list[t
     return sorted((row.tenant, row.source) for row in tx.connection.execute(query))
 
 
-def stopped_until(tx: Transaction, source: str, codes: Collection[str]) -> Millis | None:
-    """Return until when nobody of a source is looked up for one of these reasons; None when none was noted."""
-    query = sa.select(sa.func.max(event.c.due_at)).where(*_of(tx, source), event.c.code.in_(sorted(codes)))
-    found: Millis | None = tx.connection.execute(query).scalar()
-    return found
+def stopped_until(tx: Transaction, source: str, code: str) -> Millis:
+    """Return until when nobody of a source is looked up for one reason; 0 when that was not noted."""
+    query = sa.select(sa.func.max(event.c.due_at)).where(*_of(tx, source), event.c.code == code)
+    return tx.connection.execute(query).scalar() or 0
 
 
 def lift(tx: Transaction, source: str, code: str) -> None:
     """Make everybody due again who waits for one reason: it holds no more."""
     statement = sa.update(event).where(*_of(tx, source), event.c.code == code)
     tx.connection.execute(statement.values(due_at=tx.now, code="", advice=""))
+
+
+def is_due(tx: Transaction, source: str, *, besides: int) -> bool:
+    """Tell whether somebody else of a source than the one of this event is to be looked up now."""
+    query = sa.select(event.c.id).where(*_of(tx, source), event.c.due_at <= tx.now, event.c.id != besides)
+    return tx.connection.execute(query.limit(1)).first() is not None
 
 
 def next_in_line(tx: Transaction, source: str, *, limit: int) -> list[Kept]:
@@ -66,8 +71,14 @@ def end(tx: Transaction, numbers: Iterable[int], *, held_until: Millis) -> froze
 def put_off(
     tx: Transaction, held: Sequence[Kept], *, held_until: Millis, until: Millis, code: str, advice: str
 ) -> None:
-    """Count looks in vain, say why, and let them wait; those that are no longer held stay as they are."""
-    statement = sa.update(event).where(*_held(tx, [each.number for each in held], held_until))
+    """Count looks in vain, say why, and let them wait.
+
+    Those that are no longer held stay as they are; but not where it is about the whole source: then nothing that was
+    said of one person meanwhile makes them due.
+    """
+    numbers = [each.number for each in held]
+    chosen = _numbered(tx, numbers) if code in STOPPING else _held(tx, numbers, held_until)
+    statement = sa.update(event).where(*chosen)
     tx.connection.execute(statement.values(attempts=event.c.attempts + 1, due_at=until, code=code, advice=advice))
 
 
@@ -98,5 +109,9 @@ def _of(tx: Transaction, source: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _held(tx: Transaction, numbers: Iterable[int], until: Millis) -> tuple[sa.ColumnElement[bool], ...]:
+    return *_numbered(tx, numbers), event.c.due_at == until
+
+
+def _numbered(tx: Transaction, numbers: Iterable[int]) -> tuple[sa.ColumnElement[bool], ...]:
     rows = sets.id_rows(tx, numbers)
-    return event.c.tenant == tx.tenant, sets.among(event.c.id, rows), event.c.state == FETCH, event.c.due_at == until
+    return event.c.tenant == tx.tenant, sets.among(event.c.id, rows), event.c.state == FETCH

@@ -127,6 +127,22 @@ def take(tx: Transaction, *, quota: str, klass: str, deadline_at: Millis) -> int
     return int(result.scalar_one())
 
 
+def stop(tx: Transaction, quota: str, *, until: Millis) -> None:
+    """Keep everybody who shares a quota from calling until then: the other side asked for it."""
+    take(tx, quota=_stop_of(quota), klass=READ, deadline_at=until)
+
+
+def stopped_until(tx: Transaction, quota: str) -> Millis:
+    """Return until when nobody who shares a quota may call; 0 when no stop is known."""
+    query = sa.select(sa.func.max(slot.c.deadline_at)).where(slot.c.quota == _stop_of(quota))
+    return tx.connection.execute(query).scalar() or 0
+
+
+def _stop_of(quota: str) -> str:
+    """Return the name under which stops are noted: a stop is no call, and must not count as one."""
+    return f"stop:{quota}"
+
+
 def answered(tx: Transaction, slot_id: int, at: Millis) -> None:
     """Note when a call was answered (or is known to be over)."""
     tx.connection.execute(sa.update(slot).where(slot.c.id == slot_id).values(answered_at=at))

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,33 +66,38 @@ class Source:
     def __post_init__(self) -> None:
         self.configure()
 
-    def configure(self, *, secret: str = KEY, paused: bool = False, **limits: Any) -> None:
-        """Configure the source as if the relay had just been started."""
+    def configure(
+        self, *, secret: str = KEY, paused: bool = False, names: Sequence[str] = ("hr",), **limits: Any
+    ) -> None:
+        """Configure the source (or several with one credential) as if the relay had just been started."""
         fetch = FetchSettings(
             base_url=self.system.base_url, user="SERVICE-1", secret=SecretStr(secret), **{"requests": 1000, **limits}
         )
-        source = SourceSettings(
-            name="hr",
-            kind=self.kind,
-            mapping=MAPPING[self.kind],
-            active_values=["active"],
-            inactive_values=["inactive"],
-            paused=paused,
-            fetch=fetch,
-        )
+        sources = [
+            SourceSettings(
+                name=name,
+                kind=self.kind,
+                mapping=MAPPING[self.kind],
+                active_values=["active"],
+                inactive_values=["inactive"],
+                paused=paused,
+                fetch=fetch,
+            )
+            for name in names
+        ]
         [tenant] = self.bench.settings.tenants
-        tenants = [tenant.model_copy(update={"sources": [source]})]
+        tenants = [tenant.model_copy(update={"sources": sources})]
         self.bench.runtime.settings = self.bench.settings.model_copy(update={"tenants": tenants})
         self.bench.runtime.askers.clear()
 
-    def say(self, external_id: str, *, said_at: int | None = None, **what: Any) -> str:
+    def say(self, external_id: str, *, said_at: int | None = None, by: str = "hr", **what: Any) -> str:
         """Record an event as the front door does; without more it names the person only."""
-        source = recording.sources_of(self.bench.runtime.settings.tenant("acme"))["hr"]
+        source = recording.sources_of(self.bench.runtime.settings.tenant("acme"))[by]
         row = Row(
             external_id=external_id, position=1, said_at=said_at, **{"fields": {}, "needs_fetch": not what, **what}
         )
         with self.bench.store.begin("acme") as tx:
-            origin = Origin(source="hr", correlation_id=f"c-{external_id}")
+            origin = Origin(source=by, correlation_id=f"c-{external_id}")
             fates, _ = recording.record(tx, [Event(row=row)], source=source, scopes={}, origin=origin)
         self.bench.clock.advance(ms=1_000)
         return fates[0].outcome
@@ -102,6 +107,17 @@ class Source:
         self.bench.clock.advance(ms=after_ms)
         fetching.run_once(self.bench.runtime, self.bench.clock())
         fetching.finish(self.bench.runtime, patience_s=20)
+
+    def meanwhile(self, happens: Callable[[], Any]) -> None:
+        """Have something happen during the next call: before the HR system is asked."""
+
+        def interrupted(ids: Sequence[str], **more: Any) -> Any:
+            asker.fetcher.fetch = real
+            happens()
+            return real(ids, **more)
+
+        [asker] = self.bench.runtime.askers.values()
+        real, asker.fetcher.fetch = asker.fetcher.fetch, interrupted
 
     def waiting(self) -> dict[str, str]:
         """Return who is still to be looked up, with the code of what kept it from being done."""
@@ -296,6 +312,44 @@ def test_one_person_who_is_forbidden_does_not_stop_the_others(bamboohr: Source) 
 
 
 @on_sqlite
+def test_who_is_hidden_delays_nobody_who_is_shown(bamboohr: Source) -> None:
+    bamboohr.system.faults.add(Fault(status=403, path="/api/v1/employees/9", times=None))
+    for number in ("9", "1"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    assert list(bamboohr.people()) == ["1"]
+    assert bamboohr.waiting() == {"9": "fetch_forbidden"}
+
+
+@on_sqlite
+def test_two_people_who_are_hidden_in_a_row_stop_the_source(bamboohr: Source) -> None:
+    for number in range(11, 17):
+        bamboohr.system.faults.add(Fault(status=403, path=f"/api/v1/employees/{number}", times=None))
+        bamboohr.say(str(number))
+    bamboohr.say("1")
+    bamboohr.ask()
+    assert bamboohr.calls() == 2
+    bamboohr.ask(after_ms=work.REFUSED_MS)
+    assert bamboohr.calls() == 4
+    for _ in range(2):
+        bamboohr.ask(after_ms=work.REFUSED_MS)
+    assert list(bamboohr.people()) == ["1"]
+    assert set(bamboohr.waiting().values()) == {"fetch_forbidden"}
+
+
+@on_sqlite
+def test_a_credential_that_sees_again_lets_nobody_wait(bamboohr: Source) -> None:
+    bamboohr.system.faults.add(Fault(status=403, times=None))
+    for number in ("1", "2"):
+        bamboohr.say(number)
+    for _ in range(8):
+        bamboohr.ask(after_ms=work.REFUSED_MS)
+    bamboohr.system.faults.clear()
+    bamboohr.ask(after_ms=work.REFUSED_MS)
+    assert bamboohr.waiting() == {"2": "fetch_missing"}
+
+
+@on_sqlite
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_source_that_asks_for_patience_is_given_it(bamboohr: Source, status: int) -> None:
     bamboohr.system.faults.add(Fault(status=status, headers={"Retry-After": "30"}))
@@ -306,6 +360,84 @@ def test_a_source_that_asks_for_patience_is_given_it(bamboohr: Source, status: i
     assert bamboohr.calls() == 1
     bamboohr.ask(after_ms=3_000)
     assert list(bamboohr.people()) == ["1"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("status", [429, 401])
+def test_a_stop_holds_though_the_person_is_named_during_the_call(bamboohr: Source, status: int) -> None:
+    bamboohr.say("1")
+    bamboohr.ask()
+    bamboohr.system.faults.add(Fault(status=status, headers={"Retry-After": "3000"}, times=None))
+    bamboohr.say("1")
+    bamboohr.meanwhile(lambda: bamboohr.say("1"))
+    bamboohr.ask()
+    for _ in range(12):
+        bamboohr.say("1")
+        bamboohr.ask(after_ms=work.GLANCE_MS)
+    assert bamboohr.calls() == 2
+
+
+@pytest.mark.parametrize("how", ["drop", "retry"])
+def test_an_operator_does_not_end_the_time_that_a_source_asked_for(bamboohr: Source, how: str) -> None:
+    bamboohr.system.faults.add(Fault(status=429, headers={"Retry-After": "3000"}))
+    for number in ("1", "2"):
+        bamboohr.say(number)
+    bamboohr.ask()
+    throttled = [each.number for each in bamboohr.kept(hr_events.FETCH) if each.refusal]
+    with bamboohr.bench.store.begin("acme") as tx:
+        if how == "drop":
+            hr_events.drop(tx, throttled)
+        else:
+            hr_events.try_again(tx, "hr")
+    bamboohr.configure()
+    bamboohr.ask(after_ms=2_990_000)
+    assert bamboohr.calls() == 1
+    bamboohr.ask(after_ms=20_000)
+    assert bamboohr.calls() == (2 if how == "drop" else 3)
+
+
+@on_sqlite
+def test_sources_with_one_credential_are_patient_together(bamboohr: Source) -> None:
+    bamboohr.configure(names=("hr", "twin"))
+    bamboohr.system.faults.add(Fault(status=429, headers={"Retry-After": "30"}))
+    bamboohr.say("1")
+    bamboohr.ask()
+    bamboohr.say("1", by="twin")
+    bamboohr.ask(after_ms=work.GLANCE_MS)
+    assert bamboohr.calls() == 1
+    bamboohr.ask(after_ms=30_000)
+    assert bamboohr.calls() == 3
+
+
+@on_sqlite
+def test_the_fetches_of_many_sources_take_turns(bamboohr: Source) -> None:
+    names = [f"hr{number:02}" for number in range(fetching.AT_ONCE + 3)]
+    runtime, may_answer, asked = bamboohr.bench.runtime, threading.Semaphore(0), []
+    bamboohr.configure(names=names)
+    [tenant] = runtime.settings.tenants
+    for source in tenant.sources:
+        asker = fetching._asker(runtime, tenant, source, source.fetch)
+        runtime.askers["acme", source.name] = asker
+        asker.fetcher.fetch = lambda _ids, name=source.name, **_: asked.append(name) or (may_answer.acquire() and {})
+        bamboohr.say("1", by=source.name)
+        bamboohr.say("2", by=source.name)
+
+    def run_until(calls: int) -> None:
+        patience = time.monotonic() + 20
+        while len(asked) < calls and time.monotonic() < patience:
+            fetching.run_once(runtime, runtime.clock())
+            time.sleep(0.002)
+
+    run_until(fetching.AT_ONCE)
+    fetching.run_once(runtime, runtime.clock())
+    assert sorted(asked) == names[: fetching.AT_ONCE]
+    for calls in range(fetching.AT_ONCE + 1, 2 * len(names) + 1):
+        may_answer.release()
+        run_until(calls)
+    may_answer.release(fetching.AT_ONCE)
+    fetching.finish(runtime, patience_s=20)
+    assert sorted(asked[: len(names)]) == names
+    assert sorted(asked[len(names) :]) == names
 
 
 @on_sqlite

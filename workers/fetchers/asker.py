@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from scim_bridge.domain.instants import Millis
 from scim_bridge.recording.hr_events import EventSource
 from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.store.hr_events import Kept
 from scim_bridge.store.quota import Window
 from workers.fetchers.port import Fetcher
 
@@ -32,4 +33,15 @@ class Asker:
     """When a call was last answered well."""
     refused_at: dict[int, Millis] = field(default_factory=dict)
     """When the credential was refused for one person alone, by event."""
+    suspect: Kept | None = None
+    """The one for whom the credential was refused last, while nobody knows whether it is for all."""
+    began_at: Millis = 0
+    """When its turn began."""
+    gives_way: bool = False
+    """Whether another source waits for its place."""
     thread: threading.Thread | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call may be out."""
+        return self.thread is not None and self.thread.is_alive()

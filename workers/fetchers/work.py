@@ -74,20 +74,21 @@ def ask_once(runtime: Runtime, asker: Asker) -> bool:
         return _put_off(runtime, asker, errand, error)
     except Exception as error:  # noqa: BLE001 - what one person's data does to us must not keep the others waiting
         return _put_off(runtime, asker, errand, BridgeFault(), fault=type(error).__name__)
-    asker.failures, asker.answered_at = 0, runtime.clock()
+    asker.failures, asker.answered_at, asker.suspect = 0, runtime.clock(), None
     return True
 
 
 def _take(runtime: Runtime, asker: Asker) -> _Errand | None:
     """Take who is due, with a slot of the credential's limit; None when nobody is, or none may be asked for now."""
     with runtime.store.begin(asker.tenant) as tx:
+        quota.lock(tx, asker.quota)
+        stopped_until = quota.stopped_until(tx, asker.quota)
         # What a process was given when it started may be another credential than the one that was refused.
-        stops = STOPPING if asker.has_asked else STOPPING - {"fetch_refused"}
-        stopped_until = hr_fetches.stopped_until(tx, asker.source.name, stops) or 0
+        if asker.has_asked:
+            stopped_until = max(stopped_until, hr_fetches.stopped_until(tx, asker.source.name, "fetch_refused"))
         if stopped_until > tx.now:
             asker.rests_until = min(stopped_until, tx.now + GLANCE_MS)
             return None
-        quota.lock(tx, asker.quota)
         windows = (asker.window,)
         room = quota.room(tx, quota=asker.quota, klass=quota.READ, windows=windows, margin_ms=MARGIN_MS)
         if room.next_at > tx.now:
@@ -200,12 +201,20 @@ def _put_off(runtime: Runtime, asker: Asker, errand: _Errand, error: CallFailed,
     Return whether others may be asked for at once.
     """
     now, jitter = runtime.clock(), runtime.random.random()
-    code, wait_ms = _verdict(asker, errand, error, now=now, jitter=jitter)
     with runtime.store.begin(asker.tenant) as tx:
+        others = hr_fetches.is_due(tx, asker.source.name, besides=errand.people[0].number)
+        code, wait_ms = _verdict(asker, errand, error, others=others, now=now, jitter=jitter)
         quota.answered(tx, errand.slot, now)
-        _wait(tx, errand.people, errand, until=now + wait_ms, code=code)
+        # It was not about whom it seemed to be about: they wait with the others, and no longer.
+        wronged = [asker.suspect] if code == "fetch_refused" and asker.suspect is not None else []
+        _wait(tx, [*errand.people, *wronged], errand, until=now + wait_ms, code=code)
+        if code == "fetch_throttled":
+            # By credential, where nothing that becomes of one person ends what the HR system asked for.
+            quota.stop(tx, asker.quota, until=now + wait_ms)
         if code == "fetch_refused":
             notices.owe(tx, Kind.FETCH_REFUSED, target="", code=asker.source.name, count=1)
+    if code == "fetch_refused":
+        asker.suspect = None
     if code != "fetch_forbidden":
         asker.failures += 1
         rest_ms = min(retries.backoff_ms(asker.failures, jitter=jitter), LONGEST_REST_MS)
@@ -225,19 +234,28 @@ def _put_off(runtime: Runtime, asker: Asker, errand: _Errand, error: CallFailed,
     return code == "fetch_forbidden"
 
 
-def _verdict(asker: Asker, errand: _Errand, error: CallFailed, *, now: Millis, jitter: float) -> tuple[str, Millis]:
-    """Return the code of a call that failed, and how long those wait for whom it was."""
+def _verdict(
+    asker: Asker, errand: _Errand, error: CallFailed, *, others: bool, now: Millis, jitter: float
+) -> tuple[str, Millis]:
+    """Return the code of a call that failed, and how long those wait for whom it was.
+
+    A 403 for one person alone is about that person, or about the credential: the next one tells, if others are due.
+    """
     attempts = max(each.attempts for each in errand.people)
     if isinstance(error, RateLimited):
         asked_ms = round((error.retry_after_s or 0) * 1000)
         return "fetch_throttled", max(asked_ms, retries.backoff_ms(asker.failures + 1, jitter=jitter))
     if not isinstance(error, CredentialRefused):
         return "fetch_failed", retries.backoff_ms(attempts + 1, jitter=jitter)
-    number = errand.people[0].number
+    number, suspect = errand.people[0].number, asker.suspect
     if error.status == 403 and len(errand.people) == 1:
         before = asker.refused_at.setdefault(number, now)
-        if asker.answered_at > before:
-            # Others were shown to us in between: it is about this person, and must not stop everybody.
+        # Others were shown to us in between: it is about this person, and must not stop everybody.
+        is_hidden = asker.answered_at > before
+        is_first = others and (suspect is None or suspect.number == number)
+        if is_first and not is_hidden:
+            asker.suspect = errand.people[0]
+        if is_hidden or is_first:
             return "fetch_forbidden", min(REFUSED_MS << min(attempts, 16), LONGEST_MISSING_MS)
     return "fetch_refused", REFUSED_MS
 

@@ -1,6 +1,7 @@
 """Looks up whom HR events only named, each source by a thread of its own: a slow HR system holds up nobody."""
 
 import threading
+from collections.abc import Sequence
 
 import structlog
 
@@ -18,6 +19,9 @@ from workers.fetchers.asker import Asker
 from workers.runtime import Runtime
 
 EVERY_MS = 1_000
+
+AT_ONCE = 8
+"""So many sources are asked at the same time, each by a thread; when more are due, they take turns."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +41,26 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
     for key in due:
         if key not in runtime.askers:
             runtime.askers[key] = _asker(runtime, *configured[key])
-        asker = runtime.askers[key]
-        is_busy = asker.thread is not None and asker.thread.is_alive()
-        if not is_busy and asker.rests_until <= now:
-            # A daemon: whom a process that ends leaves unanswered, another asks for when the lease is over.
-            asker.thread = threading.Thread(target=_ask, args=(runtime, asker), name=f"fetch-{key[1]}", daemon=True)
-            asker.thread.start()
+    _give_turns(runtime, [runtime.askers[key] for key in due], now)
     return now + EVERY_MS
+
+
+def _give_turns(runtime: Runtime, due: Sequence[Asker], now: Millis) -> None:
+    """Start a thread for each of those who are due, as far as there are places: whose turn is longest ago first."""
+    busy = [asker for asker in runtime.askers.values() if asker.is_busy]
+    waiting = sorted(
+        (asker for asker in due if not asker.is_busy and asker.rests_until <= now), key=lambda asker: asker.began_at
+    )
+    places = AT_ONCE - len(busy)
+    for asker in waiting[:places]:
+        asker.began_at, asker.gives_way = now, False
+        # A daemon: whom a process that ends leaves unanswered, another asks for when the lease is over.
+        name = f"fetch-{asker.source.name}"
+        asker.thread = threading.Thread(target=_ask, args=(runtime, asker), name=name, daemon=True)
+        asker.thread.start()
+    if len(waiting) > places:
+        for asker in busy:
+            asker.gives_way = True
 
 
 def finish(runtime: Runtime, *, patience_s: float) -> None:
@@ -67,9 +84,9 @@ def _asker(runtime: Runtime, tenant: TenantSettings, source: SourceSettings, fet
 
 
 def _ask(runtime: Runtime, asker: Asker) -> None:
-    """Ask until nobody is due, or nobody may be asked for."""
+    """Ask until nobody is due, or nobody may be asked for; but once only while others wait for their turn."""
     try:
-        while not runtime.stopping.is_set() and work.ask_once(runtime, asker):
+        while not runtime.stopping.is_set() and work.ask_once(runtime, asker) and not asker.gives_way:
             pass
     except StoreUnavailable as error:
         # Whoever was taken comes again when the lease is over.
