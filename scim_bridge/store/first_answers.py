@@ -20,7 +20,7 @@ KEPT_MS = 86_400_000
 """A first answer is given again for this long."""
 
 GIVEN_UP_MS = 60_000
-"""A request that has run for this long has died, and whoever asks again takes its key over."""
+"""A request of which nothing was heard for this long has died, and whoever asks again takes its key over."""
 
 AT_A_TIME = 500
 
@@ -112,6 +112,21 @@ def keep(tx: Transaction, keyed: Keyed, claimed: Claimed, answer: FirstAnswer, *
         )
     )
     if kept.rowcount != 1:
+        raise ClaimLost
+
+
+def renew(tx: Transaction, keyed: Keyed, claimed: Claimed) -> None:
+    """Note in a transaction of a request's that the request still lives, so that its key is not taken over.
+
+    Raises:
+        ClaimLost: it was; the caller's transaction must be undone.
+    """
+    renewed = tx.connection.execute(
+        sa.update(first_answer)
+        .where(*_is(tx, keyed), first_answer.c.owner == claimed.owner, first_answer.c.status.is_(None))
+        .values(started_at=tx.now)
+    )
+    if renewed.rowcount != 1:
         raise ClaimLost
 
 

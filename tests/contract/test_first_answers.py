@@ -165,3 +165,16 @@ def test_old_answers_are_removed_in_parts(ask: Any, store: Store, clock: Any) ->
 
 def test_neither_bodies_nor_owners_show_when_an_answer_is_printed() -> None:
     assert "ü" not in repr(ANSWER)
+
+
+def test_a_request_that_says_that_it_lives_keeps_its_key(ask: Any, store: Store, clock: Any) -> None:
+    first = ask()
+    for _ in range(3):
+        clock.advance(ms=first_answers.GIVEN_UP_MS - 1)
+        with store.begin("acme") as tx:
+            first_answers.renew(tx, KEYED, first)
+        assert ask() == Running()
+    clock.advance(ms=first_answers.GIVEN_UP_MS)
+    assert isinstance(ask(), Claimed)
+    with pytest.raises(ClaimLost), store.begin("acme") as tx:
+        first_answers.renew(tx, KEYED, first)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO
 
 from scim2_models import InvalidValueException, NotFoundException, SCIMException
@@ -15,7 +16,7 @@ from scim_bridge import secrets
 from scim_bridge.domain.instants import Millis, of_datetime
 from scim_bridge.intake.hr.imports import receiving, report
 from scim_bridge.intake.hr.imports.reading import FileRefused
-from scim_bridge.intake.hr.imports.receiving import Arrival, Receiver
+from scim_bridge.intake.hr.imports.receiving import Arrival, Receiver, Renew
 from scim_bridge.intake.scim import idempotency
 from scim_bridge.mapping.rows import RowMapping
 from scim_bridge.settings.models import TenantSettings
@@ -97,8 +98,12 @@ class ImportDoor:
         if not isinstance(found, Claimed):
             raise idempotency.StillRunning
         try:
-            taken = self._taken(self._receive(receiver, arrival, sent))
+            renew = partial(first_answers.renew, keyed=keyed, claimed=found)
+            taken = self._taken(self._receive(receiver, arrival, sent, renew))
             self._keep(sent.principal.tenant, keyed, found, taken)
+        except ClaimLost:
+            # Of the same file that came again: it is taken in, and this one ends as one that broke off.
+            raise idempotency.StillRunning from None
         except BaseException:
             with self._store.begin(sent.principal.tenant) as tx:
                 first_answers.release(tx, keyed, found)
@@ -143,9 +148,9 @@ class ImportDoor:
         return self._receivers[key]
 
     @staticmethod
-    def _receive(receiver: Receiver, arrival: Arrival, sent: Sent) -> Import:
+    def _receive(receiver: Receiver, arrival: Arrival, sent: Sent, renew: Renew = lambda _tx: None) -> Import:
         try:
-            return receiver.receive(arrival, sent.file)
+            return receiver.receive(arrival, sent.file, renew=renew)
         except FileRefused as refused:
             raise ImportRefused(detail=str(refused)) from None
 
@@ -170,11 +175,8 @@ class ImportDoor:
 
     def _keep(self, tenant: str, keyed: Keyed, claimed: Claimed, taken: Taken) -> None:
         answer = FirstAnswer(status=202, headers=(("name", taken.name),), body=taken.text)
-        try:
-            with self._store.begin(tenant) as tx:
-                first_answers.keep(tx, keyed, claimed, answer)
-        except ClaimLost:
-            raise idempotency.StillRunning from None
+        with self._store.begin(tenant) as tx:
+            first_answers.keep(tx, keyed, claimed, answer)
 
 
 def _digest_of(file: BinaryIO) -> bytes:

@@ -19,7 +19,7 @@ from scim_bridge.intake.hr.imports import objects, reading, sheets
 from scim_bridge.intake.hr.imports.reading import FileRefused, Line, Lines
 from scim_bridge.mapping.rows import RowMapping
 from scim_bridge.settings.sources import SourceSettings
-from scim_bridge.store import imports, staging
+from scim_bridge.store import hr_events, imports, staging
 from scim_bridge.store.engine import Store, Transaction, compact_json
 from scim_bridge.store.imports import Import, Staged
 
@@ -27,6 +27,9 @@ STAGED_AT_ONCE = 2_000
 """Rows that are kept in one transaction."""
 
 Format = Literal["csv", "json"]
+
+Renew = Callable[[Transaction], None]
+"""Tells whoever else waits for the file that it still comes."""
 
 _SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 """Made once: making one costs as much as a row."""
@@ -72,9 +75,16 @@ class Receiver:
         self._key = hashlib.blake2b(self.mapping.digest.encode(), digest_size=32, key=self.secret[:64]).digest()
 
     def receive(
-        self, arrival: Arrival, file: BinaryIO, *, progress: Callable[[int], None] = lambda _rows: None
+        self,
+        arrival: Arrival,
+        file: BinaryIO,
+        *,
+        progress: Callable[[int], None] = lambda _rows: None,
+        renew: Renew = lambda _tx: None,
     ) -> Import:
         """Keep the rows of a file and return its import, which waits to be worked off.
+
+        `renew` is called in each transaction that keeps some of it; what it raises undoes that one, and ends all.
 
         Raises:
             FileRefused: the file cannot be read at all, and nothing is kept; or it was given up while it came.
@@ -82,9 +92,12 @@ class Receiver:
         format_ = arrival.format or _format_of(file)
         with reading.opened(file, self.settings.encoding or reading.encoding_of(file)) as text:
             lines = self._lines(text, format_)
-            return self._keep(arrival, lines, _Reader(self.mapping, self._key, headings=lines.headings), progress)
+            reader = _Reader(self.mapping, self._key, headings=lines.headings)
+            return self._keep(arrival, lines, reader, progress, renew)
 
-    def _keep(self, arrival: Arrival, lines: Lines, reader: "_Reader", progress: Callable[[int], None]) -> Import:
+    def _keep(
+        self, arrival: Arrival, lines: Lines, reader: "_Reader", progress: Callable[[int], None], renew: Renew
+    ) -> Import:
         is_whole = arrival.is_snapshot if lines.headings is None else self.mapping.fields <= lines.headings
         with self.store.begin(arrival.tenant) as tx:
             begun = imports.begin(
@@ -101,11 +114,12 @@ class Receiver:
         rows = 0
         for some in _batches(lines):
             rows += len(some)
-            self._stage(begun, some, reader)
+            self._stage(begun, some, reader, renew)
             progress(rows)
         spared = f"The file is cut off: {lines.truncated}. Nobody is taken for gone." if lines.truncated else ""
         with self.store.begin(arrival.tenant) as tx:
             _note(tx, begun, status=imports.WAITING, rows=rows, spared=spared)
+            renew(tx)
             staging.refuse_repeated(tx, begun.id, advice=code_named(staging.REPEATED).advice)
             waiting = imports.named(tx, begun.name)
         assert waiting is not None  # noqa: S101 - it was begun above
@@ -120,12 +134,12 @@ class Receiver:
             raise FileRefused(f"The heading has none of the columns that the source's [mapping] reads: {needed}.")
         return lines
 
-    def _stage(self, begun: Import, lines: Sequence[Line], reader: "_Reader") -> None:
+    def _stage(self, begun: Import, lines: Sequence[Line], reader: "_Reader", renew: Renew) -> None:
         read = [reader.read(line) for line in lines]
         digests = {each.external_id: each.digest for each in read if each.external_id and each.digest}
         with self.store.begin(begun.tenant, write=False) as tx:
-            # What an earlier file will have changed by then is not known yet.
-            is_behind = imports.is_behind_another(tx, begun)
+            # What an earlier file, or an event that waits, will have changed by then is not known yet.
+            is_behind = imports.is_behind_another(tx, begun) or hr_events.are_waiting(tx, begun.source)
             known = frozenset() if is_behind else staging.unchanged_of(tx, begun.source, digests)
         unchanged: list[tuple[int, str, str]] = []
         others: list[Staged] = []
@@ -136,6 +150,7 @@ class Receiver:
                 others.append(_staged(each))
         with self.store.begin(begun.tenant) as tx:
             _note(tx, begun)
+            renew(tx)
             staging.keep_unchanged(tx, begun.id, unchanged)
             imports.stage(tx, begun.id, others)
 
