@@ -1,5 +1,6 @@
 """Trakstar as a target, against the simulator in all the ways in which the documents disagree."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -237,7 +238,11 @@ def test_many_are_enrolled_by_one_call(required: bool) -> None:  # noqa: FBT001 
 def test_a_course_that_is_not_there_is_not_the_end_of_the_account() -> None:
     with trakstar() as (sim, target):
         made = one(sim, target, Step.ENROL, course="424242")
-        reply = submit(target, made).replies[1]
+        [enrolled] = made.items
+        assert enrolled.desired is not None
+        named = replace(enrolled.desired, attributes={**enrolled.desired.attributes, "firstName": "Course"})
+        # Nothing of a person goes with this call, so that a name in the refusal is chance.
+        reply = submit(target, replace(made, items=(replace(enrolled, desired=named),))).replies[1]
         assert (reply.verdict, reply.code) == (Verdict.REFUSED, "unknown_course")
         assert reply.detail.startswith("[groups] courses = 424242: ")
 
@@ -252,6 +257,46 @@ def test_a_wrong_course_of_the_settings_is_named_at_once_and_nobody_is_blamed() 
     [reply] = set(answer.replies.values())
     assert (reply.verdict, reply.code) == (Verdict.REFUSED, "unknown_course")
     assert reply.detail.startswith("[groups] courses = 424242, required_courses = 515151: ")
+
+
+def refusal(text: str) -> Fault:
+    """Return the refusal of a whole call with this sentence."""
+    return Fault(status=400, body=json.dumps({"message": text, "type": "bad_request", "code": "invalid"}))
+
+
+def test_a_person_called_course_is_not_taken_for_a_course_of_the_settings() -> None:
+    """Only who spoils the call is refused: the others are found by halving, as with every refused batch."""
+    places = {"Sales": GroupSettings(courses=["11"])}
+    with trakstar(groups=places) as (sim, target):
+        sim.faults.add(refusal("last_name 'Course 11' is invalid"))
+        people_sent = [replace(who, groups=("Sales",)) for who in people(3)]
+        people_sent[1].document["name"]["familyName"] = "Course 11"
+        with pytest.raises(port.BatchRefused):
+            submit(target, call(target, *(item(target, Step.CREATE, who) for who in people_sent)))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_course"),
+    [
+        ("course 11 does not exist", True),
+        ("last_name 'Course' is invalid", False),  # no course of the call is named
+        ("course 112 does not exist", False),  # another number that begins alike
+    ],
+)
+def test_only_an_error_that_names_a_course_of_the_call_is_about_it(
+    text: str,
+    is_course: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    places = {"Sales": GroupSettings(courses=["11"])}
+    with trakstar(groups=places) as (sim, target):
+        sim.faults.add(refusal(text))
+        made = call(target, *(item(target, Step.CREATE, replace(who, groups=("Sales",))) for who in people(2)))
+        if not is_course:
+            with pytest.raises(port.BatchRefused):
+                submit(target, made)
+            return
+        [reply] = set(submit(target, made).replies.values())
+    assert (reply.verdict, reply.code) == (Verdict.REFUSED, "unknown_course")
 
 
 def test_there_is_no_way_back_from_the_archive_unless_an_option_says_so() -> None:

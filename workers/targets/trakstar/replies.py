@@ -1,5 +1,6 @@
 """What Trakstar's answers mean: for a call as a whole, and for each person in it."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ def _refused(call: Call, response: Response) -> Answer:
     is_collection = call.step in {Step.CREATE, Step.LOOK_UP, Step.CREATE_GROUP}
     if status in {404, 405, 410} and is_collection and not (call.groups or call.courses or call.required_courses):
         raise port.CredentialRefused(f"{call.step} answered {status}: check base_url", status=status)
-    if _is_about_course(error) and (call.courses or call.required_courses):
+    if _is_about_course(call, error, detail):
         # All people of a call are sent into the same courses: whom to leave out is no question.
         return _everyone(call, _of_course(call, error, detail), status=status)
     if len(call.items) != 1 or call.step in {Step.LOOK_UP, Step.CREATE_GROUP}:
@@ -115,15 +116,30 @@ def _verdict(step: Step | None, status: int, error: _Error, detail: str, *, is_a
     return Reply(verdict=Verdict.REFUSED, code=wording.code_of(f"{error.code} {error.text}"), detail=detail)
 
 
-def _is_about_course(error: _Error) -> bool:
+def _is_about_course(call: Call, error: _Error, detail: str) -> bool:
+    """Tell whether an error is about a course of the call.
+
+    A call that sends people's data must be told which course it is, and nothing of anybody: a person's name may well be
+    Course. `detail` is the text without that data.
+    """
+    ids = (*call.courses, *call.required_courses)
     about = f"{error.code} {error.text}".casefold()
-    return "course" in about and "user" not in about
+    if not ids or "course" not in about or "user" in about:
+        return False
+    if call.step is not Step.CREATE:
+        return True
+    is_of_person = "<value>" in detail or "<address>" in detail
+    return not is_of_person and any(_names(error.text, each) for each in ids)
+
+
+def _names(text: str, course: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(course)}(?!\w)", text) is not None
 
 
 def _of_course(call: Call, error: _Error, detail: str) -> Reply:
     """Say which setting names the course that Trakstar does not take: nobody's data is to blame."""
     named = {"courses": call.courses, "required_courses": call.required_courses}
-    told = {key: [each for each in ids if each in error.text] or list(ids) for key, ids in named.items() if ids}
+    told = {key: [each for each in ids if _names(error.text, each)] or list(ids) for key, ids in named.items() if ids}
     where = ", ".join(f"{key} = {', '.join(ids)}" for key, ids in told.items())
     return Reply(verdict=Verdict.REFUSED, code="unknown_course", detail=f"[groups] {where}: {detail}")
 
