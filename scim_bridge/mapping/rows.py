@@ -102,6 +102,11 @@ class RowMapping:
         # Ids are looked up by an index, which takes no text of any length.
         return found if len(found) <= LONGEST_ID else ""
 
+    @property
+    def is_dated(self) -> bool:
+        """Tell whether rows say themselves when they were changed."""
+        return self._said_at is not None
+
     def said_at_of(self, fields: Mapping[str, Any]) -> Millis | None:
         """Return when the source says that it changed the person; None where it does not."""
         try:

@@ -31,6 +31,8 @@ class Said:
     """Of a snapshot's row, or of who is missing in it: of when the snapshot is, whatever time the row tells."""
     is_whole: bool = True
     """Whether what is not named is empty; else it stays as it was."""
+    is_dated: bool = False
+    """Whether rows of the source tell themselves when they were changed: a file that repeats one says nothing new."""
     digest: str | None = field(default=None, repr=False)
     """Of the row as it came, to know it again."""
 
@@ -108,6 +110,23 @@ class Entry:
         if self.stored is None:
             return True
         return self.active != self.stored.active or bool(edits.touched(self.stored.document, self.document))
+
+    def has_closed(self, external_id: str, now: Millis) -> bool:
+        """Tell whether the source has ended them by a record of theirs, as far as it has said."""
+        if self.mine is None or self.mine.external_id != external_id:
+            return True
+        return self.mine.is_active_at(now) is False
+
+    def confirm(self, external_id: str, *, at: Millis) -> None:
+        """Take it that all that the source says by a record of theirs was said at an instant too."""
+        if self.mine is None:
+            return
+        timing = self.mine.timing
+        if self.mine.external_id == external_id:
+            if self.mine.said_at < at:
+                self.mine = replace(self.mine, said_at=at, timing=replace(timing, stated={}))
+        elif timing.closed.get(external_id, at) < at:
+            self.mine = replace(self.mine, timing=replace(timing, closed={**timing.closed, external_id: at}))
 
     @property
     def is_moving(self) -> bool:

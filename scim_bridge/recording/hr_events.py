@@ -127,4 +127,11 @@ def _said(place: int, row: Row, refusal: Refusal | None, mapping: RowMapping) ->
     what: Person | Refusal | None = refusal
     if what is None and not (row.is_gone and row.external_id):
         what = mapping.person_of(row)
-    return Said(position=place, external_id=row.external_id, what=what, said_at=row.said_at, is_whole=row.is_whole)
+    return Said(
+        position=place,
+        external_id=row.external_id,
+        what=what,
+        said_at=row.said_at,
+        is_whole=row.is_whole,
+        is_dated=mapping.is_dated,
+    )

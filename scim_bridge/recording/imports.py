@@ -156,6 +156,7 @@ def _said(mapping: RowMapping, found: Import, staged: Staged) -> Said:
         said_at=found.said_at if told_at is None else min(told_at, found.at),
         as_of=found.said_at if found.is_snapshot else None,
         is_whole=found.is_whole,
+        is_dated=mapping.is_dated,
         digest=staged.digest,
     )
 

@@ -1,14 +1,15 @@
 """Everybody whom the rows of one source name, read and locked at once, and what is to become of them."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.rows import Person
 from scim_bridge.recording import words
 from scim_bridge.recording.entries import Entry, Said
 from scim_bridge.recording.merging import Owns
+from scim_bridge.recording.strangers import Strangers
 from scim_bridge.recording.words import name_of
 from scim_bridge.store import contributions, directory_users, identities, sightings
 from scim_bridge.store.contributions import Contribution
@@ -60,23 +61,28 @@ class Roster:
         return roster
 
     @classmethod
-    def read_again(cls, tx: Transaction, source: str, resource_ids: Collection[int], *, owns: Owns) -> "Roster":
-        """Read and lock people of whom the source said something before."""
+    def read_again(
+        cls, tx: Transaction, source: str, resource_ids: Collection[int], *, owns: Owns, looks_past: bool = True
+    ) -> "Roster":
+        """Read and lock people of whom the source said something before.
+
+        Unless with `looks_past`, what the directory has that nobody says any more gives way.
+        """
         roster = cls(source, owns)
         directory_users.take_turns(tx, source)
-        roster._read_people(tx, resource_ids)
+        roster._read_people(tx, resource_ids, looks_past=looks_past)
         for entry in roster._entries:
             entry.is_said = entry.mine is not None and entry.stored is not None and entry.stored.deleted_at is None
         roster._read_managers(tx, {})
         return roster
 
-    def _read_people(self, tx: Transaction, numbers: Iterable[int]) -> None:
+    def _read_people(self, tx: Transaction, numbers: Iterable[int], *, looks_past: bool = True) -> None:
         stored = directory_users.lock(tx, numbers)
         said = contributions.of_people(tx, sorted(stored))
         past = [
             number
             for number, person in stored.items()
-            if words.is_told_past(person, said.get(number, ()), self._owns, now=tx.now)
+            if looks_past and words.is_told_past(person, said.get(number, ()), self._owns, now=tx.now)
         ]
         speakers = contributions.last_speakers(tx, past) if past else {}
         for number, person in stored.items():
@@ -125,24 +131,33 @@ class Roster:
         more = identities.of_source(tx, self._source, unknown) if unknown else {}
         self._scim_ids = {external_id: each.scim_id for external_id, each in {**known, **more}.items()}
 
-    def confirm_leavers(self, tx: Transaction, said: Sequence[Said]) -> None:
-        """Take it that a later file which has a leaver's row as it was said it again: older news revive nobody.
+    def confirm(self, tx: Transaction, said: Sequence[Said], strangers: Strangers) -> None:
+        """Take it that a later file which has a row as it was applied said it again: older news change nothing of it.
 
         Such a row costs nothing when its file is taken, so nothing was written then.
         """
-        asked = {
-            each.external_id: entry
-            for each in said
-            if each.said_at is not None and (entry := self._by_id.get(each.external_id)) is not None
-            if entry.mine is not None and entry.mine.is_active_at(tx.now) is False
-        }
-        if not asked:
+        since: dict[str, Millis] = {}
+        for each in said:
+            entry = self._by_id.get(each.external_id)
+            mine = None if entry is None else entry.mine
+            if each.said_at is None or (mine is None and strangers.left_at(each.external_id) is None):
+                continue
+            # News of parts leave the others as they were, and take the digest away: now or never for these.
+            before = each.said_at if mine is None or _states_all(each) else mine.said_at
+            since[each.external_id] = min(before, each.said_at, since.get(each.external_id, before))
+        if not since:
             return
-        after = min(each.said_at for each in said if each.external_id in asked and each.said_at is not None)
-        for external_id, at in sightings.said_again(tx, self._source, sorted(asked), after=after).items():
-            mine = asked[external_id].mine
-            if mine is not None and mine.external_id == external_id and mine.said_at < at:
-                asked[external_id].mine = replace(mine, said_at=at, timing=replace(mine.timing, stated={}))
+        dated = {each.external_id for each in said if each.is_dated}
+        found = sightings.said_again(tx, self._source, sorted(since), after=min(since.values()))
+        for external_id, again in found.items():
+            entry = self._by_id.get(external_id)
+            if entry is None:
+                strangers.confirm(external_id, at=again.at)
+            elif entry.has_closed(external_id, tx.now):
+                # Parts are enough for it, and rows that tell their own time: nothing older revives who has left.
+                entry.confirm(external_id, at=again.at)
+            elif again.whole_at is not None and external_id not in dated:
+                entry.confirm(external_id, at=again.whole_at)
 
     def of_id(self, external_id: str) -> Entry | None:
         """Return whom an id of the source names."""
@@ -227,6 +242,15 @@ class Roster:
             else:
                 self._strangers_names.add(name)
 
+    def wanting(self) -> dict[str, list[Entry]]:
+        """Return who would get a userName that they do not have yet, by that name."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.touched():
+            name = name_of(entry.document)
+            if name is not None and not entry.keeps_name:
+                found.setdefault(name, []).append(entry)
+        return found
+
     def taken(self) -> list[tuple[Entry, str, str]]:
         """Return who would have a userName or an e-mail address that somebody else has, with code and field."""
         names = {name: [entry] for name, entry in self._by_name.items()}
@@ -246,6 +270,11 @@ class Roster:
                     found.append((entry, "two_records", "emails"))
                     break
         return found
+
+
+def _states_all(said: Said) -> bool:
+    """Tell whether news say everything of somebody, or only that a snapshot does not name them."""
+    return said.is_whole if isinstance(said.what, Person) else said.as_of is not None
 
 
 def _holders(

@@ -69,8 +69,8 @@ def record(
         directory.NameTaken: somebody else took a name at the same moment; the same again will do.
     """
     roster = Roster.read(tx, source, said, owns=owns)
-    roster.confirm_leavers(tx, said)
     strangers = Strangers(tx, source, (each.external_id for each in said if roster.is_nobody(each.external_id)))
+    roster.confirm(tx, said, strangers)
     placed = Placing(roster, strangers, source=source, owned=words.owned_by(source, owns), now=tx.now)
     places = placed.place(said)
     _settle(tx, roster, owns, lambda entry: entry.leaves_as_known(tx.now))
@@ -87,9 +87,14 @@ def reckon_anew(
     owns: Owns,
     scopes: Mapping[str, TargetScope],
     origin: Origin,
+    has_retracted: bool = False,
 ) -> Recorded:
-    """Record what has fallen due of what a source said before: who starts now, and who has left."""
-    roster = Roster.read_again(tx, source, resource_ids, owns=owns)
+    """Record what has fallen due of what a source said before: who starts now, and who has left.
+
+    With `has_retracted` another source's words were taken back just now: that the directory has them still does not
+    mean that it was told them past the words.
+    """
+    roster = Roster.read_again(tx, source, resource_ids, owns=owns, looks_past=not has_retracted)
     # Not before they are locked: whoever writes what was said of people has locked them first.
     identities.forget_dates(tx, source, resource_ids)
     _settle(tx, roster, owns, Entry.pin)

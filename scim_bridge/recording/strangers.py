@@ -29,6 +29,12 @@ class Strangers:
         known = self._known.get(external_id)
         return None if known is None else known.said_at
 
+    def confirm(self, external_id: str, *, at: Millis) -> None:
+        """Take it that the source said at an instant too that a stranger has left."""
+        known = self._known.get(external_id)
+        if known is not None and known.said_at < at:
+            self._known[external_id] = replace(known, said_at=at)
+
     def leave(self, external_id: str, *, at: Millis, digest: str | None) -> None:
         """Remember that somebody whom nobody knows has left."""
         known = self._known.get(external_id) or Stranger(external_id=external_id, said_at=at)
