@@ -60,6 +60,8 @@ class Runtime:
     """Threads that send notices, by receiver."""
     dates_put_off: dict[int, Millis] = field(default_factory=dict)
     """When dates of employment could not be applied, by the number of what was said, those longest ago first."""
+    successions_reached: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """The last person looked at, by tenant, replaced source and the one in its place, while more are behind."""
     askers: dict[tuple[str, str], Asker] = field(default_factory=dict)
     """Those who look people up in HR systems, by tenant and source."""
 

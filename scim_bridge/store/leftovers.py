@@ -62,28 +62,22 @@ def refuse_imports(
     return [(row.tenant, row.source, row.name) for row in refused]
 
 
-def succeeded(
-    tx: Transaction, successions: Iterable[tuple[str, str, str]], *, limit: int
-) -> list[tuple[str, str, str, int]]:
-    """Return tenant, replaced source, the one in its place, and person, where both have spoken of the person."""
-    names = ("tenant", "former", "successor")
-    given = _rows(tx, successions, "given", names)
+def succeeded(tx: Transaction, tenant: str, former: str, successor: str, *, behind: int, limit: int) -> list[int]:
+    """Return people behind one, in the order of their numbers, of whom a replaced source and its successor spoke."""
     before, after = contribution.alias("before"), contribution.alias("after")
     query = (
-        sa.select(given.c.tenant, given.c.former, given.c.successor, before.c.resource_id)
-        .join(before, sa.and_(before.c.tenant == given.c.tenant, before.c.source == given.c.former))
-        .join(
-            after,
-            sa.and_(
-                after.c.tenant == given.c.tenant,
-                after.c.source == given.c.successor,
-                after.c.resource_id == before.c.resource_id,
-            ),
+        sa.select(before.c.resource_id)
+        .join(after, sa.and_(after.c.tenant == before.c.tenant, after.c.resource_id == before.c.resource_id))
+        .where(
+            before.c.tenant == tenant,
+            before.c.source == former,
+            after.c.source == successor,
+            before.c.resource_id > behind,
         )
-        .order_by(given.c.tenant, given.c.former, before.c.resource_id)
+        .order_by(before.c.resource_id)
         .limit(limit)
     )
-    return [(row.tenant, row.former, row.successor, row.resource_id) for row in tx.connection.execute(query)]
+    return list(tx.connection.execute(query).scalars())
 
 
 def retract(tx: Transaction, source: str, resource_ids: Sequence[int]) -> None:

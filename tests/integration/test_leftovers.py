@@ -7,10 +7,12 @@ import pytest
 import sqlalchemy as sa
 import structlog
 from fakes.employer import Employer
-from fakes.hr import person
+from fakes.hr import Company, person
 
 from scim_bridge.domain.rows import Row
+from scim_bridge.recording import rows
 from scim_bridge.store import hr_events, imports, tables
+from scim_bridge.store.directory import NameTaken
 from scim_bridge.store.hr_events import Kept
 from scim_bridge.store.imports import Staged
 from workers.relay import leftovers
@@ -111,3 +113,81 @@ def test_a_source_that_is_back_after_another_took_its_place_is_heard_again(emplo
     employer.configure("hr", "other")
     employer.tell(person("1", "ann", active=False))
     assert not employer.is_active("ann")
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True])
+@pytest.mark.parametrize("speaks_last", ["hr", "other"])
+def test_nothing_of_a_replaced_source_stays_after_one_round(
+    employer: Employer, speaks_last: str, *, is_trimmed: bool
+) -> None:
+    """Whichever of the two spoke last, and whether or not the books still tell it."""
+    employer.tell(person("1", "ann", active=True))
+    for name in ("other", "hr") if speaks_last == "hr" else ("hr", "other"):
+        employer.bench.clock.advance(ms=1_000)
+        number, active, title = ("1", False, "Dev") if name == "hr" else ("x", True, "Lead")
+        employer.tell(person(number, "ann", active=active, document={"title": title}), source=name)
+    employer.configure("other", replaces=["hr"])
+    if is_trimmed:
+        with employer.bench.store.across_tenants("test", write=True) as tx:
+            tx.connection.execute(sa.delete(tables.operation))
+            tx.connection.execute(sa.delete(tables.change))
+    employer.bench.clock.advance(ms=1_000)
+    tidy(employer)
+    ann = employer.company.people()["ann"]
+    assert (ann["active"], ann["title"]) == (True, "Lead")
+    with employer.bench.store.begin("acme", write=False) as tx:
+        assert list(tx.connection.execute(sa.select(tables.contribution.c.source)).scalars()) == ["other"]
+
+
+def fail_of(monkeypatch: pytest.MonkeyPatch, error: Exception, *names: str) -> None:
+    """Let whatever is reckoned anew of these people fail, whoever else is beside them."""
+    reckon_anew = rows.reckon_anew
+
+    def fail(tx: Any, numbers: Any, **how: Any) -> Any:
+        said = sa.select(tables.contribution.c.document).where(tables.contribution.c.resource_id.in_(numbers))
+        documents = " ".join(map(str, tx.connection.execute(said).scalars()))
+        if any(name in documents for name in names):
+            raise error
+        return reckon_anew(tx, numbers, **how)
+
+    monkeypatch.setattr(rows, "reckon_anew", fail)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), NameTaken("User")], ids=["bug", "name"])
+def test_one_person_who_cannot_be_let_go_of_keeps_nobody_else(
+    employer: Employer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(leftovers, "AT_ONCE", 2)
+    for number, name in enumerate(("ann", "bob", "cyd", "dan"), 1):
+        employer.tell(person(str(number), name, active=True))
+        employer.tell(person(str(number), name, active=False))
+        employer.tell(person(f"x{number}", name, active=True), source="other")
+    employer.configure("other", replaces=["hr"])
+    fail_of(monkeypatch, error, "ann", "bob", "cyd")
+    now = employer.bench.clock()
+    for _ in range(9):
+        leftovers.run_once(employer.bench.runtime, now)
+    assert employer.company.active() == {"ann": False, "bob": False, "cyd": False, "dan": True}
+
+
+def test_whom_one_tenant_cannot_let_go_of_keeps_no_other_tenant(
+    employer: Employer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "AT_ONCE", 2)
+    for number, name in enumerate(("ann", "bob", "cyd"), 1):
+        employer.tell(person(str(number), name, active=True))
+        employer.tell(person(str(number), name, active=False))
+        employer.tell(person(f"x{number}", name, active=True), source="other")
+    beta = Company(store=employer.bench.store, tenant="beta", owns={"hr": (), "other": ()})
+    beta.tell(person("1", "zed", active=True))
+    beta.tell(person("1", "zed", active=False))
+    beta.source = "other"
+    beta.tell(person("x", "zed", active=True))
+    employer.configure("other", replaces=["hr"])
+    runtime = employer.bench.runtime
+    [acme] = runtime.settings.tenants
+    neighbour = acme.model_copy(update={"id": "beta", "targets": []})
+    runtime.settings = runtime.settings.model_copy(update={"tenants": [acme, neighbour]})
+    fail_of(monkeypatch, ZeroDivisionError(), "ann", "bob", "cyd")
+    assert leftovers.run_once(runtime, employer.bench.clock()) >= employer.bench.clock()
+    assert beta.active() == {"zed": True}

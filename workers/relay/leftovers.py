@@ -9,6 +9,7 @@ from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.settings.models import TenantSettings
 from scim_bridge.settings.sources import WITHOUT_SECRET
 from scim_bridge.store import directory_users, leftovers
+from scim_bridge.store.engine import StoreUnavailable
 from workers.runtime import Runtime
 
 EVERY_MS = 60_000
@@ -46,23 +47,41 @@ def _forget(runtime: Runtime, *, before: Millis) -> bool:
 
 def _let_give_way(runtime: Runtime) -> bool:
     """Take back the words of replaced sources about people of whom those in their place have spoken."""
-    tenants = {tenant.id: tenant for tenant in runtime.settings.tenants}
+    reached = runtime.successions_reached
     successions = [
-        (name, former, source.name)
-        for name, tenant in tenants.items()
+        (tenant, former, source.name)
+        for tenant in runtime.settings.tenants
         for source in tenant.sources
         for former in source.replaces
     ]
-    if not successions:
-        return True
-    with runtime.store.across_tenants("relay: sources in the place of others") as tx:
-        found = leftovers.succeeded(tx, successions, limit=AT_ONCE)
-    people: dict[tuple[str, str, str], list[int]] = {}
-    for tenant, former, successor, person in found:
-        people.setdefault((tenant, former, successor), []).append(person)
-    for (tenant, former, successor), numbers in people.items():
-        _retract(runtime, tenants[tenant], former, successor, numbers)
-    return len(found) < AT_ONCE
+    is_done = True
+    for tenant, former, successor in successions:
+        place = (tenant.id, former, successor)
+        with runtime.store.begin(tenant.id, write=False) as tx:
+            behind = reached.get(place, 0)
+            found = leftovers.succeeded(tx, *place, behind=behind, limit=AT_ONCE)
+        if found:
+            _let_go(runtime, tenant, former, successor, found)
+        # Those of whom nothing came are met again when all behind them were.
+        reached[place] = found[-1] if len(found) >= AT_ONCE else 0
+        is_done &= len(found) < AT_ONCE
+    return is_done
+
+
+def _let_go(runtime: Runtime, tenant: TenantSettings, former: str, successor: str, numbers: list[int]) -> None:
+    """Take back what was said of people, or of those of them with whom it can be done."""
+    try:
+        _retract(runtime, tenant, former, successor, numbers)
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - one person must not keep the others, nor one tenant another
+        if len(numbers) > 1:
+            middle = len(numbers) // 2
+            _let_go(runtime, tenant, former, successor, numbers[:middle])
+            _let_go(runtime, tenant, former, successor, numbers[middle:])
+        else:
+            kind = type(error).__name__
+            _log.warning("source_not_replaced", tenant=tenant.id, source=successor, former=former, kind=kind)
 
 
 def _retract(runtime: Runtime, tenant: TenantSettings, former: str, successor: str, numbers: list[int]) -> None:
@@ -78,6 +97,7 @@ def _retract(runtime: Runtime, tenant: TenantSettings, former: str, successor: s
             owns={each.name: each.owns for each in tenant.sources},
             scopes=scopes_of(tenant),
             origin=Origin(source=successor, correlation_id="replaces"),
+            has_retracted=True,
         )
     _log.info("source_replaced", tenant=tenant.id, source=successor, former=former, people=len(numbers))
     for target, urgent in recorded.wakes.items():
