@@ -35,6 +35,9 @@ _PLANNED_BY_INDEXES = {
 _FORGOTTEN = "26000"
 """invalid_sql_statement_name: the driver lets PostgreSQL forget all that is prepared when something is undone."""
 
+_THERE_ALREADY = "42P05"
+"""duplicate_prepared_statement: a connection has more than its record tells."""
+
 _numbers = itertools.count(1)
 
 
@@ -46,7 +49,9 @@ class Step:
         statement: Any = build(_DIALECT.name)
         compiled = statement.compile(dialect=_DIALECT)
         self.name = f"bridge_step_{next(_numbers)}"
-        self.preparing = f"PREPARE {self.name} AS {compiled}"
+        preparing = f"PREPARE {self.name} AS {compiled}"
+        # It is told together with values, whose places percent signs mark.
+        self.preparing = preparing.replace("%", "%%")
         self._order: tuple[str, ...] = tuple(compiled.positiontup)
         self._constants: Mapping[str, Any] = compiled.construct_params(_check=False)
         given = f"({', '.join(['%s'] * len(self._order))})" if self._order else ""
@@ -89,18 +94,24 @@ def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
                     with connection.begin():
                         return _made(connection, tenant, calls)
                 except sa.exc.ProgrammingError as error:
-                    if getattr(error.orig, "sqlstate", None) != _FORGOTTEN:
+                    sqlstate = getattr(error.orig, "sqlstate", None)
+                    if sqlstate == _FORGOTTEN:
+                        connection.info.pop(_KNOWN)
+                    elif sqlstate == _THERE_ALREADY:
+                        # What else there is nobody knows, and the driver has prepared statements of its own there.
+                        connection.invalidate()
+                    else:
                         raise
-                    connection.info.pop(_KNOWN)
         raise StoreUnavailable("connections to the database are lost as soon as they are made")
 
 
 def _made(connection: Connection, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
     known: set[str] = connection.info.setdefault(_KNOWN, set())
-    for step in (call.step for call in calls if call.step.name not in known):
-        drivers.execute_together(connection, step.preparing, ())
-        known.add(step.name)
     settings, values = engine.settings_of({**engine.bounds_of(tenant), **_PLANNED_BY_INDEXES})
+    for step in (call.step for call in calls if call.step.name not in known):
+        # To read a statement locks its tables too, and is to wait no longer for that than a transaction.
+        drivers.execute_together(connection, f"BEGIN; {settings}; {step.preparing}; COMMIT", values)
+        known.add(step.name)
     text = "; ".join(["BEGIN", settings, *(call.step.call for call in calls), "COMMIT"])
     given = [*values, *(value for call in calls for value in call.step.arguments(call.values))]
     _begin, _settings, *found, _commit = drivers.ask_together(connection, text, given)

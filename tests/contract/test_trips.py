@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Clock
-from scim_bridge.store import lanes, prepared, trips
-from scim_bridge.store.engine import Store
+from scim_bridge.store import lanes, locking, prepared, trips
+from scim_bridge.store.engine import Store, StoreUnavailable
 from scim_bridge.store.trips import Call, Step
 
 pytestmark = pytest.mark.postgres
@@ -85,3 +85,32 @@ def test_what_the_server_has_forgotten_is_prepared_again(single: Store) -> None:
         tx.connection.exec_driver_sql("DEALLOCATE ALL")
     trips.make(single, "acme", [naming("mindtickle")])
     assert targets(single) == ["trakstar", "mindtickle"]
+
+
+def test_a_step_is_not_prepared_behind_a_lock_for_ever(
+    single: Store, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "PATIENCE_S", 0.05)
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
+        connection.execute("SET idle_in_transaction_session_timeout = '5s'")
+        connection.execute("LOCK TABLE lane IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            trips.make(single, "acme", [naming("trakstar")])
+    trips.make(single, "acme", [naming("mindtickle")])
+    assert targets(single) == ["mindtickle"]
+
+
+def test_what_the_server_knows_better_is_prepared_again(single: Store) -> None:
+    trips.make(single, "acme", [naming("trakstar")])
+    with single.engine.connect() as connection:
+        connection.info.clear()
+    trips.make(single, "acme", [naming("mindtickle")])
+    assert targets(single) == ["trakstar", "mindtickle"]
+
+
+LIKE = Step(lambda _dialect: sa.text("SELECT 'o%s' LIKE 'o%' AS is_like"))
+
+
+def test_a_step_may_hold_a_percent_sign(single: Store) -> None:
+    (((is_like,),),) = trips.make(single, "acme", [Call(LIKE, {})])
+    assert is_like
