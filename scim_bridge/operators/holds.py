@@ -97,6 +97,7 @@ def _let_go(tx: Transaction, lane_id: int, numbers: Sequence[int], *, who: str, 
     if not rejected:
         pairs = [(lane_id, number) for number in closed]
         replays.put_back(tx, pairs, who=who, stuck=State.HELD, reason=holds.HELD, code="hold_released")
+        held.hasten(tx, lane_id, closed)
     return closed
 
 

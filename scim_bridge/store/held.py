@@ -5,11 +5,30 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scim_bridge.store import sets, tables
+from scim_bridge.domain.states import State
+from scim_bridge.store import outbox, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.holds import HELD, Standing
 
 hold, resource, lane, operation = tables.hold, tables.resource, tables.lane, tables.operation
+
+
+BLOCKED = "blocked_by_group"
+"""The code of an operation that waits for a group."""
+
+_IS_HELD = sa.and_(operation.c.state == sa.literal_column("'held'"), operation.c.reason == HELD)
+_WAITS_FOR_GROUP = sa.and_(operation.c.state == sa.literal_column("'waiting'"), operation.c.reason == BLOCKED)
+
+
+def hasten(tx: Transaction, lane_id: int, resource_ids: Collection[int]) -> None:
+    """Make what of these people waits for a group due now: their deactivation, which goes first, needs none."""
+    query = sa.select(operation.c.id).where(
+        operation.c.lane_id == lane_id,
+        _WAITS_FOR_GROUP,
+        sets.among(operation.c.resource_id, sets.id_rows(tx, sorted(resource_ids))),
+    )
+    ids = [row.id for row in tx.connection.execute(query.order_by(operation.c.id))]
+    outbox.move(tx, ids, before=State.WAITING, values={"due_at": tx.now})
 
 
 def chosen(
@@ -23,13 +42,10 @@ def chosen(
     """Return the standing holds that all given filters choose, the oldest first, each with its person.
 
     An open hold whose operation was closed otherwise (somebody was deactivated by hand) holds nobody: it is left out.
+    Who has other changes that wait for a group is held, too.
     """
-    held = sa.exists().where(
-        operation.c.lane_id == hold.c.lane_id,
-        operation.c.resource_id == hold.c.resource_id,
-        operation.c.state == sa.literal_column("'held'"),
-        operation.c.reason == HELD,
-    )
+    of_hold = sa.and_(operation.c.lane_id == hold.c.lane_id, operation.c.resource_id == hold.c.resource_id)
+    held, waits = (sa.exists().where(of_hold, which) for which in (_IS_HELD, _WAITS_FOR_GROUP))
     query = (
         sa.select(
             *(hold.c[name] for name in ("id", "tenant", "lane_id", "resource_id", "status", "reason", "opened_at")),
@@ -41,7 +57,7 @@ def chosen(
         .select_from(hold.join(lane, lane.c.id == hold.c.lane_id).join(resource, resource.c.id == hold.c.resource_id))
         .where(
             hold.c.status.in_([each.value for each in statuses]),
-            sa.or_(hold.c.status != Standing.OPEN.value, held),
+            sa.or_(hold.c.status != Standing.OPEN.value, held, waits),
         )
         .order_by(hold.c.opened_at, hold.c.id)
     )

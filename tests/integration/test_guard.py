@@ -11,8 +11,10 @@ from fakes.dispatcher import RecordingDispatcher
 from scim_bridge.domain.people import Step
 from scim_bridge.operators import holds as decisions
 from scim_bridge.operators import status, timeline
-from scim_bridge.settings.models import GuardSettings
+from scim_bridge.planning.calls import Call
+from scim_bridge.settings.models import GroupSettings, GuardSettings
 from scim_bridge.store import lanes, tables
+from workers.targets import port
 
 Bench = Any
 MakeBench = Callable[..., Bench]
@@ -251,6 +253,32 @@ def test_guard_releases_one_person_alone(make_bench: MakeBench) -> None:
     assert decide(bench, decisions.release, user=f"{waiting[0]}@example.com")["people"] == 1
     bench.work()
     assert (sorted(active(bench)), held(bench)) == (waiting[1:], 2)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_guard_releases_who_waits_for_a_group_meanwhile(make_bench: MakeBench) -> None:
+    bench = staffed(
+        make_bench,
+        guard=GuardSettings(max=0, share=1.0, min=0),
+        groups={"*": GroupSettings(group="{displayName}")},
+    )
+
+    def refuse(call: Call) -> None:
+        if call.step is Step.CREATE_GROUP:
+            raise port.BatchRefused("no", status=400)
+
+    bench.target.on_call = refuse
+    bench.group("Sales", ("ann",))
+    bench.work(shifts=3)
+    leave(bench, "ann")
+    bench.work()
+    assert bench.operations()[-1].reason == "blocked_by_group"
+    [row] = decisions.list_held(bench.store)
+    assert row["user"] == "ann@example.com"
+    assert decide(bench, decisions.release)["people"] == 1
+    bench.work()
+    assert "ann" not in active(bench)
+    assert decisions.list_held(bench.store) == []
 
 
 def test_guard_closes_what_is_rejected_as_drift(make_bench: MakeBench) -> None:
