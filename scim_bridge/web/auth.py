@@ -135,9 +135,18 @@ class Doorkeeper:
         if known is not None and not self._recognition.is_to_be_asked_again(digest):
             return known
         asked_at = self._clock()
-        found = tokens.authenticate(self._store, value)
+        try:
+            found = tokens.authenticate(self._store, value)
+        except StoreUnavailable:
+            # What was asked ahead of time was known still, and may be.
+            known = self._recognition.recall(digest)
+            if known is None:
+                raise
+            return known
         if isinstance(found, Principal):
             self._recognition.keep(digest, found, asked_at=asked_at)
+        else:
+            self._recognition.forget(digest)
         return found
 
     def _keep_to_the_pace(self, principal: Principal) -> None:

@@ -55,3 +55,9 @@ class Recognition:
             if len(self._known) > _MOST_TOKENS:
                 oldest, _ = self._known.popitem(last=False)
                 self._asked_again.discard(oldest)
+
+    def forget(self, digest: str) -> None:
+        """Forget a token that the store has said is no good."""
+        with self._lock:
+            self._known.pop(digest, None)
+            self._asked_again.discard(digest)
