@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fakes.stores import copied
 
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
@@ -111,7 +112,8 @@ def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
     """The URL of a fresh migrated PostgreSQL database."""
     name = f"bridge_{next(_numbers)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+        # Files are copied in a third of the time that it takes to write the copy to the log.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY")
     yield database_url(postgres_server, name)
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -125,11 +127,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_url(sqlite_template: Path) -> Iterator[str]:
     """The URL of a fresh migrated SQLite database."""
-    path = tmp_path / "bridge.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite:///{path}"
+    with copied(sqlite_template) as path:
+        yield f"sqlite:///{path}"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -105,8 +105,8 @@ class Office:
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with shared_url(request, tmp_path_factory) as found:
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with shared_url(request) as found:
         yield found
 
 

@@ -19,9 +19,9 @@ _tenants = itertools.count(1)
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def shared_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def shared_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     moments = itertools.count(1_700_000_000_000)
-    with shared_url(request, tmp_path_factory) as url:
+    with shared_url(request) as url:
         store = Store.open(url, clock=lambda: next(moments))
         yield store
         store.close()

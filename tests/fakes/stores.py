@@ -1,6 +1,9 @@
-"""A database that a whole module of tests shares: tenants never meet, so tests that take one each do not either."""
+"""Databases for tests, and one for a whole module: tenants never meet, so tests that take one each do not either."""
 
 import itertools
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +13,32 @@ import pytest
 
 _numbers = itertools.count(1)
 
+MEMORY = Path("/dev/shm")
+ROOM = 1 << 30
+
 
 @contextmanager
-def shared_url(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) -> Iterator[str]:
+def copied(template: Path) -> Iterator[Path]:
+    """Give a copy of a SQLite database; in memory where there is room, for nothing here need outlive a power cut."""
+    spacious = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    with tempfile.TemporaryDirectory(prefix="bridge", dir=MEMORY if spacious else None) as folder:
+        path = Path(folder) / "bridge.db"
+        path.write_bytes(template.read_bytes())
+        yield path
+
+
+@contextmanager
+def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the URL of a migrated database of the kind that the fixture's parameter names."""
     if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = factory.mktemp("shared") / "bridge.db"
-        path.write_bytes(template.read_bytes())
-        yield f"sqlite:///{path}"
+        with copied(request.getfixturevalue("sqlite_template")) as path:
+            yield f"sqlite:///{path}"
         return
     server = str(request.getfixturevalue("postgres_server"))
     name = f"shared_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgres_template')}")
+        template = request.getfixturevalue("postgres_template")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     base, _, query = server.partition("?")
     yield f"{base.rpartition('/')[0]}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://", 1)
     with psycopg.connect(server, autocommit=True) as connection:

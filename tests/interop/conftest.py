@@ -18,10 +18,8 @@ _tenants = itertools.count(1)
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def shared_door(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Store]]:
-    with shared_url(request, tmp_path_factory) as url:
+def shared_door(request: pytest.FixtureRequest) -> Iterator[tuple[str, Store]]:
+    with shared_url(request) as url:
         store = Store.open(url, clock=Ticking())
         app = create_app(Settings(), store, RecordingDispatcher(), clock=store.clock, secret=b"s" * 32)
         with served(app) as address:

@@ -295,8 +295,8 @@ def live(make_world: Callable[..., World], *, histories: int, seed: int, steps: 
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with shared_url(request, tmp_path_factory) as made:
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with shared_url(request) as made:
         yield made
 
 

@@ -19,8 +19,8 @@ _tenants = itertools.count(1)
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def shared_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with shared_url(request, tmp_path_factory) as url:
+def shared_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with shared_url(request) as url:
         store = Store.open(url, clock=Ticking())
         yield store
         store.close()

@@ -31,9 +31,9 @@ Edit = Callable[[], Gathered | None]
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def shared_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def shared_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store that waits for a database that is busy for a second only."""
-    with shared_url(request, tmp_path_factory) as url, pytest.MonkeyPatch.context() as patch:
+    with shared_url(request) as url, pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "BUSY_TIMEOUT_S", PATIENCE_S)
         patch.setattr(locking, "PATIENCE_S", PATIENCE_S)
         store = Store.open(url, clock=Ticking())
