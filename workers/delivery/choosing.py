@@ -100,11 +100,24 @@ def _decide_safely(post: Post, person: Person, rules: needs.Rules) -> needs.Deci
         return _decide(post, person, rules)
     except Exception as error:  # noqa: BLE001 - the last line of defence for everybody else in the lane
         log.warning("deciding_failed", operation=person.operation_id, kind=type(error).__name__)
-        if person.link.matching and (person.deleted or person.document.get("active") is False):
-            # The account is recognised by what is known of it; of who has left, nothing else is wanted.
-            gone = Record(active=False, attributes={})
-            return needs.decide(person, gone, matching=person.link.matching, rules=rules, now=post.now())
-        return needs.Decided(state=State.DEAD, code="bug", detail=type(error).__name__)
+        bug = needs.Decided(state=State.DEAD, code="bug", detail=type(error).__name__)
+    try:
+        return _decide_to_close(post, person, rules) or bug
+    except Exception as error:  # noqa: BLE001 - the same fault again: of the scope, or of deciding itself
+        log.warning("closing_failed", operation=person.operation_id, kind=type(error).__name__)
+        return bug
+
+
+def _decide_to_close(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | needs.Needs | None:
+    """Decide without the mapping for one who should be out, by what is known of the account; None: that cannot be."""
+    is_out = person.deleted or person.document.get("active") is False
+    if not is_out and not (post.scope.deactivates_on_unscope and not post.scope.takes(person.document)):
+        return None
+    # Of who is out, nothing else is wanted.
+    gone = Record(active=False, attributes={})
+    verdict = needs.decide(person, gone, matching=person.link.matching, rules=rules, now=post.now())
+    is_look_up = isinstance(verdict, needs.Needs) and verdict.items[0].step is Step.LOOK_UP
+    return None if is_look_up and not person.link.matching else verdict
 
 
 def _decide(post: Post, person: Person, rules: needs.Rules) -> needs.Decided | needs.Needs:
