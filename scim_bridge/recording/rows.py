@@ -20,6 +20,7 @@ from scim_bridge.recording.recorder import request_text
 from scim_bridge.recording.roster import Roster
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.recording.strangers import Strangers
+from scim_bridge.recording.words import name_of
 from scim_bridge.store import contributions, directory_users, dues, identities, ledger, numbers, tables
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory_users import Written
@@ -111,22 +112,50 @@ def _settle(tx: Transaction, roster: Roster, owns: Owns, gives_way: Callable[[En
         in_the_way = _in_the_way(roster)
         if not in_the_way:
             return
-        for entry, code, name in in_the_way:
-            if not gives_way(entry):
-                entry.give_up(code, name)
+        _clear(roster, in_the_way, gives_way, lambda entry: _reckon_one(entry, roster, owns, now=tx.now))
+
+
+def _clear(
+    roster: Roster,
+    in_the_way: Sequence[tuple[Entry, str, str]],
+    gives_way: Callable[[Entry], bool],
+    reckon: Callable[[Entry], None],
+) -> None:
+    """Have everybody who is in the way give way, and at once those who would get the names that they keep for it.
+
+    Names that are handed on make chains; one round for each link would take time by the square of their length.
+    """
+    wanting = roster.wanting()
+    cleared: set[Entry] = set()
+    found = list(in_the_way)
+    for entry, code, name in found:
+        if entry in cleared:
+            continue
+        cleared.add(entry)
+        if not gives_way(entry):
+            entry.give_up(code, name)
+        if entry.refused is None:
+            reckon(entry)
+        if entry.stored is not None and (entry.refused is not None or entry.keeps_name):
+            waiting = wanting.get(name_of(entry.stored.document) or "", ())
+            found += [(each, "name_taken", "userName") for each in waiting if each is not entry]
 
 
 def _reckon(roster: Roster, owns: Owns, *, now: Millis) -> None:
     """Reckon the directory's document of everybody of whom something was said, and of those whom they lead."""
     for entry in roster.touched():
-        assert entry.mine is not None  # noqa: S101 - touched is of whom something was said
-        said = replace(entry.mine, manager=roster.manager_of(entry))
-        said = words.said_anew(entry.mine_before, said, now=now)
-        entry.mine = replace(said, due_at=placing.due_at(said, now))
-        spoken = {each.source: words.word_of(each, now=now) for each in (*entry.others, entry.mine)}
-        # A last day that has come counts, although its source may be configured no more.
-        was_active = entry.stored is not None and entry.stored.active and entry.mine.source in owns
-        entry.become(merging.merged(spoken, owns, was_active=was_active))
+        _reckon_one(entry, roster, owns, now=now)
+
+
+def _reckon_one(entry: Entry, roster: Roster, owns: Owns, *, now: Millis) -> None:
+    assert entry.mine is not None  # noqa: S101 - something was said of them
+    said = replace(entry.mine, manager=roster.manager_of(entry))
+    said = words.said_anew(entry.mine_before, said, now=now)
+    entry.mine = replace(said, due_at=placing.due_at(said, now))
+    spoken = {each.source: words.word_of(each, now=now) for each in (*entry.others, entry.mine)}
+    # A last day that has come counts, although its source may be configured no more.
+    was_active = entry.stored is not None and entry.stored.active and entry.mine.source in owns
+    entry.become(merging.merged(spoken, owns, was_active=was_active))
 
 
 def _in_the_way(roster: Roster) -> list[tuple[Entry, str, str]]:

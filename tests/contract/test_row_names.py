@@ -42,6 +42,12 @@ def number_of(acme: Company, external_id: str) -> int:
         return identities.of_source(tx, "hr", [external_id])[external_id].resource_id
 
 
+def named(number: int, name: str, **more: Any) -> Person:
+    """Return whom a row calls otherwise, with the address that they have."""
+    mail = [{"value": f"p{number}@acme.example"}]
+    return person(str(number), name, document={"emails": mail}, **more)
+
+
 def assert_balanced(acme: Company) -> None:
     report = verify_ledger(acme.store)
     assert report["balanced"], report
@@ -171,3 +177,33 @@ def test_a_new_record_that_cannot_be_written_keeps_no_closed_one_open(acme: Comp
     assert acme.outcomes(person("3", "ann")) == ["updated"]
     assert acme.active() == {"ann": True, "bob": True}
     assert_balanced(acme)
+
+
+class Asked(dict[str, tuple[str, ...]]):
+    """What sources own, which counts how often it is asked about one: once for each time that somebody is reckoned."""
+
+    times = 0
+
+    def __contains__(self, source: object) -> bool:
+        self.times += 1
+        return super().__contains__(source)
+
+
+@pytest.mark.parametrize("active", [True, False], ids=["at work", "leavers"])
+def test_a_chain_of_names_is_given_up_at_once(acme: Company, *, active: bool) -> None:
+    """Each wants the name of the next, and somebody whom no row names has the last one."""
+    count = 40
+    acme.tell(*[person(str(number), f"p{number}") for number in range(count + 1)])
+    acme.owns = asked = Asked(hr=())
+    found = acme.outcomes(*[named(number, f"p{number + 1}", active=active) for number in range(count)])
+    assert set(found) == ({"deactivated"} if not active else {"refused name_taken"})
+    assert count <= asked.times <= 10 * count
+    assert sorted(acme.people()) == sorted(f"p{number}" for number in range(count + 1))
+    assert_balanced(acme)
+
+
+def test_whoever_waits_for_a_name_that_is_given_up_in_vain_holds_nobody_else_up(acme: Company) -> None:
+    acme.tell(*[person(str(number), f"p{number}") for number in range(6)])
+    wanted = {0: "p1", 1: "p2", 3: "p4", 4: "p3"}
+    found = acme.outcomes(*[named(number, name) for number, name in wanted.items()])
+    assert found == ["refused name_taken", "refused name_taken", "updated", "updated"]
