@@ -66,7 +66,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         """Read what bounds requests, then begin to serve."""
         self.settings: WebSettings = wiring.load_settings("web").web
         self.limits = limits_of(self.settings)
-        self.most_held = max(self.settings.receive_buffer_bytes, 2 * self.limits.body)
+        self.most_held = most_held_of(self.settings, self.limits)
         self.connections: set[Connection] = set()
         self.held = 0
         self.look_at = 0.0
@@ -354,6 +354,11 @@ def limits_of(settings: WebSettings) -> Limits:
     return Limits(
         body=max(settings.max_body_bytes, settings.bulk_max_payload_bytes), import_body=settings.import_max_bytes
     )
+
+
+def most_held_of(settings: WebSettings, limits: Limits) -> int:
+    """Return how many bytes of requests and answers a process holds; the longest that is allowed always has room."""
+    return max(settings.receive_buffer_bytes, 2 * max(limits.body, limits.import_body))
 
 
 def _kept(body: Any) -> IO[bytes]:

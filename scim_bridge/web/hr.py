@@ -16,6 +16,9 @@ from scim_bridge.web.auth import Doorkeeper
 
 SCOPES = frozenset({"hr"})
 
+IN_MEMORY_BYTES = 1 << 21
+"""A file that is longer waits on the disk while it is read."""
+
 
 def import_endpoints(door: ImportDoor, store: Store, doorkeeper: Doorkeeper, *, most_bytes: int) -> Blueprint:
     """Return the endpoints; a file has at most `most_bytes`."""
@@ -27,7 +30,7 @@ def import_endpoints(door: ImportDoor, store: Store, doorkeeper: Doorkeeper, *, 
 
     @blueprint.post(PATH)
     def take() -> Response:
-        with tempfile.TemporaryFile() as file:
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
             webhooks.keep_body(file, most_bytes)
             taken = door.take(
                 Sent(

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,6 +128,13 @@ def test_a_file_is_taken_and_told_of_row_by_row(integrator: Integrator, dispatch
     assert {target for _, target, _ in dispatcher.wakes} == {"everybody"}
     sheet = list(csv.reader(io.StringIO(integrator.get(summary["report"]["csv"]).text)))
     assert [line[:3] for line in sheet[1:]] == [["1", "007", "created"], ["2", "8", "created"]]
+
+
+def test_a_short_file_needs_no_temporary_folder(
+    integrator: Integrator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert integrator.rows(integrator.done(integrator.send(FILE))) == ["007 created", "8 created"]
 
 
 def test_json_is_taken_as_csv_is(integrator: Integrator) -> None:

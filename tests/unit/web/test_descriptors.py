@@ -1,11 +1,12 @@
-"""The front door opens no more connections than it has descriptors for."""
+"""The front door opens no more connections than it has descriptors for, and holds the longest request of any kind."""
 
 import resource
 from collections.abc import Iterator
 
 import pytest
 
-from scim_bridge.web.front_door import DESCRIPTORS_BESIDE, connections_within_reach
+from scim_bridge.settings.models import WebSettings
+from scim_bridge.web.front_door import DESCRIPTORS_BESIDE, connections_within_reach, limits_of, most_held_of
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,9 @@ def test_there_are_no_more_connections_than_the_system_allows(few_descriptors: i
     assert connections_within_reach(few_descriptors) <= few_descriptors
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] != resource.RLIM_INFINITY:
         assert connections_within_reach(few_descriptors) == few_descriptors - DESCRIPTORS_BESIDE
+
+
+@pytest.mark.parametrize("longest", ["max_body_bytes", "bulk_max_payload_bytes", "import_max_bytes"])
+def test_the_longest_request_is_held_whatever_it_is(longest: str) -> None:
+    settings = WebSettings(receive_buffer_bytes=1, **{longest: 1 << 30})
+    assert most_held_of(settings, limits_of(settings)) > 1 << 30
