@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from scim_bridge.domain.catalogue import code_named
 from scim_bridge.domain.rows import Row
 from scim_bridge.mapping.rows import RowMapping
@@ -19,14 +21,18 @@ from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.settings.models import TenantSettings
 from scim_bridge.settings.sources import SourceSettings
 from scim_bridge.store import directory, imports, sightings
-from scim_bridge.store.engine import Contended, Store, Transaction
+from scim_bridge.store.engine import Contended, StatementTimedOut, Store, StoreUnavailable, Transaction
 from scim_bridge.store.imports import Import, Staged
+
+_log = structlog.get_logger(__name__)
 
 PIECE = 500
 """So many rows are applied at once; a webhook of the same source waits no longer than that takes."""
 
 AT_ONCE = 2_000
 """So many rows whom others were in the way of are tried once more, together: names may change hands among them."""
+
+_OUR_FAULT = "The bridge failed at this row. Report it with the log's line import_row_refused."
 
 _WORTH_ANOTHER_TRY = frozenset({"two_records", "name_taken", "several_people"})
 
@@ -54,18 +60,48 @@ class _Undone(Exception):  # noqa: N818 - it says what is to happen
 
 
 def work(store: Store, source: Source, found: Import) -> dict[str, bool] | None:
-    """Do the next piece of an import; return the targets to wake, and None when somebody else is at it."""
-    try:
-        if found.step == imports.MISSING:
-            return _let_go(store, source, found)
-        return _apply(store, source, found)
-    except (directory.NameTaken, Contended):
-        # Somebody else took a name at the same moment; the next round meets them.
-        return {}
+    """Do the next piece of an import; return the targets to wake, and None when somebody else is at it.
+
+    A piece at which we fail is tried in halves; one row at which we fail is refused, and holds no other up.
+    """
+    limit = AT_ONCE if found.step == imports.AGAIN else PIECE
+    while True:
+        try:
+            if found.step == imports.MISSING:
+                return _let_go(store, source, found, limit=limit)
+            return _apply(store, source, found, limit=limit)
+        except (directory.NameTaken, Contended):
+            # Somebody else took a name at the same moment; the next round meets them.
+            return {}
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if limit == 1:
+                if isinstance(error, StatementTimedOut) or not _refuse_first(store, found):
+                    raise
+                _log.exception("import_row_refused", tenant=found.tenant, number=found.name)
+                return {}
+            limit //= 2
 
 
-def _apply(store: Store, source: Source, found: Import) -> dict[str, bool] | None:
-    limit = PIECE if found.step == imports.FIRST else AT_ONCE
+def _refuse_first(store: Store, found: Import) -> bool:
+    """Refuse the row that is next, if it still is; tell whether there was one."""
+    with store.begin(found.tenant) as tx:
+        taken = imports.take(tx, found)
+        if taken is None:
+            return False
+        if taken.step == imports.MISSING:
+            imports.missing(tx, taken.id, taken.source, limit=1)
+        waiting = imports.pending(tx, taken.id, limit=1)
+        refused = [
+            replace(each, fields=None, outcome=Outcome.REFUSED.value, code="bug", advice=_OUR_FAULT) for each in waiting
+        ]
+        imports.stage(tx, taken.id, refused)
+        imports.note(tx, taken.id, reached=taken.reached + len(refused))
+    return bool(refused)
+
+
+def _apply(store: Store, source: Source, found: Import, *, limit: int) -> dict[str, bool] | None:
     with store.begin(found.tenant, write=False) as tx:
         waiting = imports.pending(tx, found.id, limit=limit)
     said = [_said(source.mapping, found, each) for each in waiting]
@@ -85,13 +121,13 @@ def _apply(store: Store, source: Source, found: Import) -> dict[str, bool] | Non
     return dict(recorded.wakes)
 
 
-def _let_go(store: Store, source: Source, found: Import) -> dict[str, bool] | None:
+def _let_go(store: Store, source: Source, found: Import, *, limit: int) -> dict[str, bool] | None:
     """Take the next of those whom a snapshot does not name for gone; they go through the guard like any leaver."""
     with store.begin(found.tenant) as tx:
         taken = imports.take(tx, found)
         if taken is None:
             return None
-        gone = imports.missing(tx, taken.id, taken.source, limit=PIECE)
+        gone = imports.missing(tx, taken.id, taken.source, limit=limit)
         if not gone:
             _finish(tx, taken)
             return {}

@@ -1,5 +1,7 @@
 """Works off the files that HR systems sent, a piece each time round; what is left the next round finds in the store."""
 
+import contextlib
+
 import structlog
 
 from scim_bridge.domain.instants import Millis
@@ -35,6 +37,9 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         try:
             wakes = recording.work(runtime.store, source, found)
         except StoreUnavailable:
+            # Where it fails at this file alone, the others go first the next time.
+            with contextlib.suppress(StoreUnavailable):
+                _put_behind_others(runtime, found)
             raise
         except Exception as error:  # noqa: BLE001 - one tenant's file must not stop those of the others
             _log.warning("import_put_off", tenant=found.tenant, number=found.name, kind=type(error).__name__)
