@@ -1,7 +1,9 @@
 """What a worker has seen of a target's groups outlasts its shift, and is given up where it may be wrong."""
 
+import contextlib
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -249,6 +251,34 @@ def test_a_group_is_listed_again_when_its_making_could_not_be_written_down(make_
     is_down, bench.target.on_call = False, lambda _: None
     work_for(bench, minutes=2)
     assert steps(bench) == ["list", "create_group", "list", "create"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_refused_group_is_left_alone_when_the_word_of_the_commit_is_lost(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(groups=EACH_GROUP)
+    bench.push("ann")
+    bench.group("Sales", ("ann",))
+    begin, is_refused = bench.store.begin, False
+
+    @contextlib.contextmanager
+    def begin_and_lose(*args: Any, **options: Any) -> Iterator[Any]:
+        nonlocal is_refused
+        with begin(*args, **options) as tx:
+            yield tx
+        if is_refused and threading.current_thread() is threading.main_thread():
+            is_refused = False
+            raise StoreUnavailable("committed, and the word is lost")
+
+    def refuse(call: Call) -> None:
+        nonlocal is_refused
+        if call.step is Step.CREATE_GROUP:
+            is_refused = True
+            raise port.BatchRefused("no", status=400)
+
+    bench.store.begin = begin_and_lose
+    bench.target.on_call = refuse
+    work_for(bench, minutes=0.5)
+    assert steps(bench) == ["list", "create_group"]
 
 
 def test_a_target_without_the_group_of_a_refused_call_gets_it_again(slow: Bench) -> None:
