@@ -144,21 +144,39 @@ on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 """What is decided without the store is so on any database."""
 
 
-@pytest.fixture
-def bamboohr(make_bench: Callable[..., Any]) -> Iterator[Source]:
-    with simulate_hr("bamboohr", secret=KEY, limits=()) as system:
-        system.vendor.put(ANN)
-        yield Source(make_bench(), system)
+@pytest.fixture(scope="module")
+def systems() -> Iterator[dict[str, Simulator[HrVendor]]]:
+    """The HR systems, for all tests in turn."""
+    bamboohr, hibob = simulate_hr("bamboohr", secret=KEY, limits=()), simulate_hr("hibob", secret=KEY, limits=())
+    with bamboohr, hibob:
+        yield {"bamboohr": bamboohr, "hibob": hibob}
+
+
+def anew(system: Simulator[HrVendor]) -> Simulator[HrVendor]:
+    """Return an HR system without what an earlier test left there."""
+    system.faults.clear()
+    system.log.clear()
+    system.vendor.people.clear()
+    system.vendor.set_options({"is_locked_out": False, "unseen": ()})
+    return system
 
 
 @pytest.fixture
-def hibob(make_bench: Callable[..., Any]) -> Iterator[Source]:
-    with simulate_hr("hibob", secret=KEY, limits=()) as system:
-        system.vendor.put(*(bob(str(number)) for number in range(1, 61)))
-        system.vendor.lists["255"] = "Cook"
-        yield Source(make_bench(), system, "hibob")
+def bamboohr(systems: dict[str, Simulator[HrVendor]], make_bench: Callable[..., Any]) -> Source:
+    system = anew(systems["bamboohr"])
+    system.vendor.put(ANN)
+    return Source(make_bench(), system)
 
 
+@pytest.fixture
+def hibob(systems: dict[str, Simulator[HrVendor]], make_bench: Callable[..., Any]) -> Source:
+    system = anew(systems["hibob"])
+    system.vendor.put(*(bob(str(number)) for number in range(1, 61)))
+    system.vendor.lists["255"] = "Cook"
+    return Source(make_bench(), system, "hibob")
+
+
+@on_sqlite
 def test_whom_an_event_names_is_looked_up(bamboohr: Source) -> None:
     assert bamboohr.say("1") == "needs_fetch"
     bamboohr.ask()
@@ -377,6 +395,7 @@ def test_a_stop_holds_though_the_person_is_named_during_the_call(bamboohr: Sourc
     assert bamboohr.calls() == 2
 
 
+@on_sqlite
 @pytest.mark.parametrize("how", ["drop", "retry"])
 def test_an_operator_does_not_end_the_time_that_a_source_asked_for(bamboohr: Source, how: str) -> None:
     bamboohr.system.faults.add(Fault(status=429, headers={"Retry-After": "3000"}))
