@@ -303,15 +303,26 @@ def errors_named() -> Iterator[None]:
         if _ONE_WAITING in str(error.orig):
             # On PostgreSQL another transaction made the person wait for the same lane at the same moment.
             raise Contended(_ONE_WAITING) from None
+        _quote_nothing(error)
         raise
     except (sa.exc.ProgrammingError, sa.exc.DataError) as error:
         sqlstate = getattr(error.orig, "sqlstate", None)
         # undefined_table; and invalid_parameter_value, to SET ROLE on a server where no migration has made the role.
         if sqlstate == "42P01" or (sqlstate == "22023" and APP_ROLE in str(error.orig)):
             raise StoreUnavailable("its tables are not there yet") from None
+        _quote_nothing(error)
         raise
     except (sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError, OSError) as error:
         raise StoreUnavailable(type(error).__name__) from None
+
+
+def _quote_nothing(error: sa.exc.DBAPIError) -> None:
+    """Leave of an error's texts what holds no values: errors about data quote them in their first line already."""
+    if error.orig is not None:
+        kind = type(error.orig).__name__
+        told = kind if isinstance(error, sa.exc.DataError) else _without_values(str(error.orig))
+        error.orig.args = (told,)
+        error.args = (f"({kind}) {told}",)
 
 
 def _without_values(text: str) -> str:

@@ -1,12 +1,14 @@
 """Both databases keep the two doors: a tenant sees its own rows, and only its own."""
 
+import traceback
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from scim_bridge.domain.instants import Clock
-from scim_bridge.store import lanes, ledger, migrate, tables
+from scim_bridge.store import drivers, lanes, ledger, migrate, tables
 from scim_bridge.store.engine import StatementTimedOut, Store, StoreUnavailable, Unreadable, make_engine
 
 
@@ -106,3 +108,21 @@ def test_a_text_that_cannot_be_read_is_no_outage(sqlite_url: str, clock: Clock) 
     opened.close()
     assert "ann" not in str(raised.value)
     assert not isinstance(raised.value, StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """SELECT CAST('["ann@acme.example \\u0000"]' AS jsonb)""",
+        "SELECT CAST('ann@acme.example' AS integer)",
+    ],
+)
+@pytest.mark.postgres
+def test_an_error_quotes_no_values(postgres_url: str, clock: Clock, statement: str) -> None:
+    opened = Store.open(postgres_url, clock=clock)
+    with pytest.raises(sa.exc.DBAPIError) as raised, opened.begin("acme") as tx:
+        cursor = tx.connection.connection.cursor()
+        with drivers.errors_wrapped(tx.connection, "a statement"):
+            cursor.execute(statement)
+    opened.close()
+    assert "ann@" not in "".join(traceback.format_exception(raised.value))
