@@ -103,7 +103,8 @@ def drop(store: Store, *, number: int, who: str, reason: str) -> dict[str, Any]:
     kept = placed.kept
     told = {"event": number, "source": placed.source, "state": _TOLD[kept.state], "person": kept.row.external_id}
     with store.begin(placed.tenant) as tx:
-        hr_events.drop(tx, [number])
+        if not hr_events.drop(tx, [number]):
+            raise _unknown(number)
         before = {"correlation_id": kept.correlation_id, "code": kept.refusal.code if kept.refusal else ""}
         audits.append(tx, who=who, what="hr events drop", before=before, after={**told, "reason": reason})
     return {"tenant": placed.tenant, **told}
@@ -113,8 +114,12 @@ def _find(store: Store, number: int) -> Placed:
     with store.across_tenants("look up an HR event that an operator named") as tx:
         placed = kept_events.find(tx, number)
     if placed is None:
-        raise UsageError(f"there is no event {number}; it may have been applied since. See scim-bridge hr events")
+        raise _unknown(number)
     return placed
+
+
+def _unknown(number: int) -> UsageError:
+    return UsageError(f"there is no event {number}; it may have been applied since. See scim-bridge hr events")
 
 
 def _shown(placed: Placed, *, now: Millis) -> dict[str, Any]:

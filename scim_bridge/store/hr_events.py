@@ -129,18 +129,18 @@ def are_waiting(tx: Transaction, source: str) -> bool:
     return tx.connection.execute(query.limit(1)).first() is not None
 
 
-def set_aside(tx: Transaction, kept: Kept, refusal: Refusal) -> None:
-    """Take an event for refused, which nothing can be made of as it is."""
-    statement = sa.update(event).where(event.c.tenant == tx.tenant, event.c.id == kept.number)
-    tx.connection.execute(
-        statement.values(state=REFUSED, code=refusal.code, field=refusal.field, advice=refusal.advice)
-    )
+def set_aside(tx: Transaction, number: int, refusal: Refusal) -> bool:
+    """Take an event for refused, which nothing can be made of as it is; tell whether it still waited."""
+    is_it = (event.c.tenant == tx.tenant, event.c.id == number, event.c.state == WAITING)
+    values = {"state": REFUSED, "code": refusal.code, "field": refusal.field, "advice": refusal.advice}
+    return bool(tx.connection.execute(sa.update(event).where(*is_it).values(values)).rowcount)
 
 
-def drop(tx: Transaction, numbers: Iterable[int]) -> None:
-    """Remove events of which something was made."""
+def drop(tx: Transaction, numbers: Iterable[int]) -> int:
+    """Remove events of which something was made, or is to be made no more; return how many were still there."""
     rows = sets.id_rows(tx, numbers)
-    tx.connection.execute(sa.delete(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows)))
+    gone = tx.connection.execute(sa.delete(event).where(event.c.tenant == tx.tenant, sets.among(event.c.id, rows)))
+    return int(gone.rowcount)
 
 
 def try_again(tx: Transaction, source: str, numbers: Iterable[int] | None = None) -> int:

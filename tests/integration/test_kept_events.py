@@ -19,6 +19,8 @@ from scim_bridge.recording.rows import record as record_rows
 from scim_bridge.settings.models import Settings
 from scim_bridge.settings.sources import SourceSettings
 from scim_bridge.store import directory_users, hr_events, tables
+from scim_bridge.store.directory import NameTaken
+from scim_bridge.store.engine import Contended
 from workers.relay import events, housekeeping
 
 MAPPING = {"externalId": "id", "userName": "email", "name.familyName": "lastName", "title": "title", "active": "status"}
@@ -181,6 +183,51 @@ def test_two_relays_apply_the_events_of_a_source_one_after_the_other(source: Sou
                 pass
             assert len(tx.connection.execute(kept).all()) == 1
         applied.result(timeout=10)
+    assert list(source.titles()) == ["1"]
+
+
+def test_nobody_elses_event_is_set_aside_for_one_that_another_relay_has_applied(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in ("1", "2"):
+        source.say(number)
+    source.pause(paused=False)
+    first = source.kept(hr_events.WAITING)[0].number
+    take_turns = directory_users.take_turns
+    failures: list[int] = []
+
+    def wait(tx: Any, name: str) -> None:
+        """Have the turn after all pieces have failed; by then another relay was done with the first event."""
+        take_turns(tx, name)
+        if len(failures) == 2:
+            assert hr_events.drop(tx, [first]) == 1
+
+    def fail(_tx: Any, given: Any, **_how: Any) -> Any:
+        failures.append(len(given))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(directory_users, "take_turns", wait)
+    monkeypatch.setattr(recording, "record", fail)
+    source.relay()
+    assert failures == [2, 1]
+    assert source.kept(hr_events.REFUSED) == []
+    assert [kept.row.external_id for kept in source.kept(hr_events.WAITING)] == ["2"]
+
+
+@pytest.mark.parametrize("error", [NameTaken("User"), Contended("deadlock detected")], ids=["name", "deadlock"])
+def test_an_event_that_met_another_at_the_same_moment_is_tried_again(
+    source: Source, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    source.say("1")
+    source.pause(paused=False)
+
+    def fail(*_given: Any, **_how: Any) -> Any:
+        raise error
+
+    with monkeypatch.context() as racing:
+        racing.setattr(recording, "record", fail)
+        assert source.relay() == events.EVERY_MS
+    source.relay()
     assert list(source.titles()) == ["1"]
 
 

@@ -12,7 +12,7 @@ from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import scopes_of
 from scim_bridge.store import directory_users, hr_events
 from scim_bridge.store.directory import NameTaken
-from scim_bridge.store.engine import StoreUnavailable
+from scim_bridge.store.engine import Contended, StoreUnavailable
 from workers.runtime import Runtime
 
 EVERY_MS = 2_000
@@ -36,6 +36,9 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         if source is not None and not source.is_paused:
             try:
                 is_done &= _apply(runtime, tenant, source, limit=AT_ONCE) < AT_ONCE
+            except Contended:
+                # Somebody else was there at the same moment; the next round does it.
+                continue
             except StoreUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - one tenant's events must not keep those of the others
@@ -51,27 +54,37 @@ def _source(runtime: Runtime, tenant: str, name: str) -> EventSource | None:
 
 def _get_past_the_first(runtime: Runtime, tenant: str, source: EventSource) -> bool:
     """Apply the oldest event alone, or take it for refused: what comes waits behind it. False when it is to stay."""
+    tried: list[int] = []
     try:
-        _apply(runtime, tenant, source, limit=1)
+        _apply(runtime, tenant, source, limit=1, tried=tried)
+    except (NameTaken, Contended):
+        return False
     except StoreUnavailable:
         raise
-    except NameTaken:
-        return False
     except Exception:  # noqa: BLE001 - as above; this one is told of with all that is known
-        _log.exception("kept_event_refused", tenant=tenant, source=source.name)
         with runtime.store.begin(tenant) as tx:
-            for kept in hr_events.of_state(tx, source.name, hr_events.WAITING, limit=1, locks=True):
-                hr_events.set_aside(tx, kept, _OUR_FAULT)
+            directory_users.take_turns(tx, source.name)
+            # Another relay may have come past it meanwhile: what waits in its place is not to blame.
+            is_refused = [hr_events.set_aside(tx, number, _OUR_FAULT) for number in tried]
+        if any(is_refused):
+            _log.exception("kept_event_refused", tenant=tenant, source=source.name)
+        # Without an event it was not one that failed.
+        return bool(tried)
     return True
 
 
-def _apply(runtime: Runtime, tenant: str, source: EventSource, *, limit: int) -> int:
-    """Apply the oldest events and return how many they were; those that cannot be applied are kept as refused."""
+def _apply(runtime: Runtime, tenant: str, source: EventSource, *, limit: int, tried: list[int] | None = None) -> int:
+    """Apply the oldest events and return how many they were; those that cannot be applied are kept as refused.
+
+    Their numbers are added to `tried`, also when it fails.
+    """
     scopes = scopes_of(runtime.settings.tenant(tenant))
     with runtime.store.begin(tenant) as tx:
         # Another relay takes the next ones only when these are applied.
         directory_users.take_turns(tx, source.name)
         kept = hr_events.of_state(tx, source.name, hr_events.WAITING, limit=limit, locks=True)
+        if tried is not None:
+            tried += [each.number for each in kept]
         # One that tells no time was said when it came: what was said since is newer.
         events = [Event(row=replace(each.row, said_at=each.row.said_at or each.at)) for each in kept]
         origin = Origin(source=source.name, correlation_id="kept")

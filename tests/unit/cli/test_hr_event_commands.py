@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from unit.cli.conftest import Run
 
 from scim_bridge.domain.rows import Refusal, Row
+from scim_bridge.operators import kept_events
 from scim_bridge.store import hr_events, tables
 from scim_bridge.store.engine import Store
 from scim_bridge.store.hr_events import FETCH, REFUSED, WAITING, Kept
@@ -166,6 +167,24 @@ def test_an_event_is_given_up_with_a_reason(run: Run, config: str, store: Store)
     assert number not in states(run, config)
     told = {"event": int(number), "source": "bamboohr", "state": "needs_fetch", "person": "4712"}
     assert audited(store) == [("hr events drop", {**told, "reason": "never worked here"})]
+
+
+def test_an_event_that_was_applied_meanwhile_is_not_told_as_dropped(
+    run: Run, config: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = number_of(run, config, "kept")
+    find = kept_events._find
+
+    def find_late(opened: Store, wanted: int) -> Any:
+        found = find(opened, wanted)
+        with opened.begin(found.tenant) as tx:
+            hr_events.drop(tx, [wanted])
+        return found
+
+    monkeypatch.setattr(kept_events, "_find", find_late)
+    found = run("hr", "events", "drop", number, "--reason", "gone", "--config", config)
+    assert (found.exit_code, f"there is no event {number}" in found.stderr) == (2, True)
+    assert audited(store) == []
 
 
 BAD: list[tuple[tuple[str, ...], str]] = [
