@@ -31,12 +31,12 @@ def steps(bench: Bench) -> list[str]:
     return ["list" if call.step is Step.LOOK_UP and not call.items else str(call.step) for call in bench.target.calls]
 
 
-def work_for(bench: Bench, *, minutes: float) -> None:
-    """Let time go on, with a shift whenever the lane wants one."""
+def work_for(bench: Bench, *, minutes: float, each_s: int = 5) -> None:
+    """Let time go on, with a shift now and then if the lane wants one."""
     end = bench.clock.now + round(minutes * 60_000)
     while bench.clock.now < end:
         bench.work()
-        bench.clock.advance(ms=5_000)
+        bench.clock.advance(ms=each_s * 1000)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_group_that_is_refused_is_tried_less_and_less(make_bench: Callable[...
     bench.target.on_call = refuse
     bench.push("ann")
     bench.group("Sales", ("ann",))
-    work_for(bench, minutes=60)
+    work_for(bench, minutes=60, each_s=20)
     assert next(refusals) <= 16
     assert steps(bench).count("list") <= 16
     assert [each.reason for each in bench.operations() if each.state == "dead"] == ["group_refused"]

@@ -17,7 +17,7 @@ from scim_bridge.store import seeding, tables
 from scim_bridge.store.engine import Store
 from scim_bridge.store.verify import verify_ledger
 
-LARGE, SMALL = 5_000, 5
+LARGE, SMALL = 3_000, 5
 MOST_STATEMENTS = 25
 SLOWEST_S = 5.0
 
