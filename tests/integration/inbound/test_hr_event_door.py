@@ -237,10 +237,17 @@ def test_an_event_that_comes_again_is_taken_once(knocker: Knocker, dispatcher: R
     event = {**saved(), "event_id": "e-1"}
     knocker.send(event)
     dispatcher.wakes.clear()
-    answer = knocker.send({**event, "event": "deleted"}, off_s=10)
+    answer = knocker.send({**event, "fields": {**event["fields"], "status": "left"}}, off_s=10)
     assert answer.json == {"status": "duplicate", "events": [{"position": 1, "outcome": "duplicate"}]}
     assert knocker.people()["ann1@example.com"][0]
     assert dispatcher.wakes == []
+
+
+def test_a_leaver_is_taken_under_an_id_that_came_with_other_news(knocker: Knocker) -> None:
+    """Some scripts number their runs, and not their events."""
+    event = {**saved(), "event_id": "run-1"}
+    assert knocker.outcomes([event]) == ["created"]
+    assert knocker.outcomes([{**event, "event": "deleted"}]) == ["deactivated"]
 
 
 def test_of_a_delivery_only_what_is_new_is_taken(knocker: Knocker) -> None:
