@@ -82,7 +82,7 @@ def _rows(source: _Text, lines: Lines, *, is_list: bool) -> Iterator[Line]:
                 # A number may go on in the next piece.
                 source.more()
                 continue
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # a number of thousands of digits is no JSON error
             is_short = len(source.held) - source.at < LONGEST_OBJECT
             if is_short and (is_list or "\n" not in source.held[source.at :]) and source.more():
                 continue

@@ -141,3 +141,8 @@ def test_objects_may_lie_across_the_pieces_in_which_a_file_is_read() -> None:
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(FileRefused, match="no JSON"):
         listed("hello")
+
+
+def test_a_number_of_thousands_of_digits_is_not_read_and_breaks_nothing() -> None:
+    found, _ = listed('{"id": "1"}\n{"id": ' + "7" * 5_000 + '}\n{"id": "3"}\n')
+    assert found == [{"id": "1"}, None, {"id": "3"}]
