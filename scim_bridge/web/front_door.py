@@ -358,7 +358,7 @@ def limits_of(settings: WebSettings) -> Limits:
 
 def most_held_of(settings: WebSettings, limits: Limits) -> int:
     """Return how many bytes of requests and answers a process holds; the longest that is allowed always has room."""
-    return max(settings.receive_buffer_bytes, 2 * max(limits.body, limits.import_body))
+    return max(settings.receive_buffer_bytes, limits.body + max(limits.body, limits.import_body))
 
 
 def _kept(body: Any) -> IO[bytes]:
