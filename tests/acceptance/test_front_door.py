@@ -23,6 +23,7 @@ SETTINGS = f"""
 receive_timeout_s = {RECEIVE_TIMEOUT_S}
 max_connections = {MAX_CONNECTIONS}
 receive_buffer_bytes = 24000000
+import_max_bytes = 5000000
 requests_per_s = 0
 """
 
