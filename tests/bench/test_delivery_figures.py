@@ -134,17 +134,19 @@ def test_the_poison_user_alone_may_be_missing() -> None:
     ]
 
 
-def test_calls_are_counted_by_windows_that_are_whole() -> None:
+def test_calls_a_window_tell_every_wait_wherever_windows_begin() -> None:
     limit = Limit(requests=2, per_s=10)
-    log = [arrival(at) for at in (0, 0.1, 10.6, 10.7, 21.1, 21.2, 31.7)]
-    assert delivery_hung.windows(log, limit) == [2, 2, 2]
-    assert delivery_hung.windows([arrival(0), arrival(1)], limit) == [2]
-    assert delivery_hung.windows([], limit) == [0]
+    assert arrivals.calls_a_window([arrival(at) for at in (0, 0.1, 10, 10.1, 20, 20.1)], limit) == 2
+    assert arrivals.calls_a_window([arrival(at) for at in (0, 5, 10, 15, 20)], limit) == 2
+    # A turn that took twice as long, and the one behind it.
+    assert arrivals.calls_a_window([arrival(at) for at in (0, 1, 10, 21, 30)], limit) == 2 * 10 / (50 / 3)
+    assert arrivals.calls_a_window([arrival(0), arrival(1)], limit) == 2
+    assert arrivals.calls_a_window([], limit) == 0
 
 
 def test_a_lane_beside_a_silent_one_keeps_its_calls() -> None:
-    assert missed(delivery_hung.figures([10, 10, 10], [10, 10, 9])) == []
-    assert missed(delivery_hung.figures([10, 10, 10], [9, 9, 10])) == ["ratio"]
+    assert missed(delivery_hung.figures(9.8, 9.5)) == []
+    assert missed(delivery_hung.figures(9.8, 9.2)) == ["ratio"]
 
 
 LIMIT = Limit(requests=2, per_s=10)

@@ -62,10 +62,20 @@ def span_s(arrivals: Sequence[Arrival]) -> float:
 
 def turn_s(arrivals: Sequence[Arrival], limit: Limit) -> float | None:
     """Return the median time after which a place in the window is used again; None while none ever was."""
-    turns = [later.at_s - sooner.at_s for sooner, later in zip(arrivals, arrivals[limit.requests :], strict=False)]
+    turns = _turns_s(arrivals, limit)
     return statistics.median(turns) if turns else None
+
+
+def calls_a_window(arrivals: Sequence[Arrival], limit: Limit) -> float:
+    """Return how many calls a window held on average, wherever it is laid; all while no place was used again."""
+    turns = _turns_s(arrivals, limit)
+    return limit.requests * limit.per_s / statistics.fmean(turns) if turns else float(len(arrivals))
 
 
 def refused(arrivals: Iterable[Arrival]) -> int:
     """Return how many calls were answered 429."""
     return sum(arrival.status == TOO_MANY for arrival in arrivals)
+
+
+def _turns_s(arrivals: Sequence[Arrival], limit: Limit) -> list[float]:
+    return [later.at_s - sooner.at_s for sooner, later in zip(arrivals, arrivals[limit.requests :], strict=False)]

@@ -1,12 +1,10 @@
 """A target that is silent, beside one that is not."""
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from scim_bridge.sandbox.benches import delivery_arrivals as arrivals
 from scim_bridge.sandbox.benches import delivery_stage as stage
-from scim_bridge.sandbox.benches.delivery_arrivals import Arrival
 from scim_bridge.sandbox.benches.delivery_finding import Finding, Line
 from scim_bridge.sandbox.benches.delivery_stage import Lane, Limit, Stage
 from scim_bridge.sandbox.stories.worlds import Process
@@ -29,39 +27,26 @@ def measure(store_url: str, *, store: str, users: int, folder: Path, seed: int) 
         stage.set_up(store_url, [well, ill], folder=folder, seed=seed) as played,
         played.working(WORKERS) as workers,
     ):
-        healthy = _windows(played, workers, range(users))
+        healthy = _calls_a_window(played, workers, range(users))
         silence = {"answer": "hang", "hang_s": SILENT_S, "times": None, "path": "/api/.*"}
         played.worlds[ill.name].control("POST", "faults", silence)
-        hung = _windows(played, workers, range(users, 2 * users))
+        hung = _calls_a_window(played, workers, range(users, 2 * users))
         was_silent = any(call["fault"] or call["status"] is None for call in _all_calls(played, ill.name))
         played.worlds[ill.name].control("DELETE", "faults")
     faults = [] if was_silent else ["the silent target was never called"]
     return Finding(part=PART, store=store, users=users, lines=figures(healthy, hung), faults=faults)
 
 
-def figures(healthy: Sequence[int], hung: Sequence[int]) -> list[Line]:
+def figures(healthy: float, hung: float) -> list[Line]:
     """Return the calls that the well target got in each window, before and while the other is silent."""
-    before, meanwhile = statistics.median(healthy), statistics.median(hung)
     return [
-        Line(name="calls a window, both answer", value=before),
-        Line(name="calls a window, the other is silent", value=meanwhile),
-        Line(name="ratio", value=meanwhile / before, unit="x", least=LEAST_RATIO),
+        Line(name="calls a window, both answer", value=healthy),
+        Line(name="calls a window, the other is silent", value=hung),
+        Line(name="ratio", value=hung / healthy, unit="x", least=LEAST_RATIO),
     ]
 
 
-def windows(log: Sequence[Arrival], limit: Limit) -> list[int]:
-    """Return how many calls arrived in each whole window since the first; all of them when there was not one whole."""
-    if not log:
-        return [0]
-    # A place is free again a moment after the window's end, so that a strict cut would fall into a burst.
-    width_s = limit.per_s * 1.05
-    counts = [0] * (int((log[-1].at_s - log[0].at_s) / width_s) + 1)
-    for arrival in log:
-        counts[int((arrival.at_s - log[0].at_s) / width_s)] += 1
-    return counts[:-1] or counts
-
-
-def _windows(played: Stage, workers: Sequence[Process], people: range) -> list[int]:
+def _calls_a_window(played: Stage, workers: Sequence[Process], people: range) -> float:
     before = len(played.calls("well"))
     with played.paused():
         played.owe(people)
@@ -70,7 +55,7 @@ def _windows(played: Stage, workers: Sequence[Process], people: range) -> list[i
         workers,
         patience_s=PATIENCE_S,
     )
-    return windows(arrivals.read(played.calls("well")[before:]), LIMIT)
+    return arrivals.calls_a_window(arrivals.read(played.calls("well")[before:]), LIMIT)
 
 
 def _all_calls(played: Stage, lane: str) -> list[dict[str, object]]:
