@@ -70,6 +70,12 @@ def test_of_many_refused_rows_the_first_are_told(imported: Any) -> None:
     assert told[11] == "  and 15 more; --report FILE.csv writes what became of every row"
 
 
+def test_a_file_that_is_cut_off_says_so_though_its_rows_are_good(imported: Any) -> None:
+    found = imported(f'{FILE}9;"cyd')
+    assert (found.exit_code, found.stdout.splitlines()[0]) == (1, "2 created")
+    assert "cut off: line 4 ends within a quoted cell. What follows was not read: send the file again." in found.stdout
+
+
 def test_a_snapshot_that_is_much_smaller_says_so(imported: Any) -> None:
     imported(FILE)
     found = imported("id;email;name\n", "--snapshot")

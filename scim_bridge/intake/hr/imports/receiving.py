@@ -116,9 +116,8 @@ class Receiver:
             rows += len(some)
             self._stage(begun, some, reader, renew)
             progress(rows)
-        spared = f"The file is cut off: {lines.truncated}. Nobody is taken for gone." if lines.truncated else ""
         with self.store.begin(arrival.tenant) as tx:
-            _note(tx, begun, status=imports.WAITING, rows=rows, spared=spared)
+            _note(tx, begun, status=imports.WAITING, rows=rows, **_cut_off(lines, arrival))
             renew(tx)
             staging.refuse_repeated(tx, begun.id, advice=code_named(staging.REPEATED).advice)
             waiting = imports.named(tx, begun.name)
@@ -153,6 +152,16 @@ class Receiver:
             renew(tx)
             staging.keep_unchanged(tx, begun.id, unchanged)
             imports.stage(tx, begun.id, others)
+
+
+def _cut_off(lines: Lines, arrival: Arrival) -> dict[str, str]:
+    """Return what the report says of a file that ends too soon: what was lost of it has no row of its own."""
+    if not lines.truncated:
+        return {}
+    said = f"The file is cut off: {lines.truncated}."
+    if arrival.is_snapshot:
+        return {"spared": f"{said} Nobody is taken for gone."}
+    return {"reason": f"{said} What follows was not read: send the file again."}
 
 
 def _note(tx: Transaction, begun: Import, **values: Any) -> None:
