@@ -10,9 +10,7 @@ _HEAD_END = b"\r\n\r\n"
 _LINE_END = b"\r\n"
 _CHUNK_LINE_BYTES = 8190
 
-_CONTENT_LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
-_TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
-_EXPECT = re.compile(rb"^expect:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_TELLING = re.compile(rb"^(content-length|transfer-encoding|expect):[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _IMPORT = re.compile(rb"POST /hr/v1/imports[ ?]")
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,15}")
@@ -106,8 +104,11 @@ class Framing:
         """Find out how the body's length is told (RFC 9112 section 6.3); there is none when nothing tells it."""
         if _IMPORT.match(head):
             self._most = max(self._limits.body, self._limits.import_body)
-        lengths, codings = _CONTENT_LENGTH.findall(head), _TRANSFER_ENCODING.findall(head)
-        expectations = _EXPECT.findall(head)
+        told: dict[bytes, list[bytes]] = {}
+        for name, value in _TELLING.findall(head):
+            told.setdefault(name.lower(), []).append(value)
+        lengths = [each for each in told.get(b"content-length", ()) if each.isdigit()]
+        codings, expectations = told.get(b"transfer-encoding", []), told.get(b"expect", [])
         if any(each.lower() != b"100-continue" for each in expectations) or len(lengths) + len(codings) != 1:
             self._is_whole = True
             return

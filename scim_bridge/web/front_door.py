@@ -5,19 +5,15 @@ So whoever sends, or reads, slowly or never, holds memory up to a bound and no t
 and the shutdown of gunicorn 27's ThreadWorker.
 """
 
-import contextlib
 import errno
 import gc
-import io
-import resource
 import selectors
 import socket
-import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 import structlog
 from gunicorn import http
@@ -25,8 +21,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from scim_bridge import metrics, wiring
 from scim_bridge.settings.models import WebSettings
-from scim_bridge.web.framing import Limits
-from scim_bridge.web.receiving import Connection, Exchange, Stage
+from scim_bridge.web.capacity import connections_within_reach, limits_of, most_held_of
+from scim_bridge.web.receiving import Connection, Exchange, Stage, kept
 from scim_bridge.web.refusals import RequestRefused, refusal_of, render
 from scim_bridge.web.spread import Spread
 
@@ -40,14 +36,6 @@ READER_S = 30.0
 
 STOP_S = 1.0
 """How long a stopping process keeps a connection that holds no whole request; one may be on the way."""
-
-DESCRIPTORS_BESIDE = 200
-"""Descriptors that a process needs for other things: its databases, the queue, files of libraries."""
-
-LEAST_CONNECTIONS = 16
-
-IN_MEMORY_BYTES = 1 << 21
-"""A body that is longer waits on the disk for the application to read it."""
 
 LOOK_EVERY_S = 0.2
 RETRY_AFTER_S = 2
@@ -70,6 +58,9 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self.connections: set[Connection] = set()
         self.held = 0
         self.look_at = 0.0
+        self.served: deque[Connection] = deque()
+        self.is_called = False
+        self.alive_told_at = 0.0
         self.worker_connections = connections_within_reach(self.settings.max_connections)
         super().init_process()
 
@@ -132,11 +123,25 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             else:
                 self.spread.leave(self.place)
 
-    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
-        """Go on with a connection whose request a thread has served."""
-        conn.stays = conn.stays and not fs.cancelled() and fs.exception() is None and fs.result()
-        conn.sock.offer(b"")
-        self._on_event(conn, self._go_on, conn.socket)
+    def notify(self) -> None:
+        """Tell the master that this process is alive: now and then, not at each turn of the loop."""
+        now = time.monotonic()
+        if now >= self.alive_told_at + LOOK_EVERY_S:
+            self.alive_told_at = now
+            super().notify()
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Hand a request to the threads."""
+        self.tpool.submit(self._serve, conn)
+
+    def _go_on_with_served(self) -> None:
+        """Go on with the connections whose requests threads have served."""
+        self.is_called = False  # first: who is done from here on calls again
+        while self.served:
+            connection = self.served.popleft()
+            connection.stage = Stage.ANSWERING
+            connection.sock.offer(b"")
+            self._on_event(connection, self._go_on, connection.socket)
 
     def murder_pending(self) -> None:
         """At each turn of the loop: keep to the bounds, and end what has taken too long."""
@@ -157,6 +162,18 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
                 connection.deadline = min(connection.deadline, time.monotonic() + STOP_S)
 
     # --- in a thread
+
+    def _serve(self, connection: Connection) -> None:
+        stays = False
+        try:
+            stays = self.handle(connection)
+        finally:
+            connection.stays = connection.stays and stays
+            self.served.append(connection)
+            if not self.is_called:
+                # One call for all who are done by the time that the loop hears it.
+                self.is_called = True
+                self.method_queue.defer(self._go_on_with_served)
 
     def handle(self, conn: Connection) -> bool:
         """Serve the request of a connection; True when another may follow. The answer leaves as far as it goes."""
@@ -180,7 +197,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         """
         parser = http.RequestParser(self.cfg, connection.sock, connection.client)
         request = next(parser)
-        request.body = _kept(request.body)
+        request.body = kept(request.body)
         # The body is here; gunicorn would ask for it once more.
         request._expected_100_continue = False  # noqa: SLF001
         if not connection.sock.is_read() or parser.unreader.take_buffered():
@@ -220,7 +237,6 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             self._refuse(connection, refusal)
             return
         if is_whole:
-            self._ignore(connection)
             connection.stage, connection.deadline = Stage.SERVED, float("inf")
             self._weigh(connection)
             self.enqueue_req(connection)
@@ -316,15 +332,20 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def _wait(self, connection: Connection, within_s: float, event: int, go_on: Callable[[Connection], None]) -> None:
         """Go on with a connection once it can be read or written, and end it when that takes too long."""
-        self._ignore(connection)
-        self.poller.register(connection.socket, event, partial(self._on_event, connection, go_on))
-        connection.is_watched = True
+        if not connection.is_watched or connection.awaited != go_on:
+            self._ignore(connection)
+            self.poller.register(connection.socket, event, partial(self._on_event, connection, go_on))
+            connection.is_watched, connection.awaited = True, go_on
         connection.since = time.monotonic()
         connection.deadline = connection.since + (within_s if self.alive else min(within_s, STOP_S))
 
     def _on_event(self, connection: Connection, go_on: Callable[[Connection], None], _socket: socket.socket) -> None:
         # Another connection's event in the same turn may have ended this one.
         if connection.stage is Stage.CLOSED:
+            return
+        if connection.stage is Stage.SERVED:
+            # It sends on, or has left: seen to once it has its answer. Nearly never, so it was watched on meanwhile.
+            self._ignore(connection)
             return
         try:
             go_on(connection)
@@ -347,44 +368,6 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self.connections.discard(connection)
         self.nr_conns -= 1
         self.held -= connection.weight
-
-
-def limits_of(settings: WebSettings) -> Limits:
-    """Return the limits of a request: a body may be as long as the longest that any endpoint takes, files aside."""
-    return Limits(
-        body=max(settings.max_body_bytes, settings.bulk_max_payload_bytes), import_body=settings.import_max_bytes
-    )
-
-
-def most_held_of(settings: WebSettings, limits: Limits) -> int:
-    """Return how many bytes of requests and answers a process holds; the longest that is allowed always has room."""
-    return max(settings.receive_buffer_bytes, limits.body + max(limits.body, limits.import_body))
-
-
-def _kept(body: Any) -> IO[bytes]:
-    """Return a body that is held apart from the request's bytes: a short one in memory, a long one on the disk."""
-    first = body.read(IN_MEMORY_BYTES)
-    if len(first) < IN_MEMORY_BYTES:
-        return io.BytesIO(first)
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(tempfile.TemporaryFile())
-        file.write(first)
-        while piece := body.read(IN_MEMORY_BYTES):
-            file.write(piece)
-        file.seek(0)
-        stack.pop_all()
-    return file
-
-
-def connections_within_reach(wanted: int) -> int:
-    """Return how many connections may be open so that descriptors are left, asking the system for enough of them."""
-    enough = wanted + DESCRIPTORS_BESIDE
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY or allowed >= enough:
-        return wanted
-    allowed = enough if most == resource.RLIM_INFINITY else min(enough, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
-    return max(LEAST_CONNECTIONS, min(wanted, allowed - DESCRIPTORS_BESIDE))
 
 
 def _too_much() -> RequestRefused:

@@ -1,11 +1,17 @@
 """One sender's connection: what has arrived of its next request, and what of the last answer is still to leave."""
 
+import contextlib
+import io
 import socket
+import tempfile
 from enum import Enum, auto
-from typing import Any
+from typing import IO, Any
 
 from scim_bridge.web.framing import Framing, Limits
 from scim_bridge.web.refusals import RequestRefused, render
+
+IN_MEMORY_BYTES = 1 << 21
+"""A body that is longer waits on the disk for the application to read it."""
 
 _READ_BYTES = 262_144
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -108,6 +114,9 @@ class Connection:
         self.is_watched = False
         """Whether the loop waits for it."""
 
+        self.awaited: object = None
+        """What the loop does once it comes, while it is watched."""
+
         self.weight = 0
         """Bytes held for it when the loop last looked."""
 
@@ -181,3 +190,18 @@ class Connection:
     def weigh(self) -> int:
         """Return how many bytes are held for it."""
         return len(self._received) + self.sock.weigh()
+
+
+def kept(body: Any) -> IO[bytes]:
+    """Return a body that is held apart from the request's bytes: a short one in memory, a long one on the disk."""
+    first = body.read(IN_MEMORY_BYTES)
+    if len(first) < IN_MEMORY_BYTES:
+        return io.BytesIO(first)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile())
+        file.write(first)
+        while piece := body.read(IN_MEMORY_BYTES):
+            file.write(piece)
+        file.seek(0)
+        stack.pop_all()
+    return file

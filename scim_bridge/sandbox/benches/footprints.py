@@ -26,6 +26,15 @@ def peak_mb(pids: Iterable[int]) -> float:
     return max((_peak_kib(pid) for pid in pids), default=0) * 1024 / 1_000_000
 
 
+def stolen_s() -> float | None:
+    """Return the processor time that the host has given to others so far, in seconds; None where nobody tells."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
+    except OSError:
+        return None
+    return int(fields[8]) / _TICKS_A_S if len(fields) > 8 else None
+
+
 def postmaster_of(folder: Path) -> int | None:
     """Return the process of a PostgreSQL that keeps its data somewhere below a folder; None where none does."""
     for path in folder.glob("*/postmaster.pid"):

@@ -1,5 +1,6 @@
 """`scim-bridge bench group`: many clients change one large group at once, and nobody gets lost."""
 
+import os
 import random
 import time
 from collections import Counter
@@ -13,7 +14,17 @@ from rich.console import Console
 
 from scim_bridge import wiring
 from scim_bridge.domain.resources import GROUP
-from scim_bridge.sandbox.benches import bars, connection, crowd, databases, figures, front_door, group_plan, rush
+from scim_bridge.sandbox.benches import (
+    bars,
+    connection,
+    crowd,
+    databases,
+    figures,
+    footprints,
+    front_door,
+    group_plan,
+    rush,
+)
 from scim_bridge.sandbox.benches.connection import Connection, request
 from scim_bridge.sandbox.benches.crowd import Crowd
 from scim_bridge.sandbox.benches.figures import Figure
@@ -59,6 +70,8 @@ class Rush:
     client_cpu_s: float
     server_cpu_ms: float | None
     """Of one patch, in the front door; None where the system does not tell."""
+    stolen: float | None
+    """The share of the processors' time that the host gave to others meanwhile; None where nobody tells."""
     measured: Mapping[str, Figure]
     statuses: Mapping[int, int]
     faults: Sequence[str]
@@ -78,6 +91,7 @@ class Rush:
             "elapsed_s": round(self.elapsed_s, 2),
             "client_cpu_s": round(self.client_cpu_s, 2),
             "server_cpu_ms": None if self.server_cpu_ms is None else round(self.server_cpu_ms, 3),
+            "stolen": None if self.stolen is None else round(self.stolen, 3),
             "requests": figures.by_request(self.measured),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "faults": list(self.faults),
@@ -117,6 +131,7 @@ _ROWS: Mapping[str, Callable[[Rush], str]] = {
     "patches a second": lambda rush: f"{rush.per_s:.0f}",
     **{f"{name}: p50 / p99": _shown(name) for name in _MEASURED},
     "server CPU a patch": lambda rush: figures.shown_cpu(rush.server_cpu_ms),
+    "processors taken away": lambda rush: "unknown" if rush.stolen is None else f"{rush.stolen:.0%}",
     "not 2xx": lambda rush: str(connection.failures(rush.statuses)),
 }
 
@@ -158,11 +173,12 @@ def _rush(door: FrontDoor, order: Order, *, store: str, group_id: str) -> Rush:
     with ExitStack() as stack:
         connections = [stack.enter_context(Connection(door.port)) for _ in range(order.clients + 1)]
         rush.push(connections, [line[:WARM_UP] for line in lines], look=(READ, read))
-        began, own_before = time.monotonic(), time.process_time()
+        began, own_before, stolen_before = time.monotonic(), time.process_time(), footprints.stolen_s()
         answers, cpu_ms = door.cpu_ms_of(
             lambda: rush.push(connections, [line[WARM_UP:] for line in lines], look=(READ, read))
         )
         elapsed_s, client_cpu_s = time.monotonic() - began, time.process_time() - own_before
+        stolen_after = footprints.stolen_s()
     measured = {name: figures.figure_of([each.took_ms for each in answers if each.name == name]) for name in _MEASURED}
     statuses = Counter(each.status for each in answers)
     faults = [
@@ -175,10 +191,17 @@ def _rush(door: FrontDoor, order: Order, *, store: str, group_id: str) -> Rush:
         elapsed_s=elapsed_s,
         client_cpu_s=client_cpu_s,
         server_cpu_ms=None if cpu_ms is None else cpu_ms / order.patches,
+        stolen=_share(stolen_before, stolen_after, elapsed_s),
         measured=measured,
         statuses=statuses,
         faults=faults,
     )
+
+
+def _share(before_s: float | None, after_s: float | None, elapsed_s: float) -> float | None:
+    if before_s is None or after_s is None:
+        return None
+    return (after_s - before_s) / (elapsed_s * (os.cpu_count() or 1))
 
 
 def wrong_members(store: Store, group_id: str, plan: Plan) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from scim_bridge.settings.models import WebSettings
-from scim_bridge.web.front_door import DESCRIPTORS_BESIDE, connections_within_reach, limits_of, most_held_of
+from scim_bridge.web.capacity import DESCRIPTORS_BESIDE, connections_within_reach, limits_of, most_held_of
 
 
 @pytest.fixture(autouse=True)
