@@ -5,7 +5,15 @@ All times are milliseconds since 1970 UTC. Columns named `seal` hold a digest of
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from scim_bridge.store import guard_tables, hr_event_tables, hr_tables, notice_tables, schema, webhook_tables
+from scim_bridge.store import (
+    guard_tables,
+    hr_event_tables,
+    hr_tables,
+    notice_tables,
+    operator_tables,
+    schema,
+    webhook_tables,
+)
 
 metadata, Key = schema.metadata, schema.Key
 
@@ -318,29 +326,9 @@ hold, departure, allowance = guard_tables.hold, guard_tables.departure, guard_ta
 webhook = webhook_tables.webhook
 notice, posting = notice_tables.notice, notice_tables.posting
 
-replay = Table(
-    "replay",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("filter", Text, nullable=False),
-    Column("operations", Integer, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("at", BigInteger, nullable=False),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("before", Text, nullable=False, server_default=""),
-    Column("after", Text, nullable=False, server_default=""),
-    Column("at", BigInteger, nullable=False),
-)
+replay, replay_item, remark = operator_tables.replay, operator_tables.replay_item, operator_tables.remark
+errand, errand_row, inbound = operator_tables.errand, operator_tables.errand_row, operator_tables.inbound
+audit, audit_head = operator_tables.audit, operator_tables.audit_head
 
 closed = Table(
     "closed",
