@@ -11,3 +11,11 @@ class UsageError(BridgeError):
     """The command or the configuration is wrong; nothing was done."""
 
     exit_code = 2
+
+
+class NotThere(BridgeError):
+    """What was named does not exist, or not for this tenant; nothing was done."""
+
+
+class OutOfDate(BridgeError):
+    """What was asked for rests on a state that is gone meanwhile; nothing was done. Look again."""

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import click
 
 from scim_bridge import wiring
-from scim_bridge.cli import moments, rows
+from scim_bridge.cli import rows
 from scim_bridge.cli.options import config_option, json_option, opened, print_json
 from scim_bridge.errors import UsageError
-from scim_bridge.operators import existing
+from scim_bridge.operators import existing, moments
 from scim_bridge.operators import failed as dead
 from scim_bridge.operators import replay as replays
 from scim_bridge.store.engine import Store

@@ -17,7 +17,7 @@ _MISSED = {
 
 def report(url: str, *, now: Millis) -> dict[str, Any]:
     """Return the queue's state and the seconds since a process of each kind was heard of (None: not for a day)."""
-    heard = dispatch.last_heard(url)
+    heard = dispatch.last_heard(url) if url else None
     if heard is None:
         return {"queue": "does not answer", **{f"{process}_heard_s": None for process in dispatch.PROCESSES}}
     ages = {process: None if at is None else max(0, (now - at) // 1000) for process, at in heard.items()}

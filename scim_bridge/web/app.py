@@ -22,6 +22,8 @@ from scim_bridge.recording.voices import voices_among
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store
 from scim_bridge.web import errors, proxies, slashes
+from scim_bridge.web.api.doors import api_endpoints
+from scim_bridge.web.api.operations import Desk
 from scim_bridge.web.auth import Doorkeeper
 from scim_bridge.web.correlation import HEADER, correlation_id_of
 from scim_bridge.web.description import description_endpoint
@@ -41,14 +43,15 @@ def create_app(
     clock: Clock,
     secret: bytes,
     pace: Pace | None = None,
+    queue_url: str = "",
     sleep: Callable[[float], None] = time.sleep,
     monotonic_s: Callable[[], float] = time.monotonic,
 ) -> Flask:
     """Return the web application over an open store.
 
     `secret` seals what is handed out and taken back (cursors) and makes digests; every web process needs the same.
-    `pace` holds each token to so many requests; without one it may make any number. `sleep` and `monotonic_s` are for
-    requests that wait until their change is settled.
+    `pace` holds each token to so many requests; without one it may make any number. At `queue_url` it is asked which
+    processes are alive. `sleep` and `monotonic_s` are for requests that wait until their change is settled.
 
     Raises:
         ValueError: a target's `scope` is no SCIM filter.
@@ -91,6 +94,8 @@ def create_app(
     app.register_blueprint(_imports(settings, store, doorkeeper, secret=secret))
     app.register_blueprint(description_endpoint(settings.web))
     app.register_blueprint(health_endpoints(store))
+    desk = Desk(settings=settings, store=store, dispatcher=dispatcher, clock=clock, queue_url=queue_url)
+    app.register_blueprint(api_endpoints(desk, doorkeeper))
     return app
 
 

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.store.engine import StatementTimedOut, StoreUnavailable
+from scim_bridge.web.api import problems
 from scim_bridge.web.auth import WaitFirst
 
 SCIM_PREFIX = "/scim/v2"
@@ -104,5 +105,7 @@ def answer(error: Error) -> Response:
     """Return an error as the door speaks it."""
     if request.path.startswith(SCIM_PREFIX):
         return Response(json.dumps(error.model_dump()), status=error.status, content_type=SCIM_MEDIA_TYPE)
+    if problems.is_asked_here():
+        return problems.problem(error.status or 500, error.detail or "")
     body = {"status": error.status, "detail": error.detail}
     return Response(json.dumps(body), status=error.status, content_type="application/json")

@@ -35,6 +35,7 @@ def make_app() -> WsgiApp:
         clock=wiring.now_ms,
         secret=secrets.installation_key(settings.data_dir),
         pace=Pace(settings.web.requests_per_s, counts=_COUNTS),
+        queue_url=wiring.queue_url(settings),
     )
     measures.install(app)
     admin_port = int(settings.web.admin_bind.rpartition(":")[2])

@@ -13,12 +13,11 @@ import psycopg
 import pytest
 from unit.cli.conftest import Run
 
-from scim_bridge.cli import moments
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.resources import USER
 from scim_bridge.domain.states import State
 from scim_bridge.errors import UsageError
-from scim_bridge.operators import alive
+from scim_bridge.operators import alive, moments
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.store import due, lanes, settlement

@@ -1,0 +1,108 @@
+"""The API's endpoints: who may, what was asked, the operation, and its answer or its problem."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from scim_bridge.errors import BridgeError, NotThere, OutOfDate, UsageError
+from scim_bridge.intake.webhooks.refusals import WebhookRefused
+from scim_bridge.store.tokens import Principal
+from scim_bridge.web import webhooks
+from scim_bridge.web.api import reading
+from scim_bridge.web.api.catalogue import OPERATIONS
+from scim_bridge.web.api.description import describe
+from scim_bridge.web.api.operations import Asked, Desk, Operation, Reply, Role
+from scim_bridge.web.api.problems import PREFIX, problem
+from scim_bridge.web.auth import Doorkeeper
+
+SCOPES = frozenset(role.value for role in Role)
+
+
+def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Operation] = OPERATIONS) -> Blueprint:
+    """Return the endpoints of the API. The tenant is the token's, so nobody can ask about another's."""
+    blueprint = Blueprint("api", __name__)
+
+    @blueprint.before_request
+    def admit() -> None:
+        if request.endpoint != f"{blueprint.name}.description":
+            g.principal = doorkeeper.admit(
+                request.headers.get("Authorization"), address=request.remote_addr, scopes=SCOPES
+            )
+
+    for operation in operations:
+        blueprint.add_url_rule(
+            PREFIX + operation.path.replace("{", "<").replace("}", ">"),
+            endpoint=operation.name,
+            methods=[operation.method],
+            view_func=_view(desk, operation),
+        )
+
+    described = json.dumps(describe(operations, public_url=desk.settings.web.public_url), ensure_ascii=False)
+
+    @blueprint.get(f"{PREFIX}/openapi.json")
+    def description() -> Response:
+        return Response(described, content_type="application/json")
+
+    @blueprint.errorhandler(BridgeError)
+    def refuse(error: BridgeError) -> Response:
+        return problem(status_of(error), str(error))
+
+    @blueprint.errorhandler(WebhookRefused)
+    def refuse_body(refused: WebhookRefused) -> Response:
+        return problem(refused.status, refused.detail)
+
+    return blueprint
+
+
+def status_of(error: BridgeError) -> int:
+    """Return the HTTP status that tells what an error means."""
+    for kind, status in ((NotThere, 404), (OutOfDate, 409), (UsageError, 400)):
+        if isinstance(error, kind):
+            return status
+    return 409
+
+
+def who_is(principal: Principal) -> str:
+    """Return a token's bearer as the books name them."""
+    return f"{principal.name} (token {principal.token_id})" if principal.name else f"token {principal.token_id}"
+
+
+def _view(desk: Desk, operation: Operation) -> Callable[..., Response]:
+    def view(**parts: str) -> Response:
+        principal: Principal = g.principal
+        if not operation.role.is_in(principal.scopes):
+            return problem(403, f"This needs a token with the scope {operation.role.value}.")
+        now = desk.clock()
+        asked = Asked(
+            tenant=principal.tenant,
+            who=who_is(principal),
+            path=reading.path_of(operation, parts, now=now),
+            query=reading.query_of(operation, request.args.to_dict(flat=False), now=now),
+            body=reading.body_of(operation, _body(), request.headers.get("Content-Type")),
+        )
+        return answer_of(operation, operation.handler(desk, asked))
+
+    return view
+
+
+def answer_of(operation: Operation, given: Any) -> Response:
+    """Return what a handler gave as an answer."""
+    reply = given if isinstance(given, Reply) else Reply(body=given, status=operation.status)
+    if reply.text is not None:
+        response = Response(reply.text, status=reply.status, content_type=operation.media_type)
+    else:
+        body = json.dumps(reply.body, ensure_ascii=False, default=str)
+        response = Response(body, status=reply.status, content_type="application/json")
+    response.headers.update(reply.headers)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _body() -> bytes:
+    try:
+        return webhooks.body_within(reading.MOST_BODY_BYTES)
+    except RequestEntityTooLarge:
+        raise WebhookRefused(413, f"The body has at most {reading.MOST_BODY_BYTES} bytes.") from None
