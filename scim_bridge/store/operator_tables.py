@@ -80,6 +80,15 @@ errand = Table(
     Column("ended_at", BigInteger),
     Index("errand_tenant", "tenant", "target", "kind", "id"),
     Index("errand_open", "lease_until", sqlite_where=text(_IS_OPEN), postgresql_where=text(_IS_OPEN)),
+    Index(
+        "errand_one_open",
+        "tenant",
+        "target",
+        "kind",
+        unique=True,
+        sqlite_where=text(_IS_OPEN),
+        postgresql_where=text(_IS_OPEN),
+    ),
 )
 
 # One line of an errand's answer, such as an account that differs.

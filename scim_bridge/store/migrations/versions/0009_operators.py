@@ -86,6 +86,14 @@ def _make_errands() -> None:
     )
     op.create_index("errand_tenant", "errand", ["tenant", "target", "kind", "id"])
     op.create_index("errand_open", "errand", ["lease_until"], sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index(
+        "errand_one_open",
+        "errand",
+        ["tenant", "target", "kind"],
+        unique=True,
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
+    )
     op.create_table(
         "errand_row",
         sa.Column("tenant", sa.Text(), nullable=False),
