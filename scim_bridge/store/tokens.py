@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -239,6 +240,23 @@ def authenticate(store: Store, value: str) -> Principal | Fault:
         return Fault.REVOKED
     if row.expires_at is not None and row.expires_at <= now:
         return Fault.EXPIRED
+    return _principal(row)
+
+
+def living(store: Store, token_id: str) -> Principal | None:
+    """Return whom a token stands for by its public part alone, None when there is none that is good now.
+
+    For who has shown the whole token before. Raises StoreUnavailable when nothing can be known.
+    """
+    with store.across_tenants("look up the token of a session, which tells the tenant") as tx:
+        row = tx.connection.execute(sa.select(token).where(token.c.id == token_id)).one_or_none()
+        now = tx.now
+    if row is None or any(at is not None and at <= now for at in (row.revoked_at, row.expires_at)):
+        return None
+    return _principal(row)
+
+
+def _principal(row: sa.Row[Any]) -> Principal:
     return Principal(
         tenant=row.tenant,
         token_id=row.id,

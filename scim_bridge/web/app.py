@@ -25,6 +25,7 @@ from scim_bridge.web import errors, proxies, slashes
 from scim_bridge.web.api.doors import api_endpoints
 from scim_bridge.web.api.operations import Desk
 from scim_bridge.web.auth import Doorkeeper
+from scim_bridge.web.console.doors import console_endpoints
 from scim_bridge.web.correlation import HEADER, correlation_id_of
 from scim_bridge.web.description import description_endpoint
 from scim_bridge.web.health import health_endpoints
@@ -96,6 +97,7 @@ def create_app(
     app.register_blueprint(health_endpoints(store))
     desk = Desk(settings=settings, store=store, dispatcher=dispatcher, clock=clock, queue_url=queue_url)
     app.register_blueprint(api_endpoints(desk, doorkeeper))
+    app.register_blueprint(console_endpoints(desk, doorkeeper, secret=secret))
     return app
 
 

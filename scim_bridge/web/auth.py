@@ -94,6 +94,17 @@ class Doorkeeper:
         self._touch(principal)
         return principal
 
+    def recognise_again(self, token_id: str, address: str | None) -> Principal | None:
+        """Return whom a token stands for that was shown before, None when it is no good any more, or not from there.
+
+        Raises:
+            StoreUnavailable: nothing can be known just now.
+        """
+        principal = tokens.living(self._store, token_id)
+        if principal is None or not principal.may_come_from(networks.parse_address(address)):
+            return None
+        return principal
+
     def _recognise(self, authorization: str | None) -> Principal:
         value = credentials.token_of(authorization)
         if value is None:

@@ -1,7 +1,7 @@
 """The API of the operators, through the application: who may, what is asked, what is answered."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from fakes.dispatcher import RecordingDispatcher
@@ -35,8 +35,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(store: Store, clock: Callable[[], int]) -> Iterator[Desk]:
-    yield Desk(store, clock)
+def desk(store: Store, clock: Callable[[], int]) -> Desk:
+    return Desk(store, clock)
 
 
 def test_a_viewer_sees_the_lanes_of_their_own_tenant_only(desk: Desk) -> None:
