@@ -3,7 +3,7 @@
 import secrets
 import selectors
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -139,7 +139,8 @@ def _send(
     connections: Sequence[Connection], plan: Plan, *, secret: str, every_s: float
 ) -> Iterator[tuple[Answer, float]]:
     """Send each event when it is due, or as soon as a connection is free; yield answers with their milliseconds."""
-    free, due = list(connections), enumerate(plan.arriving)
+    # In turn: one that nobody used for long would be closed as idle.
+    free, due = deque(connections), enumerate(plan.arriving)
     following = next(due, None)
     began = heard_at = time.perf_counter()
     with selectors.DefaultSelector() as waiting:
@@ -147,7 +148,7 @@ def _send(
             now = time.perf_counter()
             while following is not None and free and following[0] * every_s <= now - began:
                 place, event = following
-                chosen = free.pop()
+                chosen = free.popleft()
                 chosen.send(events_plan.request(_PATH, event, secret=secret, at_s=int(time.time())))
                 waiting.register(chosen, selectors.EVENT_READ, (chosen, began + place * every_s))
                 following = next(due, None)
