@@ -44,6 +44,7 @@ replay_item = Table(
     # planned, put_back, superseded, passed (it was no longer dead)
     Column("state", Text, nullable=False, server_default="planned"),
     Index("replay_item_state", "replay_id", "state", "resource_id"),
+    Index("replay_item_operation", "operation_id"),
 )
 
 # What operators have written beside a dead operation.

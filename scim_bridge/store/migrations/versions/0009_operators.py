@@ -52,6 +52,7 @@ def _make_replay_item() -> None:
         sa.PrimaryKeyConstraint("replay_id", "operation_id"),
     )
     op.create_index("replay_item_state", "replay_item", ["replay_id", "state", "resource_id"])
+    op.create_index("replay_item_operation", "replay_item", ["operation_id"])
 
 
 def _make_remark() -> None:
