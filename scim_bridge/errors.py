@@ -13,9 +13,13 @@ class UsageError(BridgeError):
     exit_code = 2
 
 
-class NotThere(BridgeError):
+class NotThere(BridgeError):  # noqa: N818 - read as a sentence
     """What was named does not exist, or not for this tenant; nothing was done."""
 
 
-class OutOfDate(BridgeError):
+class OutOfDate(BridgeError):  # noqa: N818 - read as a sentence
     """What was asked for rests on a state that is gone meanwhile; nothing was done. Look again."""
+
+
+class NotAllowed(BridgeError):  # noqa: N818 - read as a sentence
+    """Whoever asks may do less than this; nothing was done."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import to_iso
-from scim_bridge.errors import UsageError
+from scim_bridge.errors import NotThere, OutOfDate, UsageError
 from scim_bridge.operators import status
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import audits, lanes
@@ -12,16 +12,25 @@ from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.lanes import Lane
 
 
+class NoLane(NotThere, UsageError):  # noqa: N818 - read as a sentence
+    """The tenant has no lane to the target yet."""
+
+
+class LaneIsSo(OutOfDate, UsageError):  # noqa: N818 - read as a sentence
+    """The lane already is as it was to become."""
+
+
 def pause(store: Store, *, tenant: str, target: str, who: str, reason: str) -> dict[str, Any]:
     """Stop a lane before its next call and return since when it is paused.
 
     Raises:
-        UsageError: there is no such lane, or it is paused already.
+        NoLane: there is no such lane.
+        LaneIsSo: it is paused already.
     """
     with store.begin(tenant) as tx:
         lane = _lane(tx, target)
         if lane.paused_at is not None:
-            raise UsageError(f"{tenant}/{target} is paused already, since {to_iso(lane.paused_at)} by {lane.paused_by}")
+            raise LaneIsSo(f"{tenant}/{target} is paused already, since {to_iso(lane.paused_at)} by {lane.paused_by}")
         lanes.note(tx, lane.id, paused_at=tx.now, paused_by=who, pause_reason=reason)
         audits.append(tx, who=who, what="lane pause", after={"target": target, "reason": reason})
         return {"tenant": tenant, "target": target, "paused_at": to_iso(tx.now)}
@@ -33,13 +42,14 @@ def resume(
     """Let a lane go on; one that is quarantined has its credential tried again at once.
 
     Raises:
-        UsageError: there is no such lane, or it is neither paused nor quarantined.
+        NoLane: there is no such lane.
+        LaneIsSo: it is neither paused nor quarantined.
     """
     with store.begin(tenant) as tx:
         lane = _lane(tx, target)
         was_paused, is_quarantined = lane.paused_at is not None, lane.quarantined_at is not None
         if not was_paused and not is_quarantined:
-            raise UsageError(f"{tenant}/{target} is neither paused nor quarantined")
+            raise LaneIsSo(f"{tenant}/{target} is neither paused nor quarantined")
         again = {"quarantine_check_at": tx.now} if is_quarantined else {}
         lanes.note(tx, lane.id, paused_at=None, paused_by=None, pause_reason=None, wake_at=tx.now, **again)
         # Whether it works again, only a call can tell.
@@ -75,5 +85,5 @@ def _shown(figures: dict[str, Any], lane: Lane) -> dict[str, Any]:
 def _lane(tx: Transaction, target: str) -> Lane:
     lane = lanes.by_target(tx, target)
     if lane is None:
-        raise UsageError(f"the tenant {tx.tenant} has no lane to {target} yet; run scim-bridge migrate first")
+        raise NoLane(f"the tenant {tx.tenant} has no lane to {target} yet; run scim-bridge migrate first")
     return lane

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from scim_bridge.errors import BridgeError, NotThere, OutOfDate, UsageError
+from scim_bridge.errors import BridgeError, NotAllowed, NotThere, OutOfDate, UsageError
 from scim_bridge.intake.webhooks.refusals import WebhookRefused
 from scim_bridge.store.tokens import Principal
 from scim_bridge.web import webhooks
@@ -59,7 +59,7 @@ def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Op
 
 def status_of(error: BridgeError) -> int:
     """Return the HTTP status that tells what an error means."""
-    for kind, status in ((NotThere, 404), (OutOfDate, 409), (UsageError, 400)):
+    for kind, status in ((NotThere, 404), (OutOfDate, 409), (NotAllowed, 403), (UsageError, 400)):
         if isinstance(error, kind):
             return status
     return 409
@@ -82,6 +82,7 @@ def _view(desk: Desk, operation: Operation) -> Callable[..., Response]:
             path=reading.path_of(operation, parts, now=now),
             query=reading.query_of(operation, request.args.to_dict(flat=False), now=now),
             body=reading.body_of(operation, _body(), request.headers.get("Content-Type")),
+            scopes=principal.scopes,
         )
         return answer_of(operation, operation.handler(desk, asked))
 

@@ -49,6 +49,11 @@ class Asked:
     query: Mapping[str, Any]
     """Parameters that were not given are left out, unless they have a default."""
     body: Mapping[str, Any]
+    scopes: frozenset[str]
+
+    def may(self, role: Role) -> bool:
+        """Tell whether the token has a role that only some of what this operation does needs."""
+        return role.is_in(self.scopes)
 
     def given(self, *names: str) -> dict[str, Any]:
         """Return what was given of some parameters, to be handed on as keywords."""
@@ -108,6 +113,10 @@ def number(name: str, tells: str) -> Parameter:
     """Return a parameter that is one of our numbers."""
     return Parameter(name=name, tells=tells, schema={"type": "integer", "minimum": 1, "maximum": 2**53 - 1})
 
+
+LONGEST_REASON = 500
+REASON: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_REASON}
+"""Why something is done, in one line; kept in the audit."""
 
 MOMENT: Schema = {"type": "string", "format": "moment", "minLength": 2, "maxLength": 40}
 """An instant: 2026-01-31, 2026-01-31T08:00Z, or a span back from now: 30m, 12h, 7d."""

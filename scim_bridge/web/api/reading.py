@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.errors import UsageError
+from scim_bridge.errors import NotThere, UsageError
 from scim_bridge.operators.moments import parse_moment
-from scim_bridge.web.api.operations import Operation, Parameter, Schema
+from scim_bridge.web.api.operations import LONGEST_REASON, Asked, Operation, Parameter, Schema
 
 MOST_BODY_BYTES = 1_048_576
 MOST_DIGITS = 16
@@ -48,10 +48,13 @@ def path_of(operation: Operation, given: Mapping[str, str], *, now: Millis) -> d
     """Return the path's parameters by name, read as their schemas say.
 
     Raises:
-        UsageError: one is of the wrong form.
+        NotThere: one is of the wrong form, so that nothing bears it.
     """
     known = {each.name: each for each in operation.parameters}
-    return {name: read_value(known[name], value, now=now) for name, value in given.items()}
+    try:
+        return {name: read_value(known[name], value, now=now) for name, value in given.items()}
+    except UsageError as error:
+        raise NotThere(str(error)) from None
 
 
 def read_value(parameter: Parameter, text: str, *, now: Millis) -> Any:
@@ -87,14 +90,31 @@ def body_of(operation: Operation, content: bytes, content_type: str | None) -> d
     if content and (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise UsageError("Send the body as application/json.")
     try:
-        body = json.loads(content or b"{}", parse_constant=_refuse_constant, parse_int=_whole_number)
+        body = json.loads(
+            content or b"{}", parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_number
+        )
+        can_be_kept = _can_be_kept(body)
     except (ValueError, RecursionError):
         raise UsageError("The body is no JSON that can be read here.") from None
+    if not can_be_kept:
+        raise UsageError("The body holds the character U+0000, which cannot be kept.")
     fault = first_fault(operation.body, body)
     if fault is not None:
         raise UsageError(f"The body is not as it should be: {fault}.")
     assert isinstance(body, dict)  # noqa: S101 - every operation's schema asks for an object
     return body
+
+
+def reason_of(asked: Asked) -> str:
+    """Return why something is done, "" when that was not said.
+
+    Raises:
+        UsageError: it is more than one line of text.
+    """
+    told = str(asked.body.get("reason", "")).strip()
+    if not told.isprintable() or ("reason" in asked.body and not told):
+        raise UsageError(f"Say why in `reason`: one line of text, {LONGEST_REASON} characters at the most.")
+    return told
 
 
 def first_fault(schema: Schema, value: Any) -> str | None:
@@ -117,6 +137,19 @@ def _validator(schema: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(schema))
 
 
+def _can_be_kept(value: Any) -> bool:
+    """Tell whether every database takes the texts in a value.
+
+    Raises:
+        ValueError: one has half of a character in it (RFC 8259, section 8.2), which no text has.
+    """
+    if isinstance(value, str):
+        return b"\0" not in value.encode()
+    if isinstance(value, dict):
+        return all(map(_can_be_kept, (*value.keys(), *value.values())))
+    return all(map(_can_be_kept, value)) if isinstance(value, list) else True
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 
@@ -125,3 +158,9 @@ def _whole_number(text: str) -> int:
     if len(text) > MOST_DIGITS:
         raise ValueError("too long")
     return int(text)
+
+
+def _number(text: str) -> float | int:
+    """Return 1.0 as 1: JSON schema takes both for the same, and so do most clients."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 10**MOST_DIGITS else number
