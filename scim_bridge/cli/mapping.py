@@ -42,7 +42,7 @@ def try_mapping(
     check_tenant(settings, tenant)
     chosen = settings.tenant(tenant)
     assert chosen is not None  # noqa: S101 - just checked
-    report = trying.report(chosen, trying.source_named(chosen, source), sample)
+    report = trying.report(chosen, trying.source_named(chosen, source), trying.read_sample(sample))
     if as_json:
         print_json(report)
     else:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scim_bridge.domain.instants import Millis, to_iso
-from scim_bridge.errors import BridgeError, UsageError
+from scim_bridge.errors import NotThere, OutOfDate, UsageError
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import audits, hr_events, kept_events
 from scim_bridge.store.engine import Store
@@ -21,6 +21,10 @@ _WHY = {
 }
 
 
+class NoSuchEvent(NotThere, UsageError):  # noqa: N818 - read as a sentence
+    """There is no such event, or not any more."""
+
+
 def report(
     store: Store,
     settings: Settings,
@@ -29,8 +33,11 @@ def report(
     source: str | None = None,
     state: str | None = None,
     limit: int,
+    after: int = 0,
 ) -> dict[str, Any]:
-    """Return the first of the kept events, and how many there are of each state.
+    """Return the first of the kept events behind the event `after`, and how many there are in all of each state.
+
+    `next` is what `after` is to be for those that come then, None when these are the last.
 
     Raises:
         UsageError: no such tenant or source.
@@ -38,11 +45,17 @@ def report(
     check(store, settings, tenant=tenant, source=source)
     with store.across_tenants("list HR events that are kept") as tx:
         found, counts = kept_events.chosen(
-            tx, tenant=tenant, source=source, state=None if state is None else STATES[state], limit=limit
+            tx,
+            tenant=tenant,
+            source=source,
+            state=None if state is None else STATES[state],
+            limit=limit + 1,
+            after=after,
         )
         now = tx.now
     return {
-        "events": [_shown(each, now=now) for each in found],
+        "events": [_shown(each, now=now) for each in found[:limit]],
+        "next": found[limit - 1].kept.number if len(found) > limit else None,
         "counts": {told: counts.get(kept, 0) for told, kept in STATES.items()},
     }
 
@@ -59,23 +72,23 @@ def check(store: Store, settings: Settings, *, tenant: str | None, source: str |
         raise UsageError(f"there is no source {source} (there: {', '.join(sorted(sources)) or 'none yet'})")
 
 
-def retry(store: Store, *, number: int, who: str) -> dict[str, Any]:
-    """Have one event applied, or its person looked up, now.
+def retry(store: Store, *, number: int, who: str, tenant: str | None = None) -> dict[str, Any]:
+    """Have one event (of a tenant) applied, or its person looked up, now.
 
     Raises:
-        UsageError: there is no such event.
-        BridgeError: it waits for its source to be paused no more.
+        NoSuchEvent: there is none of this number.
+        OutOfDate: it waits for its source to be paused no more.
     """
-    placed = _find(store, number)
+    placed = _find(store, number, tenant)
     if placed.kept.state == hr_events.WAITING:
-        raise BridgeError(f"the event {number} waits in its order; it is applied when {placed.source} is not paused")
+        raise OutOfDate(f"the event {number} waits in its order; it is applied when {placed.source} is not paused")
     with store.begin(placed.tenant) as tx:
         again = hr_events.try_again(tx, placed.source, [number])
         if again:
             after = {"event": number, "source": placed.source, "events": again}
             audits.append(tx, who=who, what="hr events retry", after=after)
     if not again:
-        raise UsageError(f"there is no event {number}")
+        raise _unknown(number)
     return {"tenant": placed.tenant, "source": placed.source, "events": again}
 
 
@@ -93,13 +106,13 @@ def retry_source(store: Store, settings: Settings, *, tenant: str, source: str, 
     return {"tenant": tenant, "source": source, "events": again}
 
 
-def drop(store: Store, *, number: int, who: str, reason: str) -> dict[str, Any]:
-    """Give one event up: nothing is made of it any more.
+def drop(store: Store, *, number: int, who: str, reason: str, tenant: str | None = None) -> dict[str, Any]:
+    """Give one event (of a tenant) up: nothing is made of it any more.
 
     Raises:
-        UsageError: there is no such event.
+        NoSuchEvent: there is none of this number.
     """
-    placed = _find(store, number)
+    placed = _find(store, number, tenant)
     kept = placed.kept
     told = {"event": number, "source": placed.source, "state": _TOLD[kept.state], "person": kept.row.external_id}
     with store.begin(placed.tenant) as tx:
@@ -110,16 +123,16 @@ def drop(store: Store, *, number: int, who: str, reason: str) -> dict[str, Any]:
     return {"tenant": placed.tenant, **told}
 
 
-def _find(store: Store, number: int) -> Placed:
+def _find(store: Store, number: int, tenant: str | None = None) -> Placed:
     with store.across_tenants("look up an HR event that an operator named") as tx:
         placed = kept_events.find(tx, number)
-    if placed is None:
+    if placed is None or tenant not in (None, placed.tenant):
         raise _unknown(number)
     return placed
 
 
-def _unknown(number: int) -> UsageError:
-    return UsageError(f"there is no event {number}; it may have been applied since. See scim-bridge hr events")
+def _unknown(number: int) -> NoSuchEvent:
+    return NoSuchEvent(f"there is no event {number}; it may have been applied since. See scim-bridge hr events")
 
 
 def _shown(placed: Placed, *, now: Millis) -> dict[str, Any]:

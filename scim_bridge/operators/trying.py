@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,19 @@ def source_named(tenant: TenantSettings, name: str) -> SourceSettings:
     return there[name]
 
 
-def report(tenant: TenantSettings, source: SourceSettings, sample: Path) -> dict[str, Any]:
+def read_sample(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def report(tenant: TenantSettings, source: SourceSettings, sample: bytes) -> dict[str, Any]:
     """Return what becomes of each row of a sample: CSV, JSON rows, or a webhook as the source sends it.
 
     Raises:
@@ -136,11 +148,7 @@ def _refusal(refusal: Refusal) -> dict[str, str]:
     return {"code": refusal.code, "field": refusal.field, "advice": refusal.advice}
 
 
-def _rows(mapping: RowMapping, source: SourceSettings, sample: Path) -> Iterator[Row]:
-    try:
-        content = sample.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{sample} cannot be read: {error.strerror}") from error
+def _rows(mapping: RowMapping, source: SourceSettings, content: bytes) -> Iterator[Row]:
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         yield from _of_webhook(source, content) or _of_json(mapping, content)
     else:
@@ -167,6 +175,8 @@ def _of_json(mapping: RowMapping, content: bytes) -> Iterator[Row]:
     except ValueError as error:
         # The parser names line and column, and quotes nothing.
         raise UsageError(f"the sample is no JSON: {error}") from error
+    except RecursionError:
+        raise UsageError("the sample is JSON of more levels than can be read") from None
     for position, fields in enumerate(document if isinstance(document, list) else [document], 1):
         if not isinstance(fields, dict):
             raise UsageError(f"row {position} of the sample is no JSON object")
@@ -178,10 +188,17 @@ def _of_csv(mapping: RowMapping, source: SourceSettings, content: bytes) -> Iter
     first_line = text.partition("\n")[0]
     delimiter = source.delimiter or max(_DELIMITERS, key=first_line.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    for position, raw in enumerate(reader, 1):
+    for position, raw in enumerate(_readable(reader), 1):
         fields = {name.strip(): value for name, value in raw.items() if isinstance(name, str)}
         if any(fields.values()):
             yield Row(external_id=mapping.id_of(fields), fields=fields, position=position)
+
+
+def _readable(reader: Iterable[Mapping[Any, Any]]) -> Iterator[Mapping[Any, Any]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UsageError(f"the sample is no CSV: {error}") from error
 
 
 def _decoded(source: SourceSettings, content: bytes) -> str:

@@ -27,15 +27,18 @@ def find(tx: Transaction, number: int) -> Placed | None:
 
 
 def chosen(
-    tx: Transaction, *, tenant: str | None, source: str | None, state: str | None, limit: int
+    tx: Transaction, *, tenant: str | None, source: str | None, state: str | None, limit: int, after: int = 0
 ) -> tuple[list[Placed], dict[str, int]]:
-    """Return the first of the chosen events in the order in which they came, and how many there are in each state."""
+    """Return the first of the chosen events in the order in which they came, and how many there are in each state.
+
+    Of those behind the event `after` the first are given; the count is of all of them.
+    """
     named = [
         column == value
         for column, value in ((event.c.tenant, tenant), (event.c.source, source), (event.c.state, state))
         if value is not None
     ]
-    rows = tx.connection.execute(sa.select(event).where(*named).order_by(event.c.id).limit(limit))
+    rows = tx.connection.execute(sa.select(event).where(*named, event.c.id > after).order_by(event.c.id).limit(limit))
     found = [Placed(tenant=row.tenant, source=row.source, kept=kept_of(row)) for row in rows]
     counted = sa.select(event.c.state, sa.func.count().label("events")).where(*named).group_by(event.c.state)
     return found, {row.state: int(row.events) for row in tx.connection.execute(counted)}

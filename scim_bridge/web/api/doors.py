@@ -95,7 +95,8 @@ def answer_of(operation: Operation, given: Any) -> Response:
     if reply.text is not None:
         response = Response(reply.text, status=reply.status, content_type=operation.media_type)
     else:
-        body = json.dumps(reply.body, ensure_ascii=False, default=str)
+        # Escaped, for what somebody gave us may hold halves of characters, which no encoding has.
+        body = json.dumps(reply.body, default=str)
         response = Response(body, status=reply.status, content_type="application/json")
     response.headers.update(reply.headers)
     response.headers.setdefault("Cache-Control", "no-store")

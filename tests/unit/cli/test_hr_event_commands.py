@@ -175,8 +175,8 @@ def test_an_event_that_was_applied_meanwhile_is_not_told_as_dropped(
     number = number_of(run, config, "kept")
     find = kept_events._find
 
-    def find_late(opened: Store, wanted: int) -> Any:
-        found = find(opened, wanted)
+    def find_late(opened: Store, wanted: int, tenant: str | None) -> Any:
+        found = find(opened, wanted, tenant)
         with opened.begin(found.tenant) as tx:
             hr_events.drop(tx, [wanted])
         return found
