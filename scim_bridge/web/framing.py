@@ -51,6 +51,11 @@ class Framing:
         self._chunks = 0
         self._is_whole = False
 
+    @property
+    def plain_end(self) -> int | None:
+        """Return the offset at which the request ends, once that is known without reading its body; else None."""
+        return self._at if self._step == self._read_plain_body else None
+
     def end_in(self, received: bytearray) -> int | None:
         """Return the offset at which the request ends, None as long as more of it must come.
 

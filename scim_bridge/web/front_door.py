@@ -219,7 +219,11 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self._wait(connection, self.cfg.keepalive, selectors.EVENT_READ, self._receive)
 
     def _receive(self, connection: Connection) -> None:
-        may_come_more = connection.receive()
+        try:
+            may_come_more = connection.receive()
+        except RequestRefused as refusal:
+            self._refuse(connection, refusal)
+            return
         if connection.has_begun():
             self._advance(connection)
             if not may_come_more and connection.stage is Stage.RECEIVING:
@@ -364,6 +368,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             return
         self._ignore(connection)
         connection.stage = Stage.CLOSED
+        connection.forget()
         connection.socket.close()
         self.connections.discard(connection)
         self.nr_conns -= 1

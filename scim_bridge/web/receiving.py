@@ -4,6 +4,7 @@ import contextlib
 import io
 import socket
 import tempfile
+from collections.abc import Iterator
 from enum import Enum, auto
 from typing import IO, Any
 
@@ -11,7 +12,7 @@ from scim_bridge.web.framing import Framing, Limits
 from scim_bridge.web.refusals import RequestRefused, render
 
 IN_MEMORY_BYTES = 1 << 21
-"""A body that is longer waits on the disk for the application to read it."""
+"""What is longer waits on the disk, while it arrives and until the application has read it."""
 
 _READ_BYTES = 262_144
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -36,6 +37,57 @@ class Stage(Enum):
     CLOSED = auto()
 
 
+class Filed:
+    """A long request on its way to the disk: all of it up to an end that its head has told."""
+
+    def __init__(self, begun: bytearray, end: int) -> None:
+        """Take what has arrived, which is no more than the request.
+
+        Raises:
+            OSError: there is no room.
+        """
+        self.request_line = _first_line(begun)
+        self._end, self._size = end, 0
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `close` gives it back
+        self.take(begun)
+
+    def __len__(self) -> int:
+        """Return how many bytes there are."""
+        return self._size
+
+    def take(self, data: bytes | bytearray) -> bytes | bytearray:
+        """Write what belongs to the request; return the rest.
+
+        Raises:
+            OSError: there is no room.
+        """
+        mine = data[: self._end - self._size]
+        self._file.write(mine)
+        self._size += len(mine)
+        return data[len(mine) :]
+
+    def is_whole(self) -> bool:
+        """Tell whether the end is reached."""
+        return self._size == self._end
+
+    def rewind(self) -> None:
+        """Make ready for reading.
+
+        Raises:
+            OSError: there is no room.
+        """
+        self._file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Give the room back."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
 class Exchange:
     """A request that has arrived whole and its answer, as the socket that gunicorn's threads read and write.
 
@@ -48,20 +100,26 @@ class Exchange:
         self._server = server
         self.request_line = b""
         """The request's first line."""
-        self._request: bytes | bytearray = b""
+        self._request: bytes | bytearray | Filed = b""
         self._read = 0
 
-    def offer(self, request: bytes | bytearray) -> None:
+    def offer(self, request: "bytes | bytearray | Filed") -> None:
         """Lay the bytes of one request ready for the parser; they are ours from now on."""
-        self._request, self._read = request, 0
-        self.request_line = bytes(request[: max(0, request.find(b"\r\n"))])
+        self._let_go()
+        self._request = request
+        self.request_line = request.request_line if isinstance(request, Filed) else _first_line(request)
+
+    def _let_go(self) -> None:
+        if isinstance(self._request, Filed):
+            self._request.close()
+        self._request, self._read = b"", 0
 
     def is_read(self) -> bool:
         """Tell whether all of the request was taken."""
         return self._read == len(self._request)
 
     def weigh(self) -> int:
-        """Return how many bytes are held."""
+        """Return how many bytes are held, on the disk too."""
         return len(self._request) + len(self.answer)
 
     def recv(self, size: int) -> bytes:
@@ -72,11 +130,14 @@ class Exchange:
         """
         if self.is_read():
             raise RequestRefused(400, "The request ends before its body does. Send it again, with its true length.")
-        piece = bytes(self._request[self._read : self._read + size])
+        if isinstance(self._request, Filed):
+            piece = self._request.read(size)
+        else:
+            piece = bytes(self._request[self._read : self._read + size])
         self._read += len(piece)
         if self.is_read():
             # The application has it by now; a large one is not held twice.
-            self._request, self._read = b"", 0
+            self._let_go()
         return piece
 
     def sendall(self, data: bytes) -> None:
@@ -123,20 +184,31 @@ class Connection:
         self._limits = limits
         self._framing = Framing(limits)
         self._received = bytearray()
+        self._filed: Filed | None = None
 
     def receive(self) -> bool:
-        """Take what has arrived; False when the sender will send no more."""
+        """Take what has arrived; False when the sender will send no more.
+
+        Raises:
+            RequestRefused: there is no room for it.
+        """
         try:
             data = self.socket.recv(_READ_BYTES)
         except BlockingIOError:
             return True
         except OSError:
             return False
-        self._received += data
+        if self._filed is None:
+            self._received += data
+        else:
+            with _room_needed():
+                self._received += self._filed.take(data)
         return bool(data)
 
     def has_begun(self) -> bool:
         """Tell whether some of a request has arrived. Empty lines before it do not count (RFC 9112 section 2.2)."""
+        if self._filed is not None:
+            return True
         if self._received.startswith((b"\r", b"\n")):
             self._received = self._received.lstrip(b"\r\n")
         return bool(self._received)
@@ -145,10 +217,16 @@ class Connection:
         """Lay the next request ready for a thread once it is whole, and tell so.
 
         Raises:
-            RequestRefused: it is larger than allowed.
+            RequestRefused: it is larger than allowed, or there is no room for it.
         """
+        if self._filed is not None:
+            return self._take_filed(self._filed)
         end = self._framing.end_in(self._received)
         if end is None:
+            if len(self._received) > IN_MEMORY_BYTES and self._framing.plain_end is not None:
+                with _room_needed():
+                    self._filed = Filed(self._received, self._framing.plain_end)
+                self._received = bytearray()
             if self._framing.expects_continue:
                 self._framing.expects_continue = False
                 self.sock.sendall(_CONTINUE)
@@ -162,6 +240,15 @@ class Connection:
             del self._received[:end]
         self.sock.offer(request)
         self._framing = Framing(self._limits)
+        return True
+
+    def _take_filed(self, filed: Filed) -> bool:
+        if not filed.is_whole():
+            return False
+        with _room_needed():
+            filed.rewind()
+        self.sock.offer(filed)
+        self._filed, self._framing = None, Framing(self._limits)
         return True
 
     def send(self) -> None:
@@ -178,7 +265,8 @@ class Connection:
 
     def refuse(self, refusal: RequestRefused) -> None:
         """Answer in place of the application; no other request is taken."""
-        self.sock.sendall(render(refusal, request_line=bytes(self._received).partition(b"\r\n")[0]))
+        line = _first_line(self._received) if self._filed is None else self._filed.request_line
+        self.sock.sendall(render(refusal, request_line=line))
         self.stays = False
         self.forget()
         self.send()
@@ -186,10 +274,13 @@ class Connection:
     def forget(self) -> None:
         """Drop what has arrived and will not be served."""
         self._received.clear()
+        if self._filed is not None:
+            self._filed.close()
+            self._filed = None
 
     def weigh(self) -> int:
-        """Return how many bytes are held for it."""
-        return len(self._received) + self.sock.weigh()
+        """Return how many bytes are held for it, on the disk too."""
+        return len(self._received) + len(self._filed or b"") + self.sock.weigh()
 
 
 def kept(body: Any) -> IO[bytes]:
@@ -205,3 +296,17 @@ def kept(body: Any) -> IO[bytes]:
         file.seek(0)
         stack.pop_all()
     return file
+
+
+def _first_line(request: bytes | bytearray) -> bytes:
+    return bytes(request[: max(0, request.find(b"\r\n"))])
+
+
+@contextlib.contextmanager
+def _room_needed() -> Iterator[None]:
+    """Refuse a request that the disk has no room for, in place of ending the connection without a word."""
+    try:
+        yield
+    except OSError as error:
+        refusal = RequestRefused(503, "There is no room to take so long a request. Try again later.", retry_after_s=60)
+        raise refusal from error
