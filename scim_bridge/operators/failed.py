@@ -1,5 +1,6 @@
 """The dead: operations that are no longer tried, each with its code, its advice and who can mend it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from scim_bridge.domain.catalogue import CATALOGUE
@@ -33,7 +34,7 @@ def list_failed(
         chosen = Chosen(
             tenant=tenant, target=target, codes=codes, since=since, until=until, resource_ids=people_named(tx, user)
         )
-        return [_shown(row) for row in reports.dead(tx, chosen)]
+        return [shown(row) for row in reports.dead(tx, chosen)]
 
 
 def codes_of(code: str | None, klass: str | None) -> frozenset[str] | None:
@@ -58,7 +59,8 @@ def people_named(tx: Transaction, user: str | None) -> frozenset[int] | None:
     return None if user is None else frozenset(histories.find_people(tx, user))
 
 
-def _shown(row: Any) -> dict[str, Any]:
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dead operation as operators see it."""
     code = CATALOGUE.get(row["code"])
     document = histories.document_of(row["document"])
     return {

@@ -23,6 +23,9 @@ _IS_DEAD = sa.and_(
     operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]),
     operation.c.state == sa.literal_column("'dead'"),
 )
+MOST_ID = 2**63 - 1
+"""What both databases take as a number."""
+
 _DIED = sa.literal_column("'dead'")
 
 
@@ -95,6 +98,8 @@ def page(
 
 def ended_at(tx: Transaction, operation_id: int) -> Millis | None:
     """Return when an operation ended last as dead, None when it never did, or is not the tenant's."""
+    if not 0 < operation_id <= MOST_ID:
+        return None
     query = sa.select(sa.func.max(entry.c.at)).where(entry.c.operation_id == operation_id, entry.c.outcome == _DIED)
     if tx.tenant is not None:
         query = query.where(entry.c.tenant == tx.tenant)
@@ -115,7 +120,7 @@ def places_of(tx: Transaction, ids: Collection[int]) -> list[Place]:
     query = (
         sa.select(*columns, operation.c.state)
         .join(lane, lane.c.id == operation.c.lane_id)
-        .where(sets.among(operation.c.id, sets.id_rows(tx, ids)))
+        .where(sets.among(operation.c.id, sets.id_rows(tx, (each for each in ids if 0 < each <= MOST_ID))))
         .order_by(operation.c.tenant, operation.c.resource_id, operation.c.id)
     )
     if tx.tenant is not None:
@@ -199,4 +204,3 @@ def _within(found: Any, chosen: Chosen) -> list[Any]:
     if chosen.until is not None:
         conditions.append(found.c.at < chosen.until)
     return conditions
-

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from scim_bridge.domain import texts
 from scim_bridge.domain.instants import to_iso
 from scim_bridge.store import imports
 from scim_bridge.store.engine import Store
@@ -14,9 +15,6 @@ from scim_bridge.store.imports import Import, Staged
 PIECE = 2_000
 
 COLUMNS = ("row", "id", "outcome", "code", "field", "advice", "change")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet would reckon with instead of showing it (OWASP, CSV injection)."""
 
 
 def summary(store: Store, found: Import) -> dict[str, Any]:
@@ -104,4 +102,4 @@ def _refusal(row: Staged) -> str:
 
 
 def _plain(text: str | None) -> str | None:
-    return f"'{text}" if text and text.startswith(_FORMULA) else text
+    return texts.as_cell(text) if text else text
