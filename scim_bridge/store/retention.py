@@ -17,7 +17,7 @@ change = tables.change
 
 
 def close_operations(tx: Transaction, *, before: Millis) -> int:
-    """Remove the operations and entries of old changes all of whose operations are closed; returns of how many changes.
+    """Remove operations, entries and remarks of old changes whose operations are all closed; returns of how many changes.
 
     A change goes whole or not at all, and leaves a row in `closed` with the number of its operations.
     """
@@ -40,6 +40,7 @@ def close_operations(tx: Transaction, *, before: Millis) -> int:
     numbers = sets.id_rows(tx, [row.number for row in rows])
     ids = sa.select(operation.c.id).where(sets.among(operation.c.change_number, numbers))
     tx.connection.execute(sa.delete(entry).where(entry.c.operation_id.in_(ids)))
+    tx.connection.execute(sa.delete(tables.remark).where(tables.remark.c.operation_id.in_(ids)))
     tx.connection.execute(sa.delete(operation).where(sets.among(operation.c.change_number, numbers)))
     _append(tx, [_row(tx, row.tenant, "operations", row.number, 0, row.operations) for row in rows])
     return len(rows)
