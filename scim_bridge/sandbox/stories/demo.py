@@ -116,6 +116,8 @@ class _Demo:
         ready = played.stage
         for line in (
             "",
+            f"console         {ready.origin}/console/",
+            f"operator token  {ready.operator_token()}",
             f"SCIM            {ready.scim_url}",
             *(f"token of {source:<6} {token}" for source, token in ready.tokens.items()),
             *(

@@ -51,6 +51,11 @@ class Stage:
         """Where senders push."""
         return f"{self.origin}/scim/v2"
 
+    def operator_token(self) -> str:
+        """Make a token that opens the console and the API."""
+        with self.store.begin(TENANT) as tx:
+            return tokens.issue(tx, scopes=["ops:admin"], source="demo", name="demo").value
+
     def tally(self) -> tallies.Tally:
         """Count what was recorded, and how far it has come."""
         with self.store.begin(TENANT, write=False) as tx:
