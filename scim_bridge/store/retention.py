@@ -17,7 +17,7 @@ change = tables.change
 
 
 def close_operations(tx: Transaction, *, before: Millis) -> int:
-    """Remove operations, entries and remarks of old changes whose operations are all closed; returns of how many changes.
+    """Remove operations, entries, remarks of old changes whose operations are all closed; returns of how many changes.
 
     A change goes whole or not at all, and leaves a row in `closed` with the number of its operations.
     """
