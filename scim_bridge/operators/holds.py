@@ -54,6 +54,38 @@ def list_held(
     return sorted(shown, key=lambda row: row["since"])
 
 
+def page(
+    store: Store,
+    *,
+    tenant: str,
+    kind: Kind,
+    target: str | None = None,
+    user: str | None = None,
+    rejected: bool = False,
+    after: int = 0,
+    limit: int = 50,
+) -> dict[str, Any]:
+    """Return some of those whom `list_held` returns, of one tenant and kind, and where the next page begins.
+
+    `after` is the `next` of the page before; it is None when there is none.
+    """
+    with store.begin(tenant, write=False) as tx:
+        choice: dict[str, Any] = {
+            "target": target,
+            "resource_ids": failed.people_named(tx, user),
+            "after": after,
+            # One more than is shown tells whether there is another page.
+            "limit": limit + 1,
+        }
+        if kind is Kind.TAKEOVER:
+            rows = takeovers.chosen(tx, rejected=rejected, **choice)
+        else:
+            rows = held.chosen(tx, statuses=(Standing.REJECTED if rejected else Standing.OPEN,), **choice)
+    place = "entry_id" if kind is Kind.TAKEOVER else "id"
+    shown = [_shown_takeover(row, rejected=rejected) if kind is Kind.TAKEOVER else _shown(row) for row in rows[:limit]]
+    return {"items": shown, "next": rows[limit - 1][place] if len(rows) > limit else None}
+
+
 def release(
     store: Store,
     dispatcher: Dispatcher,

@@ -38,11 +38,14 @@ def chosen(
     tenant: str | None = None,
     target: str | None = None,
     resource_ids: Collection[int] | None = None,
+    after: int = 0,
+    limit: int | None = None,
 ) -> list[Mapping[str, Any]]:
     """Return the standing holds that all given filters choose, the oldest first, each with its person.
 
     An open hold whose operation was closed otherwise (somebody was deactivated by hand) holds nobody: it is left out.
-    Who has other changes that wait for a group is held, too.
+    Who has other changes that wait for a group is held, too. With a limit, the first ones by number behind the hold
+    `after`.
     """
     of_hold = sa.and_(operation.c.lane_id == hold.c.lane_id, operation.c.resource_id == hold.c.resource_id)
     held, waits = (sa.exists().where(of_hold, which) for which in (_IS_HELD, _WAITS_FOR_GROUP))
@@ -61,6 +64,8 @@ def chosen(
         )
         .order_by(hold.c.opened_at, hold.c.id)
     )
+    if limit is not None:
+        query = query.where(hold.c.id > after).order_by(None).order_by(hold.c.id).limit(limit)
     tenant = tx.tenant if tx.tenant is not None else tenant
     if tenant is not None:
         query = query.where(hold.c.tenant == tenant)

@@ -97,6 +97,21 @@ def named(tx: Transaction, name: str) -> Import | None:
     return None if row is None else _of_row(dict(row))
 
 
+def newest(
+    tx: Transaction, *, tenant: str | None = None, source: str | None = None, before: int | None = None, limit: int
+) -> list[Import]:
+    """Return the last imports of a tenant (or of all), of a source where one is named, the newest in front.
+
+    Those that came before the one numbered `before`, when that is given.
+    """
+    named = ((import_.c.tenant, tx.tenant or tenant), (import_.c.source, source))
+    query = sa.select(import_).where(*(column == value for column, value in named if value is not None))
+    if before is not None:
+        query = query.where(import_.c.id < before)
+    rows = tx.connection.execute(query.order_by(import_.c.id.desc()).limit(limit)).mappings()
+    return [_of_row(dict(row)) for row in rows]
+
+
 def take(tx: Transaction, as_seen: Import) -> Import | None:
     """Lock an import for a piece of work; None when another has it, or has worked on it since it was seen."""
     query = sa.select(import_).where(
@@ -268,9 +283,9 @@ def rows_after(tx: Transaction, import_id: int, position: int, *, limit: int) ->
     return [_staged(row) for row in _ROWS_AFTER.rows(tx, import_id=import_id, position=position, most=limit)]
 
 
-def refused(tx: Transaction, import_id: int, *, limit: int) -> list[Staged]:
-    """Return the first rows that were refused."""
-    return [_staged(row) for row in _REFUSED.rows(tx, import_id=import_id, most=limit)]
+def refused(tx: Transaction, import_id: int, position: int = 0, *, limit: int) -> list[Staged]:
+    """Return the first rows behind a position that were refused."""
+    return [_staged(row) for row in _REFUSED.rows(tx, import_id=import_id, position=position, most=limit)]
 
 
 def _held(tx: Transaction, source: str) -> sa.Select[Any]:
@@ -355,5 +370,6 @@ def _some_rows(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 _STAGE = Prepared(_stage)
 _PENDING = Prepared(lambda _dialect: _some_rows(import_row.c.outcome.is_(None)), is_planned_anew=True)
-_REFUSED = Prepared(lambda _dialect: _some_rows(import_row.c.outcome == "refused"), is_planned_anew=True)
-_ROWS_AFTER = Prepared(lambda _dialect: _some_rows(import_row.c.position > prepared.number("position")))
+_IS_BEHIND = import_row.c.position > prepared.number("position")
+_REFUSED = Prepared(lambda _dialect: _some_rows(import_row.c.outcome == "refused", _IS_BEHIND), is_planned_anew=True)
+_ROWS_AFTER = Prepared(lambda _dialect: _some_rows(_IS_BEHIND))

@@ -25,10 +25,13 @@ def chosen(
     tenant: str | None = None,
     target: str | None = None,
     resource_ids: Collection[int] | None = None,
+    after: int = 0,
+    limit: int | None = None,
 ) -> list[Mapping[str, Any]]:
     """Return whom all given filters choose, the oldest first, each with the person and the newest entry about it.
 
-    These are the people who wait for a decision, or, with `rejected`, those whose account is to stay as it is.
+    These are the people who wait for a decision, or, with `rejected`, those whose account is to stay as it is. With a
+    limit, the first ones by number of entry behind the entry `after`.
     """
     pairs = (_rejected() if rejected else _held()).subquery("pairs")
     said = entry.c.code == REJECTED if rejected else entry.c.outcome == State.HELD.value
@@ -45,6 +48,7 @@ def chosen(
             *(pairs.c[name] for name in ("lane_id", "resource_id")),
             *(resource.c[name] for name in ("scim_id", "document")),
             *(entry.c[name] for name in ("operation_id", "code", "who", "at")),
+            entry.c.id.label("entry_id"),
         )
         .select_from(
             pairs.join(lane, lane.c.id == pairs.c.lane_id)
@@ -53,6 +57,8 @@ def chosen(
         )
         .order_by(entry.c.at, entry.c.id)
     )
+    if limit is not None:
+        query = query.where(entry.c.id > after).order_by(None).order_by(entry.c.id).limit(limit)
     tenant = tx.tenant if tx.tenant is not None else tenant
     if tenant is not None:
         query = query.where(lane.c.tenant == tenant)

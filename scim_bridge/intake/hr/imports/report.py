@@ -21,6 +21,11 @@ def summary(store: Store, found: Import) -> dict[str, Any]:
     """Return where an import stands: its state, how many rows came to which outcome, and what is wrong with it."""
     with store.begin(found.tenant, write=False) as tx:
         outcomes = imports.counts(tx, found.id)
+    return {**heading(found), "outcomes": dict(sorted(outcomes.items()))}
+
+
+def heading(found: Import) -> dict[str, Any]:
+    """Return what there is to say of an import without a look at its rows."""
     return {
         "id": found.name,
         "source": found.source,
@@ -28,7 +33,6 @@ def summary(store: Store, found: Import) -> dict[str, Any]:
         "dry_run": found.is_dry_run,
         "status": found.status,
         "rows": found.rows,
-        "outcomes": dict(sorted(outcomes.items())),
         "reason": found.reason,
         "nobody_missing_because": found.spared,
         "said_at": to_iso(found.said_at),
@@ -61,10 +65,15 @@ def as_json(store: Store, found: Import) -> Iterator[str]:
     """Yield the report as a JSON list of objects."""
     before = "["
     for rows in _pieces(store, found):
-        told = (json.dumps(dict(zip(COLUMNS, _values(row), strict=True)), ensure_ascii=False) for row in rows)
+        told = (json.dumps(as_object(row), ensure_ascii=False) for row in rows)
         yield before + ",\n".join(told)
         before = ",\n"
     yield "[]\n" if before == "[" else "]\n"
+
+
+def as_object(row: Staged) -> dict[str, Any]:
+    """Return what became of a row, as the report has it."""
+    return dict(zip(COLUMNS, _values(row), strict=True))
 
 
 def _pieces(store: Store, found: Import) -> Iterator[list[Staged]]:
