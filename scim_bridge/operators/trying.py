@@ -51,6 +51,18 @@ def read_sample(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def encoded(source: SourceSettings, text: str) -> bytes:
+    """Return a text as a file of the source would hold it.
+
+    Raises:
+        UsageError: its encoding has not all of the characters.
+    """
+    try:
+        return text.encode(source.encoding or "utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"the sample holds characters that {source.encoding} does not have") from None
+
+
 def report(tenant: TenantSettings, source: SourceSettings, sample: bytes) -> dict[str, Any]:
     """Return what becomes of each row of a sample: CSV, JSON rows, or a webhook as the source sends it.
 

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document of the API, made from its operations."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from scim_bridge.web.api.operations import Operation, Parameter
@@ -17,6 +18,10 @@ _PROBLEMS = {
     "429": "Too many requests; Retry-After says when.",
     "503": "The directory is busy or cannot be reached; nothing was done.",
 }
+
+_TEXT = {"type": "string"}
+_COME_AGAIN = frozenset({"429", "503"})
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": _TEXT}}
 
 
 def describe(operations: Sequence[Operation], *, public_url: str | None) -> dict[str, Any]:
@@ -55,21 +60,27 @@ _PROBLEM: Mapping[str, Any] = {
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
+    done: dict[str, Any] = {
+        "description": operation.tells,
+        # A media type without its parameters: what is described is the kind of content.
+        "content": {operation.media_type.partition(";")[0]: {"schema": dict(operation.answer)}},
+    }
+    if operation.status == HTTPStatus.ACCEPTED:
+        done["headers"] = {"Location": {"description": "Where it is told how far it has come.", "schema": _TEXT}}
     described: dict[str, Any] = {
         "operationId": operation.name,
+        "tags": [operation.path.split("/")[1].partition(".")[0]],
         "summary": operation.tells,
         "description": f"Needs {operation.role.value}."
         + (f" On the command line: scim-bridge {operation.command}." if operation.command else ""),
         "parameters": [_parameter(each, operation) for each in operation.parameters],
         "responses": {
-            str(operation.status): {
-                "description": operation.tells,
-                "content": {operation.media_type: {"schema": dict(operation.answer)}},
-            },
+            str(operation.status): done,
             **{
                 status: {
                     "description": tells,
                     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                    **({"headers": _RETRY_AFTER} if status in _COME_AGAIN else {}),
                 }
                 for status, tells in _PROBLEMS.items()
             },
