@@ -59,7 +59,7 @@ def list_failed(config: str | None, *, as_json: bool, **choices: str | None) -> 
     """Show the dead: who, where, why, and what to do about it."""
     with opened(config) as (settings, store):
         existing.check(store, settings, tenant=choices["tenant"], target=choices["target"])
-        found = dead.list_failed(store, **_read(store, choices))
+        found = dead.list_failed(store, **read_choices(store, choices))
     if as_json:
         print_json({"failed": found})
         return
@@ -89,7 +89,7 @@ def run_replay(config: str | None, *, everything: bool, dry_run: bool, as_json: 
         dispatcher = wiring.open_dispatcher(settings)
         try:
             result = replays.run(
-                store, dispatcher, who=replays.operator_name(), dry_run=dry_run, **_read(store, choices)
+                store, dispatcher, who=replays.operator_name(), dry_run=dry_run, **read_choices(store, choices)
             )
         finally:
             dispatcher.close()
@@ -112,8 +112,12 @@ def _told(result: dict[str, Any]) -> str:
     return f"{again}, {followers} {'gives way to a newer one' if followers == 1 else 'give way to newer ones'}"
 
 
-def _read(store: Store, choices: dict[str, str | None]) -> dict[str, Any]:
-    """Return the choices with their times read."""
+def read_choices(store: Store, choices: dict[str, str | None]) -> dict[str, Any]:
+    """Return what the options of `chosen_by_options` gave, with their times read.
+
+    Raises:
+        UsageError: a time is none.
+    """
     now = store.clock()
     times = {
         name: moments.parse_moment(text, now) for name in ("since", "until") if (text := choices[name]) is not None
