@@ -7,7 +7,7 @@ import structlog
 
 from scim_bridge.dispatch import RqDispatcher
 from scim_bridge.domain.instants import Millis
-from scim_bridge.recording import versions
+from scim_bridge.recording import configurations, versions
 from scim_bridge.settings import loading
 from scim_bridge.settings.addresses import EMBEDDED
 from scim_bridge.settings.models import Settings
@@ -43,15 +43,16 @@ def open_store(settings: Settings) -> Store:
     return Store.open(settings.store.url, clock=now_ms, pool_size=settings.store.pool_size)
 
 
-def note_mappings(store: Store, settings: Settings, *, who: str) -> None:
-    """Record the mappings that a process works by, where they are new; a store that is away keeps nobody from starting.
+def note_loaded(store: Store, settings: Settings, *, who: str) -> None:
+    """Record the configuration and the mappings that a process works by, where they are new, in the audit.
 
-    `who` is the process.
+    `who` is the process. A store that is away keeps nobody from starting.
     """
     try:
+        configurations.note(store, settings, who=who)
         versions.note(store, settings, who=who)
     except StoreUnavailable:
-        _log.warning("mappings_not_noted", process=who)
+        _log.warning("configuration_not_noted", process=who)
 
 
 def open_dispatcher(settings: Settings) -> RqDispatcher:

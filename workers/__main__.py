@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
         return reconcile.command(
             installed, tenant=options.tenant, target=options.target, repair=options.repair, as_json=options.json
         )
-    wiring.note_mappings(installed.store, installed.settings, who="relay" if options.process == "relay" else "worker")
+    wiring.note_loaded(installed.store, installed.settings, who="relay" if options.process == "relay" else "worker")
     if options.process == "deliver":
         queue.serve(installed, wiring.queue_url(installed.settings))
     else:

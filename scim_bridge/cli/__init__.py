@@ -15,6 +15,7 @@ from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
 
 HOMES: dict[str, tuple[str, ...]] = {
+    "audit": ("auditing",),
     "bench": ("benches",),
     "chaos": ("chaos",),
     "demo": ("showing",),

@@ -71,7 +71,7 @@ def import_file(
     with opened(config) as (settings, store), _readable(file) as content, _progress(hidden=as_json) as progress:
         source = _source(settings, tenant, source_name)
         if not dry_run:
-            wiring.note_mappings(store, settings, who="hr import")
+            wiring.note_loaded(store, settings, who="hr import")
         run = Run(
             store=store,
             dispatcher=(dispatcher := wiring.open_dispatcher(settings)),

@@ -8,7 +8,7 @@ from typing import Any
 from scim_bridge.mapping.rows import RowMapping
 from scim_bridge.settings.models import Settings, TenantSettings
 from scim_bridge.settings.sources import WITHOUT_ROWS
-from scim_bridge.store import audits
+from scim_bridge.store import audit_chain, audits
 from scim_bridge.store.engine import Store
 
 
@@ -30,6 +30,7 @@ def _note(store: Store, tenant: TenantSettings, *, who: str) -> int:
         if not _new(versions, audits.newest(tx, versions)):
             return 0
     with store.begin(tenant.id) as tx:
+        audit_chain.take_turns(tx)
         before = audits.newest(tx, versions)
         new = _new(versions, before)
         for what in new:

@@ -45,6 +45,7 @@ class Reader:
         except ValidationError as error:
             self.findings.add_invalid(self.place.file, prefix, error, NoticeSettings.model_fields)
             return None
+        receiver.note_references({"secret": references.of_secret(table.get("secret"))})
         if not files.is_plain(receiver.name):
             self._add(dotted(prefix, "name"), "must be letters, digits, - or _")
         if problem := addresses.problem_with_target(receiver.url):

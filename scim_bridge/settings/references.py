@@ -8,6 +8,10 @@ from scim_bridge.settings.files import Place, why_unreadable
 SCHEMES = ("env:", "file:")
 
 
+LITERAL = "in the file"
+"""Stands for a secret that the file itself holds, which is only taken where it opens nothing beyond this machine."""
+
+
 class Unresolved(Exception):  # noqa: N818 - it says what became of the reference
     """A reference leads to nothing. The message names the reference, which is no secret."""
 
@@ -15,6 +19,11 @@ class Unresolved(Exception):  # noqa: N818 - it says what became of the referenc
 def is_reference(value: object) -> bool:
     """Tell whether a value is a reference and not the thing itself."""
     return isinstance(value, str) and value.startswith(SCHEMES)
+
+
+def of_secret(value: object) -> str:
+    """Return what may be told of where a secret stands: the reference, or that the file holds it."""
+    return str(value) if is_reference(value) else LITERAL
 
 
 def resolve(reference: str, place: Place, environ: Mapping[str, str]) -> str:

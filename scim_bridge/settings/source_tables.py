@@ -53,6 +53,7 @@ class Reader:
         if isinstance(mapping, Mapping):
             merged["mapping"] = {name: text for name, text in mapping.items() if text != ""}
         source, is_whole = self._checked(tenant, prefix, merged)
+        source.note_references(_references(table))
         self._check_words(tenant, prefix, source)
         self._check_owned(tenant, prefix, source)
         self._check_mapping(tenant, prefix, source, needs_all=is_whole and source.kind not in WITHOUT_ROWS)
@@ -146,6 +147,13 @@ class Reader:
         except references.Unresolved as error:
             self.findings.add(tenant.file, key, str(error))
             return None
+
+
+def _references(table: Mapping[str, Any]) -> dict[str, str]:
+    """Return where the source's secrets stand, by their keys."""
+    fetch = table.get("fetch")
+    given = {"secret": table.get("secret"), "fetch.secret": fetch.get("secret") if isinstance(fetch, Mapping) else None}
+    return {key: references.of_secret(value) for key, value in given.items() if value not in (None, "")}
 
 
 def _problem_with_rule(name: str, text: str) -> str | None:

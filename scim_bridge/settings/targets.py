@@ -56,6 +56,7 @@ class Reader:
             self.findings.add_invalid(tenant.file, prefix, error, _KEYS_WITHIN)
             sound = {"name": "", "kind": kind.name, **without_faults(common, error)}
             target, is_whole = TargetSettings(**sound), False
+        target.note_references(_references(kind, merged))
         self._check_scope(tenant, prefix, target)
         known = mapping.keys() if isinstance(mapping, Mapping) and kind is not _UNKNOWN else target.fields.keys()
         self._check_fields(tenant, prefix, target, known)
@@ -155,6 +156,16 @@ class Reader:
             for fault in check_mapping({name: text}) if isinstance(text, str) else ():
                 self.findings.add(tenant.file, dotted(prefix, "mapping", name), fault.removeprefix(f"{name}: "))
         return kept
+
+
+def _references(kind: kinds.Kind, merged: Mapping[str, Any]) -> dict[str, str]:
+    """Return which of the kind's options are given by reference, and where its secrets stand."""
+    given = {key: value for key, value in merged.items() if key in kind.options and value not in (None, "")}
+    return {
+        key: references.of_secret(value)
+        for key, value in given.items()
+        if key in kind.secrets or references.is_reference(value)
+    }
 
 
 def _is_simulated(table: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The chain of the audit: each committed entry has a number, and a digest of itself and of all entries before it.
 
-Whoever decides something appends an entry and waits for nobody. Its place in the chain is given afterwards, in the order
-in which transactions were committed, by one writer at a time: whoever holds the row of `audit_head`.
+Whoever decides something appends an entry and waits for nobody. Its place in the chain is given afterwards, to what is
+committed by then, by one writer at a time: whoever holds the row of `audit_head`.
 """
 
 import hashlib
@@ -59,7 +59,8 @@ def parse_head(text: str) -> Head | None:
 
 def link_of(previous: str, row: Mapping[str, Any]) -> str:
     """Return the link of an entry that stands behind the one with the link `previous`."""
-    told = json.dumps({name: row[name] for name in COVERED}, sort_keys=True, separators=(",", ":"))
+    # What somebody put there by hand may be nothing that JSON knows.
+    told = json.dumps({name: row[name] for name in COVERED}, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(f"{previous}{told}".encode()).hexdigest()
 
 
@@ -126,11 +127,12 @@ class Cut:
 
 
 def cut(tx: Transaction, *, before: Millis) -> Cut | None:
-    """Remove the oldest entries that have a place, up to the first one of `before` or later; None: nothing is so old."""
+    """Remove the oldest entries that have a place, up to the first one that is not so old; None: there are none."""
     here = _locked(tx)
     if here is None:
         return None
-    query = sa.select(audit).where(audit.c.number > here.cut.number).order_by(audit.c.number).limit(AT_A_TIME)
+    has_place = sa.and_(audit.c.number > here.cut.number, audit.c.number <= here.head.number)
+    query = sa.select(audit).where(has_place).order_by(audit.c.number).limit(AT_A_TIME)
     last, entries = here.cut, 0
     for row in tx.connection.execute(query).mappings():
         if row["at"] >= before:
@@ -140,7 +142,7 @@ def cut(tx: Transaction, *, before: Millis) -> Cut | None:
         last, entries = Head(number=row["number"], link=row["link"]), entries + 1
     if not entries:
         return None
-    tx.connection.execute(sa.delete(audit).where(audit.c.number > here.cut.number, audit.c.number <= last.number))
+    tx.connection.execute(sa.delete(audit).where(has_place, audit.c.number <= last.number))
     _note(tx, cut_number=last.number, cut_link=last.link)
     return Cut(at=last, entries=entries)
 

@@ -51,7 +51,7 @@ def prove(tx: Transaction, *, expected: Head | None = None) -> Proof:
     if expected is not None:
         faults += _misses(walk, here, expected)
     if since is not None and tx.now - since > WAITING_MS:
-        faults.append(f"{_counted(waiting)} had no place since {to_iso(since)}: no relay runs, which gives them")
+        faults.append(f"{_counted(waiting)} no place since {to_iso(since)}; the relay gives them, is one running?")
     return Proof(
         entries=walk.entries,
         head=here.head,
@@ -60,6 +60,12 @@ def prove(tx: Transaction, *, expected: Head | None = None) -> Proof:
         waiting_since=since,
         faults=tuple(faults),
     )
+
+
+def unreadable() -> Proof:
+    """Return what is found where the database itself cannot read an entry, so that nothing can be recomputed."""
+    fault = "the database cannot read a text of the audit: altered"
+    return Proof(entries=0, head=NO_HEAD, cut=NO_HEAD, waiting=0, waiting_since=None, faults=(fault,))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,7 +151,7 @@ def _misses(walked: _Walked, here: Ends, expected: Head) -> Iterator[str]:
 def _rows(tx: Transaction, *, beyond: int | None = None, with_waiting: bool = False) -> Iterator[Mapping[str, Any]]:
     """Yield the entries with a place in its order, then (if asked for) those without; few in memory at a time."""
     columns = [audit.c[name] for name in (*COVERED, "link")]
-    last_number, last_id = -1 if beyond is None else beyond, 2**62
+    last_number, last_id = -(2**62) if beyond is None else beyond, 2**62
     while True:
         behind = sa.or_(audit.c.number > last_number, sa.and_(audit.c.number == last_number, audit.c.id > last_id))
         query = sa.select(*columns).where(audit.c.number >= last_number, behind)

@@ -27,7 +27,7 @@ def make_app() -> WsgiApp:
     settings = wiring.load_settings("web")
     logs.configure(settings.log_level, process="web")
     store = wiring.open_store(settings)
-    wiring.note_mappings(store, settings, who="web")
+    wiring.note_loaded(store, settings, who="web")
     app = create_app(
         settings,
         store,

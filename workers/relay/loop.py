@@ -7,6 +7,7 @@ import structlog
 from scim_bridge import metrics
 from scim_bridge.store.engine import StoreUnavailable
 from workers.relay import (
+    chaining,
     dates,
     events,
     expiry,
@@ -35,6 +36,7 @@ DUTIES = {
     "fetching": fetching.run_once,
     "leftovers": leftovers.run_once,
     "notifying": notifying.run_once,
+    "chaining": chaining.run_once,
 }
 
 LAST_CALLS_S = 2.0
@@ -56,6 +58,7 @@ def serve(runtime: Runtime) -> None:
         runtime.stopping.wait(max(0.01, sleep_ms / 1000))
     notifying.finish(runtime, patience_s=LAST_CALLS_S)
     fetching.finish(runtime, patience_s=LAST_CALLS_S)
+    chaining.finish(runtime)
 
 
 def run_due(runtime: Runtime, due: dict[str, int]) -> None:
