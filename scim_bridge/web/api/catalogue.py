@@ -1,6 +1,6 @@
 """All operations of the API, in the order in which its description shows them."""
 
-from scim_bridge.web.api import failed, holds, hr, lanes, people
+from scim_bridge.web.api import failed, holds, hr, lanes, people, records
 from scim_bridge.web.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -9,4 +9,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *failed.OPERATIONS,
     *holds.OPERATIONS,
     *hr.OPERATIONS,
+    *records.OPERATIONS,
 )

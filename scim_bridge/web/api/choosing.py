@@ -6,6 +6,7 @@ from typing import Any
 from scim_bridge.errors import UsageError
 from scim_bridge.operators.inbox import Filters
 from scim_bridge.operators.moments import parse_moment
+from scim_bridge.operators.notes import MOST_OPERATIONS
 from scim_bridge.web.api.lanes import check_target
 from scim_bridge.web.api.operations import CLASS, CODE, MOMENT, SINCE, TARGET, UNTIL, USER, Asked, Desk, Schema
 
@@ -13,6 +14,14 @@ PARAMETERS = (TARGET, CODE, CLASS, SINCE, UNTIL, USER)
 
 KEYS: Mapping[str, Schema] = {each.name: each.schema for each in PARAMETERS}
 """The same in a body."""
+
+NUMBERS: Schema = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+    "minItems": 1,
+    "maxItems": MOST_OPERATIONS,
+}
+"""Operations by their numbers."""
 
 _TIMES = {each.name for each in PARAMETERS if each.schema is MOMENT}
 

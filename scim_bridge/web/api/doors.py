@@ -20,6 +20,13 @@ from scim_bridge.web.auth import Doorkeeper
 
 SCOPES = frozenset(role.value for role in Role)
 
+_STATUSES: tuple[tuple[type[BridgeError], int], ...] = (
+    (NotThere, 404),
+    (OutOfDate, 409),
+    (NotAllowed, 403),
+    (UsageError, 400),
+)
+
 
 def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Operation] = OPERATIONS) -> Blueprint:
     """Return the endpoints of the API. The tenant is the token's, so nobody can ask about another's."""
@@ -59,10 +66,7 @@ def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Op
 
 def status_of(error: BridgeError) -> int:
     """Return the HTTP status that tells what an error means."""
-    for kind, status in ((NotThere, 404), (OutOfDate, 409), (NotAllowed, 403), (UsageError, 400)):
-        if isinstance(error, kind):
-            return status
-    return 409
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 409)
 
 
 def who_is(principal: Principal) -> str:

@@ -22,13 +22,6 @@ OLDEST_FIRST = Parameter(
     name="oldest_first", tells="Those that ended first in front.", schema={"type": "boolean", "default": False}
 )
 
-_NUMBERS: Schema = {
-    "type": "array",
-    "items": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
-    "minItems": 1,
-    "maxItems": notes.MOST_OPERATIONS,
-}
-
 NOTE = shapes.record(who=shapes.TEXT, text=shapes.TEXT, at=shapes.INSTANT)
 
 _ABOUT_A_CODE: dict[str, Schema] = {
@@ -156,7 +149,7 @@ OPERATIONS = (
         handler=_note,
         command="failed note",
         body=shapes.body(
-            operations=_NUMBERS, text={"type": "string", "minLength": 1, "maxLength": notes.MOST_CHARACTERS}
+            operations=choosing.NUMBERS, text={"type": "string", "minLength": 1, "maxLength": notes.MOST_CHARACTERS}
         ),
         answer=shapes.record(operations=shapes.COUNT),
     ),
@@ -171,7 +164,7 @@ OPERATIONS = (
         body=shapes.body(
             optional={
                 **choosing.KEYS,
-                "operations": _NUMBERS,
+                "operations": choosing.NUMBERS,
                 "all": shapes.TRUTH,
                 "dry_run": shapes.TRUTH,
             },
