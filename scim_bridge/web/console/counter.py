@@ -1,5 +1,6 @@
 """What the pages of the console work with, and how they answer."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, g, make_response, redirect, render_template, request
@@ -39,6 +40,12 @@ class Counter:
         return self.principal.tenant
 
     @property
+    def targets(self) -> list[str]:
+        """Return the names of the targets that the tenant has in the configuration."""
+        found = self.desk.settings.tenant(self.tenant)
+        return [] if found is None else [target.name for target in found.targets]
+
+    @property
     def who(self) -> str:
         """Return who asks, as the books name them."""
         return who_is(self.principal)
@@ -63,6 +70,16 @@ class Counter:
         if request.headers.get("HX-Request") == "true":
             response.status_code = 204
             response.headers["HX-Redirect"] = response.headers.pop("Location")
+        return response
+
+    def reload(self) -> Response:
+        """Have htmx load the whole page again, because more of it has changed than the part that it asked for."""
+        return Response(status=204, headers={"HX-Refresh": "true"})
+
+    def file(self, pieces: Iterable[str], *, name: str) -> Response:
+        """Return a CSV file that is written while it is sent; `name` is of plain characters."""
+        response = Response(pieces, content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
 

@@ -14,7 +14,7 @@ from scim_bridge.web import errors
 from scim_bridge.web.api.doors import status_of
 from scim_bridge.web.api.operations import Desk, Role
 from scim_bridge.web.auth import Doorkeeper
-from scim_bridge.web.console import shown
+from scim_bridge.web.console import forms, shown
 from scim_bridge.web.console.catalogue import INSTALLS, PAGES
 from scim_bridge.web.console.counter import PREFIX, Counter, NotAllowed
 from scim_bridge.web.console.sessions import COOKIE, LASTS_S, Sessions, Visitor
@@ -77,6 +77,7 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
             "told": sessions.told(request.args.get("told")),
             "may": lambda role: visitor is not None and Role(role).is_in(visitor.principal.scopes),
             "now": desk.clock(),
+            "here": forms.here,
         }
 
     _install_sign_in(blueprint, doorkeeper, sessions)

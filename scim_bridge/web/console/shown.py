@@ -2,14 +2,14 @@
 
 from scim_bridge.domain.instants import Millis, to_iso
 
-_NONE = "\u2013"
+NONE = "\u2013"
 _STEPS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def age(seconds: float | None) -> str:
     """Return a span as a person says it: 4 d, 3 h, 12 min, 5 s; a dash for none."""
     if seconds is None:
-        return _NONE
+        return NONE
     for size, unit in _STEPS:
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
@@ -19,11 +19,11 @@ def age(seconds: float | None) -> str:
 def moment(instant: Millis | str | None) -> str:
     """Return an instant to the second, in UTC; a dash for none."""
     if instant is None or instant == "":
-        return _NONE
+        return NONE
     text = instant if isinstance(instant, str) else to_iso(instant)
     return text[:19].replace("T", " ")
 
 
 def figure(value: float | None) -> str:
     """Return a number with commas; a dash for none."""
-    return _NONE if value is None else f"{value:,}"
+    return NONE if value is None else f"{value:,}"
