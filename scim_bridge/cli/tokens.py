@@ -1,19 +1,16 @@
 """Commands about tokens: create, list, rotate, revoke. A token is printed once, alone on its line."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from scim_bridge.cli import rows
 from scim_bridge.cli.options import check_tenant, config_option, json_option, opened, print_json, tenant_option
-from scim_bridge.domain import networks
-from scim_bridge.domain.instants import Millis, to_iso
-from scim_bridge.errors import BridgeError, UsageError
-from scim_bridge.settings.models import Settings
-from scim_bridge.store import tokens
+from scim_bridge.domain.instants import Millis
+from scim_bridge.errors import UsageError
+from scim_bridge.operators import replay, tokens
 
 _FACTS = {
     **{name: name for name in ("id", "tenant", "scopes", "source", "name", "state")},
@@ -23,10 +20,6 @@ _FACTS = {
     "networks": "networks",
 }
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-class NoSuchToken(BridgeError):  # noqa: N818 - read as a sentence
-    """There is no such living token of this tenant."""
 
 
 @click.group()
@@ -70,12 +63,17 @@ def create(
     """Make a token and print it. It is kept nowhere and cannot be shown again."""
     with opened(config) as (settings, store):
         check_tenant(settings, tenant)
-        source = _source(settings, tenant, source)
-        good_for_ms = _good_for(expires)
-        allowed = _parsed(allowed_networks)
-        with store.begin(tenant) as tx:
-            ends = None if good_for_ms is None else tx.now + good_for_ms
-            issued = tokens.issue(tx, scopes=scopes, source=source, name=name, expires_at=ends, networks=allowed)
+        issued = tokens.create(
+            store,
+            settings,
+            tenant=tenant,
+            who=replay.operator_name(),
+            scopes=scopes,
+            source=source,
+            name=name,
+            good_for_ms=_good_for(expires),
+            networks=tokens.parse_networks(allowed_networks, named="--network"),
+        )
     _print_issued(issued, as_json=as_json)
 
 
@@ -88,9 +86,7 @@ def list_tokens(config: str | None, tenant: str | None, *, as_json: bool) -> Non
     with opened(config) as (settings, store):
         if tenant is not None:
             check_tenant(settings, tenant)
-        door = store.across_tenants("list tokens") if tenant is None else store.begin(tenant, write=False)
-        with door as tx:
-            found = [_shown(row, tx.now) for row in tokens.listed(tx)]
+        found = tokens.list_tokens(store, tenant=tenant)
     if as_json:
         print_json({"tokens": found})
         return
@@ -120,11 +116,14 @@ def rotate(config: str | None, tenant: str, token_id: str, overlap: str, expires
     """Replace a token by a new one of the same kind, and print that."""
     with opened(config) as (settings, store):
         check_tenant(settings, tenant)
-        overlap_ms, good_for_ms = parse_span(overlap), _good_for(expires)
-        with store.begin(tenant) as tx:
-            issued = tokens.rotate(tx, token_id, overlap_ms=overlap_ms, good_for_ms=good_for_ms)
-    if issued is None:
-        raise NoSuchToken(f"the tenant {tenant} has no token {token_id}, or it is revoked or replaced already")
+        issued = tokens.rotate(
+            store,
+            tenant=tenant,
+            who=replay.operator_name(),
+            token_id=token_id,
+            overlap_ms=parse_span(overlap),
+            good_for_ms=_good_for(expires),
+        )
     _print_issued(issued, as_json=as_json)
 
 
@@ -137,15 +136,11 @@ def revoke(config: str | None, tenant: str, token_id: str, *, as_json: bool) -> 
     """Make a token worthless at once; to do so again changes nothing."""
     with opened(config) as (settings, store):
         check_tenant(settings, tenant)
-        with store.begin(tenant) as tx:
-            is_new = tokens.revoke(tx, token_id)
-            exists = is_new or any(row.id == token_id for row in tokens.listed(tx))
-    if not exists:
-        raise NoSuchToken(f"the tenant {tenant} has no token {token_id}")
+        ended = tokens.revoke(store, tenant=tenant, who=replay.operator_name(), token_id=token_id)
     if as_json:
-        print_json({"id": token_id, "state": "revoked", "already_revoked": not is_new})
+        print_json(ended)
     else:
-        click.echo(f"the token {token_id} is {'revoked' if is_new else 'already revoked'}")
+        click.echo(f"the token {token_id} is {'already revoked' if ended['already_revoked'] else 'revoked'}")
 
 
 def parse_span(text: str) -> Millis:
@@ -167,40 +162,11 @@ def _good_for(expires: str | None) -> Millis | None:
     return good_for_ms
 
 
-def _parsed(texts: Iterable[str]) -> list[networks.Network]:
-    """Return the networks that texts name; what is wrong with any of them is told at once."""
-    found, faults = [], []
-    for text in texts:
-        try:
-            found.append(networks.parse_network(text))
-        except networks.NotANetwork as error:
-            faults.append(f"--network {error}")
-    if faults:
-        raise UsageError("; ".join(faults))
-    return found
-
-
-def _source(settings: Settings, tenant: str, named: str | None) -> str:
-    there = [source.name for each in settings.tenants if each.id == tenant for source in each.sources]
-    if named is None and there:
-        return there[0]
-    if named is None or named not in there:
-        raise UsageError(f"the tenant {tenant} has no source {named or 'at all'} (there: {', '.join(there) or 'none'})")
-    return named
-
-
-def _print_issued(issued: tokens.Issued, *, as_json: bool) -> None:
+def _print_issued(issued: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print_json({"id": issued.id, "token": issued.value})
+        print_json(issued)
     else:
-        click.echo(issued.value)
-
-
-def _shown(row: tokens.TokenRow, now: Millis) -> dict[str, Any]:
-    times = ("created_at", "expires_at", "revoked_at", "last_used_at")
-    fields = asdict(row)
-    iso = {key: None if fields[key] is None else to_iso(fields[key]) for key in times}
-    return {**fields, **iso, "state": row.state_at(now)}
+        click.echo(issued["token"])
 
 
 COMMANDS = (token,)

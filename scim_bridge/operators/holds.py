@@ -115,7 +115,8 @@ def release(
                 released = _let_go(tx, lane_id, numbers, who=who, rejected=rejected)
             if rejected:
                 repairs.owe(tx, lane_id, released, kind="release", source="operator", priority=Priority.LEAVER)
-            _note(tx, "hold release", lane_target, released, who=who, reason=reason, kind=kind)
+            was = Standing.REJECTED if rejected else Standing.OPEN
+            _note(tx, "hold release", lane_target, released, who=who, reason=reason, kind=kind, was=was)
         people += len(released)
         dispatcher.wake(tenant, lane_target, urgent=True)
     return {"people": people}
@@ -246,11 +247,19 @@ def _chosen(
 
 
 def _note(
-    tx: Transaction, what: str, target: str, numbers: Sequence[int], *, who: str, reason: str, kind: Kind
+    tx: Transaction,
+    what: str,
+    target: str,
+    numbers: Sequence[int],
+    *,
+    who: str,
+    reason: str,
+    kind: Kind,
+    was: Standing = Standing.OPEN,
 ) -> None:
     if numbers:
         after = {"target": target, "kind": kind.value, "resources": list(numbers), "reason": reason}
-        audits.append(tx, who=who, what=what, after=after)
+        audits.append(tx, who=who, what=what, before={"status": was.value}, after=after)
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,8 +85,9 @@ def retry(store: Store, *, number: int, who: str, tenant: str | None = None) -> 
     with store.begin(placed.tenant) as tx:
         again = hr_events.try_again(tx, placed.source, [number])
         if again:
+            before = {"state": _TOLD[placed.kept.state]}
             after = {"event": number, "source": placed.source, "events": again}
-            audits.append(tx, who=who, what="hr events retry", after=after)
+            audits.append(tx, who=who, what="hr events retry", before=before, after=after)
     if not again:
         raise _unknown(number)
     return {"tenant": placed.tenant, "source": placed.source, "events": again}

@@ -32,7 +32,8 @@ def pause(store: Store, *, tenant: str, target: str, who: str, reason: str) -> d
         if lane.paused_at is not None:
             raise LaneIsSo(f"{tenant}/{target} is paused already, since {to_iso(lane.paused_at)} by {lane.paused_by}")
         lanes.note(tx, lane.id, paused_at=tx.now, paused_by=who, pause_reason=reason)
-        audits.append(tx, who=who, what="lane pause", after={"target": target, "reason": reason})
+        after = {"target": target, "reason": reason, "paused": True}
+        audits.append(tx, who=who, what="lane pause", before={"paused": False}, after=after)
         return {"tenant": tenant, "target": target, "paused_at": to_iso(tx.now)}
 
 
@@ -55,7 +56,8 @@ def resume(
         # Whether it works again, only a call can tell.
         is_failing = lane.breaker_until is not None
         told = {"was_paused": was_paused, "is_quarantined": is_quarantined, "is_failing": is_failing}
-        before = {"paused_by": lane.paused_by, "pause_reason": lane.pause_reason} if was_paused else None
+        paused = {"paused_by": lane.paused_by, "pause_reason": lane.pause_reason} if was_paused else {}
+        before = {"paused": was_paused, **paused}
         audits.append(
             tx, who=who, what="lane resume", before=before, after={"target": target, "reason": reason, **told}
         )

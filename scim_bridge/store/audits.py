@@ -58,7 +58,7 @@ def page(tx: Transaction, chosen: Chosen, *, after: int | None = None, limit: in
         conditions.append(audit.at >= chosen.since)
     if chosen.until is not None:
         conditions.append(audit.at < chosen.until)
-    if after is not None:
+    if after:
         conditions.append(audit.id < after)
     query = sa.select(tables.audit).where(*conditions).order_by(audit.id.desc()).limit(limit)
     return tx.connection.execute(query).mappings().all()

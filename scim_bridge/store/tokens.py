@@ -157,6 +157,16 @@ def listed(tx: Transaction) -> list[TokenRow]:
     return [_row(row) for row in tx.connection.execute(query)]
 
 
+def find(tx: Transaction, token_id: str) -> TokenRow | None:
+    """Return a token of the transaction's tenant, None when it has no such one."""
+    # PostgreSQL takes no text that holds a zero.
+    if not token_id.isprintable():
+        return None
+    query = sa.select(token).where(token.c.id == token_id, token.c.tenant == tx.tenant)
+    row = tx.connection.execute(query).one_or_none()
+    return None if row is None else _row(row)
+
+
 def ending(tx: Transaction) -> list[Ending]:
     """Return the good tokens that will expire, of all tenants, first those that do so first; not the replaced ones."""
     query = (
@@ -174,9 +184,9 @@ def rotate(
 
     The new one is good for `good_for_ms`, or for as long as the old one was made for. One that expired may be replaced.
     """
-    row = tx.connection.execute(
-        sa.select(token).where(token.c.id == token_id, token.c.tenant == tx.tenant, token.c.revoked_at.is_(None))
-    ).one_or_none()
+    query = sa.select(token).where(token.c.id == token_id, token.c.tenant == tx.tenant, token.c.revoked_at.is_(None))
+    # Of two who replace it at once, one must see that it was done.
+    row = tx.connection.execute(query.with_for_update() if tx.dialect == "postgresql" else query).one_or_none()
     if row is None:
         return None
     if good_for_ms is None and row.expires_at is not None:
