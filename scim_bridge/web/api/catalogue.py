@@ -1,6 +1,6 @@
 """All operations of the API, in the order in which its description shows them."""
 
-from scim_bridge.web.api import failed, holds, hr, lanes, people, records
+from scim_bridge.web.api import failed, holds, hr, lanes, people, records, tokens
 from scim_bridge.web.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -9,5 +9,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *failed.OPERATIONS,
     *holds.OPERATIONS,
     *hr.OPERATIONS,
+    *tokens.OPERATIONS,
     *records.OPERATIONS,
 )
