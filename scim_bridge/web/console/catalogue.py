@@ -5,8 +5,23 @@ from dataclasses import dataclass
 
 from flask import Blueprint
 
+from scim_bridge.web.api.operations import Role
 from scim_bridge.web.console.counter import Counter
-from scim_bridge.web.console.pages import overview
+from scim_bridge.web.console.pages import (
+    audit,
+    batches,
+    drift,
+    faults,
+    holds,
+    imports,
+    inbox,
+    overview,
+    people,
+    replays,
+    requests,
+    runbooks,
+    tokens,
+)
 
 Install = Callable[[Blueprint, Counter], None]
 """Adds the routes of a topic."""
@@ -19,8 +34,33 @@ class Page:
     title: str
     path: str
     """Below /console."""
+    role: Role = Role.VIEWER
+    """Who has a lower one does not see it."""
 
 
-PAGES = (Page("Overview", "/"),)
+PAGES = (
+    Page("Overview", "/"),
+    Page("Inbox", "/inbox"),
+    Page("People", "/people"),
+    Page("Holds", "/holds"),
+    Page("Imports", "/imports"),
+    Page("Requests", "/requests"),
+    Page("Audit", "/audit"),
+    Page("Faults", "/faults"),
+    Page("Runbooks", "/runbooks"),
+    Page("Tokens", "/tokens", Role.ADMIN),
+)
 
-INSTALLS: tuple[Install, ...] = (overview.install,)
+INSTALLS: tuple[Install, ...] = (
+    overview.install,
+    inbox.install,
+    people.install,
+    batches.install,
+    faults.install,
+    runbooks.install,
+    holds.install,
+    imports.install,
+    requests.install,
+    audit.install,
+    tokens.install,
+)
