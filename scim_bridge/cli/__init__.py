@@ -16,10 +16,11 @@ from scim_bridge.store.engine import StoreUnavailable
 
 HOMES: dict[str, tuple[str, ...]] = {
     "audit": ("auditing",),
+    "batch": ("people",),
     "bench": ("benches",),
     "chaos": ("chaos",),
     "demo": ("showing",),
-    "failed": ("failures",),
+    "failed": ("failures", "inbox"),
     "hold": ("deciding",),
     "hr": ("hr", "hr_events"),
     "lane": ("deciding",),
@@ -32,7 +33,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "status": ("operating",),
     "token": ("tokens",),
     "up": ("processes",),
-    "user": ("operating",),
+    "user": ("people",),
     "web": ("processes",),
     "worker": ("processes",),
 }

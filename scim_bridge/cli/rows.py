@@ -12,7 +12,8 @@ from rich.text import Text
 TABLE_FROM_COLUMNS = 140
 """Below this width a table would fold e-mail addresses and reasons into slivers."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+"""What steers a terminal, ends a line, or turns the direction of writing (UAX #9)."""
 
 
 def print_rows(
@@ -45,6 +46,10 @@ def print_rows(
                 click.echo(f"  {heading}: {_shown(row[key])}")
 
 
+def one_line(text: str) -> str:
+    """Return a text on one line, without what a foreign text could tell the terminal to do."""
+    return _CONTROL.sub(" ", text)
+
+
 def _shown(value: object) -> str:
-    """Return a value on one line, without what a foreign text could tell the terminal to do."""
-    return "-" if value is None or value == "" else _CONTROL.sub(" ", str(value))
+    return "-" if value is None or value == "" else one_line(str(value))

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scim_bridge.domain.resources import USER
-from scim_bridge.store import contributions, sets, tables
+from scim_bridge.store import contributions, due, remarks, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.search import folding
 
@@ -21,31 +21,36 @@ def find_people(tx: Transaction, who: str) -> list[int]:
 
     `who` is a userName, an e-mail address, an externalId (of any source), a SCIM id, or an account id in a target.
     """
-    folded = folding.fold_text(who)
+    folded, identity = folding.fold_text(who), tables.identity
+    lanes = sa.select(lane.c.id).where(*_of_tenant(tx, lane))
     found = sa.union(
+        # One for each index: those of texts begin with the tenant.
         sa.select(resource.c.id).where(
-            sa.or_(
-                resource.c.unique_key == folded,
-                resource.c.external_id == folding.keep_case(who),
-                resource.c.scim_id == who,
-            )
+            *_of_tenant(tx, resource), resource.c.kind == USER, resource.c.unique_key == folded
         ),
+        sa.select(resource.c.id).where(*_of_tenant(tx, resource), resource.c.external_id == folding.keep_case(who)),
+        sa.select(resource.c.id).where(resource.c.scim_id == who),
         sa.select(lookup.c.resource_id).where(
-            lookup.c.path.in_(("userName", "emails.value")), lookup.c.value == folded
+            *_of_tenant(tx, lookup), lookup.c.path.in_(("userName", "emails.value")), lookup.c.value == folded
         ),
-        sa.select(tables.identity.c.resource_id).where(tables.identity.c.external_id == who),
-        sa.select(link.c.resource_id).where(link.c.account_id == who),
+        sa.select(identity.c.resource_id).where(*_of_tenant(tx, identity), identity.c.external_id == who),
+        sa.select(link.c.resource_id).where(link.c.lane_id.in_(lanes), link.c.account_id == who),
     ).subquery("found")
-    query = sa.select(resource.c.id).where(resource.c.id.in_(sa.select(found.c[0])), resource.c.kind == USER)
-    if tx.tenant is not None:
-        query = query.where(resource.c.tenant == tx.tenant)
+    query = sa.select(resource.c.id).where(
+        resource.c.id.in_(sa.select(found.c[0])), resource.c.kind == USER, *_of_tenant(tx, resource)
+    )
     return [row.id for row in tx.connection.execute(query.order_by(resource.c.id.desc()))]
+
+
+def _of_tenant(tx: Transaction, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    return [] if tx.tenant is None else [table.c.tenant == tx.tenant]
 
 
 def history_of(tx: Transaction, resource_id: int) -> dict[str, Any]:
     """Return everything that the store holds of one resource.
 
-    Itself, what each source said, links, changes, operations, entries and batches.
+    Itself, what each source said, links, changes with their tokens' names, operations, entries, remarks, batches, the
+    holds that stand, and the groups that it is in.
     """
     person = _rows(tx, sa.select(resource).where(resource.c.id == resource_id))[0]
     operations = _rows(
@@ -77,12 +82,42 @@ def history_of(tx: Transaction, resource_id: int) -> dict[str, Any]:
         "changes": changes,
         "operations": operations,
         "entries": entries,
-        "batches": _of(tx, tables.batch, "id", {row["batch_id"] for row in entries if row["batch_id"] is not None}),
+        "remarks": remarks.of(tx, (row["id"] for row in operations)),
+        "batches": _batches(tx, {row["batch_id"] for row in entries if row["batch_id"] is not None}),
+        "tokens": _token_names(tx, {row["token_id"] for row in changes if row["token_id"] is not None}),
+        "holds": _holds(tx, resource_id, tenant=person["tenant"]),
+        "groups": due.group_names(tx, [resource_id]).get(resource_id, ()),
     }
 
 
+def _batches(tx: Transaction, ids: Iterable[int]) -> Rows:
+    batch = tables.batch
+    query = sa.select(batch, lane.c.target).join(lane, lane.c.id == batch.c.lane_id)
+    return _rows(tx, query.where(sets.among(batch.c.id, sets.id_rows(tx, sorted(ids)))).order_by(batch.c.id))
+
+
+def _token_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    token = tables.token
+    query = sa.select(token.c.id, token.c.name).where(sets.among(token.c.id, sets.text_rows(tx, sorted(ids))))
+    return {row.id: row.name for row in tx.connection.execute(query)}
+
+
+def _holds(tx: Transaction, resource_id: int, *, tenant: str) -> Rows:
+    """Return the guard's holds that stand about a person."""
+    hold = tables.hold
+    columns = (hold.c.status, hold.c.reason, hold.c.opened_at, hold.c.closed_by)
+    query = sa.select(lane.c.target, *columns).join(lane, lane.c.id == hold.c.lane_id)
+    standing = hold.c.status.in_([sa.literal_column("'open'"), sa.literal_column("'rejected'")])
+    # By lane, for there the index begins.
+    theirs = (lane.c.tenant == tenant, hold.c.resource_id == resource_id)
+    return _rows(tx, query.where(*theirs, standing).order_by(hold.c.id))
+
+
 def _links(tx: Transaction, resource_id: int) -> Rows:
-    columns = (link.c.account_id, link.c.active, link.c.known_at, link.c.doubt)
+    columns = (
+        *(link.c.account_id, link.c.active, link.c.known_at, link.c.doubt),
+        *(link.c.attributes, link.c.groups, link.c.courses, link.c.required_courses),
+    )
     query = (
         sa.select(lane.c.target, *columns)
         .join(lane, lane.c.id == link.c.lane_id)
