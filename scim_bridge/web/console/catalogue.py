@@ -9,17 +9,10 @@ from scim_bridge.web.api.operations import Role
 from scim_bridge.web.console.counter import Counter
 from scim_bridge.web.console.pages import (
     audit,
-    batches,
-    drift,
-    faults,
     holds,
     imports,
-    inbox,
     overview,
-    people,
-    replays,
     requests,
-    runbooks,
     tokens,
 )
 
@@ -40,24 +33,15 @@ class Page:
 
 PAGES = (
     Page("Overview", "/"),
-    Page("Inbox", "/inbox"),
-    Page("People", "/people"),
     Page("Holds", "/holds"),
     Page("Imports", "/imports"),
     Page("Requests", "/requests"),
     Page("Audit", "/audit"),
-    Page("Faults", "/faults"),
-    Page("Runbooks", "/runbooks"),
     Page("Tokens", "/tokens", Role.ADMIN),
 )
 
 INSTALLS: tuple[Install, ...] = (
     overview.install,
-    inbox.install,
-    people.install,
-    batches.install,
-    faults.install,
-    runbooks.install,
     holds.install,
     imports.install,
     requests.install,
