@@ -6,7 +6,7 @@ import sys
 
 from scim_bridge import logs, secrets, wiring
 from scim_bridge.errors import BridgeError
-from scim_bridge.recording import versions
+from scim_bridge.recording import configurations, versions
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
 from workers import queue, runtime
@@ -43,6 +43,7 @@ def _run(options: argparse.Namespace) -> int:
         from workers import reconcile  # noqa: PLC0415 - delivering and relaying do without it
 
         readiness.check_exists(installed.settings.store.url)
+        configurations.note(installed.store, installed.settings, who=options.process)
         versions.note(installed.store, installed.settings, who=options.process)
         return reconcile.command(
             installed, tenant=options.tenant, target=options.target, repair=options.repair, as_json=options.json
