@@ -19,6 +19,7 @@ identity = Table(
 
 _IS_DUE = text("due_at IS NOT NULL")
 _IS_MANAGED = text("manager_id IS NOT NULL")
+_HAS_MANAGER = text("manager_id > ''")
 _IS_ENDED = text("ended_at IS NOT NULL")
 
 contribution = Table(
@@ -61,7 +62,7 @@ contribution = Table(
         "contribution_manager",
         *("tenant", "source", "manager_id"),
         sqlite_where=_IS_MANAGED,
-        postgresql_where=_IS_MANAGED,
+        postgresql_where=_HAS_MANAGER,
     ),
 )
 

@@ -139,17 +139,19 @@ def _of_source(dialect: str) -> sa.Executable:
 
 def _led_by(dialect: str) -> sa.Executable:
     ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
-    return (
+    led = (
         sa.select(contribution.c.resource_id)
         .join(resource, resource.c.id == contribution.c.resource_id)
         .where(
             contribution.c.tenant == prepared.text("tenant"),
             contribution.c.source == prepared.text("source"),
-            # Told that it is not NULL, which being in the list says, SQLite would walk through all who have a manager.
             sets.among(contribution.c.manager_id, ids),
             resource.c.deleted_at.is_(None),
         )
     )
+    # Many say "none", which is a word too: PostgreSQL's index leaves them out, and is told that they are not meant.
+    # Told such a thing, SQLite would walk through all who have a manager.
+    return led if dialect == "sqlite" else led.where(contribution.c.manager_id > sa.literal_column("''"))
 
 
 _KEY = ("tenant", "source", "external_id")

@@ -37,10 +37,14 @@ def texts_in(parameter: Any, *, dialect: str, name: str) -> Any:
     if dialect == "sqlite":
         each = sa.func.json_each(parameter).table_valued("value", name=f"{name}_each")
         return sa.select(each.c.value.label("value")).subquery(name)
-    elements = sa.func.jsonb_array_elements_text(sa.cast(parameter, postgresql.JSONB)).table_valued(
+    each = sa.func.jsonb_array_elements_text(sa.cast(parameter, postgresql.JSONB)).table_valued(
         "value", name=f"{name}_each"
     )
-    return sa.select(elements.c.value.label("value")).subquery(name)
+    # By way of an array: of one PostgreSQL expects a few texts, of the function a hundred, and it would rather walk
+    # through a table of some thousands than ask an index so often.
+    texts = sa.func.array(sa.select(each.c.value).scalar_subquery(), type_=postgresql.ARRAY(sa.Text))
+    elements = sa.func.unnest(texts).table_valued(sa.column("value", sa.Text), name=f"{name}_texts")
+    return sa.select(elements.render_derived().c.value.label("value")).subquery(name)
 
 
 def rows_in(parameter: Any, columns: Mapping[str, Any], *, dialect: str, name: str) -> Any:

@@ -13,6 +13,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 DUE = sa.text("due_at IS NOT NULL")
 ENDED = sa.text("ended_at IS NOT NULL")
 MANAGED = sa.text("manager_id IS NOT NULL")
+HAS_MANAGER = sa.text("manager_id > ''")
 OPEN = sa.text("status IN ('receiving', 'waiting')")
 PENDING = sa.text("outcome IS NULL")
 FETCH = sa.text("state = 'fetch'")
@@ -57,7 +58,7 @@ def _widen_contribution() -> None:
         "contribution",
         ["tenant", "source", "manager_id"],
         sqlite_where=MANAGED,
-        postgresql_where=MANAGED,
+        postgresql_where=HAS_MANAGER,
     )
 
 
