@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from scim_bridge.cli import moments, rows
+from scim_bridge.cli import rows
 from scim_bridge.cli.options import config_option, json_option, opened, print_json
 from scim_bridge.operators import audit as audits
+from scim_bridge.operators import moments
 
 _FACTS = {"entry": "number", **{name: name for name in ("at", "tenant", "who", "what")}}
 _BELOW = {"before": "before", "after": "after"}
