@@ -29,7 +29,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "migrate": ("processes",),
     "reconcile": ("operating",),
     "relay": ("processes",),
-    "replay": ("failures",),
+    "replay": ("failures", "replaying"),
     "status": ("operating",),
     "token": ("tokens",),
     "up": ("processes",),

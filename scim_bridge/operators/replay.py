@@ -3,18 +3,18 @@
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Millis
-from scim_bridge.operators import failed
-from scim_bridge.store import replays, reports
+from scim_bridge.operators import failed, replay_plans
+from scim_bridge.store import audits, plan_items, plans
 from scim_bridge.store.engine import Store
+from scim_bridge.store.plans import Fate
 from scim_bridge.store.reports import Chosen
 
-PEOPLE_A_TRANSACTION = 500
-"""So that a replay of many people never keeps senders waiting for long."""
+PEOPLE_A_TRANSACTION = 1_000
+"""So that a replay of many people never keeps senders waiting for long; a whole number of calls of every size."""
 
 
 def operator_name() -> str:
@@ -43,8 +43,8 @@ def run(
 ) -> dict[str, Any]:
     """Have the chosen dead operations tried again and return how many; with `dry_run`, how many there are.
 
-    What is sent is what the directory says now, so a replay never undoes something newer. A run that is broken off
-    has put back whole people, and may simply be run again.
+    What is sent is what the directory says now, so a replay never undoes something newer. Of each tenant it is a plan
+    that is approved as it is made; a run that is broken off is ended by the relay, and may simply be run again.
 
     Raises:
         UsageError: no such code or class.
@@ -59,38 +59,39 @@ def run(
             until=until,
             resource_ids=failed.people_named(tx, user),
         )
-        found = reports.dead(tx, chosen)
-    result: dict[str, Any] = {"operations": len(found), "waiting": 0, "superseded": 0, "runs": [], "dry_run": dry_run}
+        found = plans.count_dead(tx, chosen)
+    result: dict[str, Any] = {"operations": sum(found.values()), "waiting": 0, "superseded": 0, "runs": []}
+    result["dry_run"] = dry_run
     if dry_run:
         return result
-    by_tenant: dict[str, list[Mapping[str, Any]]] = {}
-    for row in found:
-        by_tenant.setdefault(row["tenant"], []).append(row)
-    asked = {"target": target, "code": code, "class": klass, "since": since, "until": until, "by_user": bool(user)}
-    for name, rows in by_tenant.items():
-        _replay_tenant(store, dispatcher, name, rows, who=who, asked=asked, result=result)
+    asked = replay_plans.asked_for(
+        target=target, code=code, klass=klass, since=since, until=until, by_user=user is not None
+    )
+    for name in found:
+        with store.begin(name) as tx:
+            number = plans.make(tx, chosen, who=who, asked=asked, is_approved=True)
+            if number is not None:
+                audits.append(tx, who=who, what="replay run", after={"replay": number, "filter": asked})
+        if number is not None:
+            _put_back(store, dispatcher, name, number, result)
     return result
 
 
-def _replay_tenant(
-    store: Store,
-    dispatcher: Dispatcher,
-    tenant: str,
-    rows: Iterable[Mapping[str, Any]],
-    *,
-    who: str,
-    asked: Mapping[str, Any],
-    result: dict[str, Any],
-) -> None:
-    pairs = list(dict.fromkeys((row["lane_id"], row["resource_id"]) for row in rows))
-    moved = 0
-    for start in range(0, len(pairs), PEOPLE_A_TRANSACTION):
+def _put_back(store: Store, dispatcher: Dispatcher, tenant: str, number: int, result: dict[str, Any]) -> None:
+    """Work off a replay here and now. A relay that finds it lends a hand, and ends it should this be broken off."""
+    while True:
+        with store.begin(tenant, write=False) as tx:
+            turn = plan_items.next_people(tx, number, most=PEOPLE_A_TRANSACTION)
+        if turn is None:
+            break
         with store.begin(tenant) as tx:
-            replayed = replays.put_back(tx, pairs[start : start + PEOPLE_A_TRANSACTION], who=who)
-        moved += len(replayed.waiting) + len(replayed.superseded)
-        result["waiting"] += len(replayed.waiting)
-        result["superseded"] += len(replayed.superseded)
+            replayed = plan_items.put_back(tx, number, *turn)
         for target, urgent in replayed.wakes.items():
             dispatcher.wake(tenant, target, urgent=urgent)
     with store.begin(tenant) as tx:
-        result["runs"].append(replays.note_run(tx, who=who, chosen=asked, operations=moved))
+        plan_items.finish(tx, number)
+        ended, fates = plans.fetch(tx, number), plan_items.fates(tx, number)
+    waiting = fates.get(Fate.PUT_BACK, 0)
+    result["waiting"] += waiting
+    result["superseded"] += (0 if ended is None else ended.operations) - waiting
+    result["runs"].append(number)

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scim_bridge.domain.instants import Millis, to_iso
@@ -9,7 +11,7 @@ from scim_bridge.planning import estimate
 from scim_bridge.planning.estimate import PeopleACall, Shares
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store import reports
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.lanes import Lane
 from scim_bridge.store.reports import Backlog
 
@@ -43,6 +45,59 @@ def report(store: Store, settings: Settings, *, tenant: str | None = None, targe
                 for each, lane in wanted
             ]
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What it takes to bring more people to a lane's target."""
+
+    state: str
+    """As `status` names it."""
+    calls: int
+    """The fewest that these people need."""
+    eta_s: int | None
+    """Until the last call for them, or for what waits already, may go; None while nobody knows when."""
+
+
+def foretell(tx: Transaction, settings: Settings, more: Mapping[int, Shares]) -> dict[int, Prospect]:
+    """Return what it takes for more people to be brought to lanes, by the lanes' ids; none of a lane not configured."""
+    configured = {(each.id, lane.name): lane for each in settings.tenants for lane in each.targets}
+    wanted = [backlog for backlog in reports.backlogs(tx) if backlog.lane.id in more]
+    lane_of = {each.lane.id: configured.get((each.lane.tenant, each.lane.target)) for each in wanted}
+    asking = [number for number, lane in lane_of.items() if lane is not None and lane.kind in _ASKED]
+    told = {lane_id: _told(answer) for lane_id, answer in reports.last_probes(tx, asking).items()} if asking else {}
+    clock = tx.lease_clock()
+    found: dict[int, Prospect] = {}
+    for backlog in wanted:
+        lane_id, target = backlog.lane.id, lane_of[backlog.lane.id]
+        if target is None:
+            continue
+        size = told.get(lane_id) or people_a_call(target)
+        found[lane_id] = _prospect(backlog, target, more[lane_id], size, now=tx.now, clock=clock)
+    return found
+
+
+def _prospect(
+    backlog: Backlog, target: TargetSettings, more: Shares, size: PeopleACall, *, now: Millis, clock: Millis
+) -> Prospect:
+    state = _state(backlog, now=now, clock=clock)
+    if target.mode == "dry-run":
+        return Prospect(state=state, calls=0, eta_s=0)
+    # Who waits for a later time of their own keeps nobody who is due now.
+    due = replace(
+        backlog,
+        to_create=backlog.to_create + more.to_create,
+        to_look_up=backlog.to_look_up + more.to_look_up,
+        others=backlog.others + more.others,
+        last_due_at=None,
+    )
+    together = Shares(to_create=due.to_create, to_look_up=due.to_look_up, others=due.others)
+    calls = estimate.fewest_calls(together, size)
+    return Prospect(
+        state=state,
+        calls=estimate.fewest_calls(more, size),
+        eta_s=None if state in _NOBODY_KNOWS_WHEN else _eta_s(due, target, calls=calls, now=now),
+    )
 
 
 def _told(answer: str) -> PeopleACall | None:

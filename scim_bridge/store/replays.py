@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from scim_bridge.domain.people import Priority
 from scim_bridge.domain.states import State
 from scim_bridge.store import lanes, ledger, outbox, sets, tables, versions
-from scim_bridge.store.engine import Transaction, compact_json
+from scim_bridge.store.engine import Transaction
 
 operation = tables.operation
 
@@ -70,20 +70,6 @@ def put_back(
         superseded=tuple(row["id"] for row in older),
         wakes=_note_wakes(tx, newest.values()),
     )
-
-
-def note_run(tx: Transaction, *, who: str, chosen: Mapping[str, Any], operations: int) -> int:
-    """Record that an operator replayed, and what they had chosen; returns the run's number."""
-    row = {
-        "tenant": tx.tenant,
-        "who": who,
-        "filter": compact_json(chosen),
-        "operations": operations,
-        "status": "done",
-        "at": tx.now,
-    }
-    result = tx.connection.execute(sa.insert(tables.replay).values(row).returning(tables.replay.c.id))
-    return int(result.scalar_one())
 
 
 def _newest_and_older(

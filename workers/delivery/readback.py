@@ -7,7 +7,7 @@ from scim_bridge.domain.replies import Answer, Outcome
 from scim_bridge.domain.states import State
 from scim_bridge.planning import needs
 from scim_bridge.planning.calls import Call, Item
-from scim_bridge.store import batches, directory, due, lanes, links, settlement
+from scim_bridge.store import batches, directory, due, lanes, links, plans, settlement
 from scim_bridge.store.engine import Transaction
 from workers.delivery import contested, settle
 from workers.delivery.post import Post
@@ -65,6 +65,7 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
     found, doubtful = _match(post, people, items, answer)
     owners = links.owners(tx, post.lane_id, [account.account_id for account in found.values()])
     succeeded = directory.living_namesakes(tx, [p.resource_id for p in people if p.deleted])
+    policies = plans.policies(tx, items)
     outcomes, taken, moving = [], set[str](), set[int]()
     for person in people:
         item, account = items[person.operation_id], found.get(person.resource_id)
@@ -81,7 +82,8 @@ def outcomes_of(tx: Transaction, post: Post, call: Call, answer: Answer) -> list
         elif account.account_id in taken or (owner is not None and not is_linked and not owner_is_deleted):
             outcomes.append(_end(person, State.DEAD, "linked_elsewhere", link={"doubt": None}))
         else:
-            outcome = _present(post, person, item, account)
+            on_conflict = policies.get(person.operation_id, post.settings.on_conflict)
+            outcome = _present(post, person, item, account, on_conflict=on_conflict)
             if outcome.link_changes and "account_id" in outcome.link_changes:
                 taken.add(account.account_id)
                 moving |= {owner} if owner is not None and not is_linked else set()
@@ -170,7 +172,7 @@ def _later(post: Post, person: Person) -> Outcome:
     )
 
 
-def _present(post: Post, person: Person, item: Item, account: Account) -> Outcome:
+def _present(post: Post, person: Person, item: Item, account: Account, *, on_conflict: plans.Policy) -> Outcome:
     """Somebody is there: ours already, ours by an answer that was lost, or met for the first time."""
     desired = item.desired
     known = _merged(person.link.known, account.known)
@@ -189,7 +191,7 @@ def _present(post: Post, person: Person, item: Item, account: Account) -> Outcom
         return _end(person, State.SKIPPED, "takeover_rejected")
     if met and person.link.doubt is not Doubt.RELEASED:
         decision = conflicts.decide(
-            post.settings.on_conflict,
+            on_conflict,
             is_protected=account.protected,
             is_leaver=desired is not None and not desired.active,
         )

@@ -18,6 +18,7 @@ from workers.relay import (
     leftovers,
     notifying,
     reminding,
+    replaying,
     wakes,
 )
 from workers.runtime import Runtime
@@ -36,6 +37,7 @@ DUTIES = {
     "fetching": fetching.run_once,
     "leftovers": leftovers.run_once,
     "notifying": notifying.run_once,
+    "replaying": replaying.run_once,
     "chaining": chaining.run_once,
 }
 

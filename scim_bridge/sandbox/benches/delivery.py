@@ -17,6 +17,7 @@ from scim_bridge.sandbox.benches import (
     delivery_hung,
     delivery_leavers,
     delivery_poison,
+    delivery_replay,
     figures,
 )
 from scim_bridge.sandbox.benches.delivery_finding import Finding
@@ -39,6 +40,7 @@ PARTS: Mapping[str, tuple[int, Measure]] = {
     delivery_choosing.PART: (delivery_choosing.USERS, delivery_choosing.measure),
     delivery_poison.PART: (delivery_poison.USERS, delivery_poison.measure),
     delivery_hung.PART: (delivery_hung.USERS, delivery_hung.measure),
+    delivery_replay.PART: (delivery_replay.USERS, delivery_replay.measure),
 }
 """Each part with the number of users that its promise is about."""
 
