@@ -13,16 +13,11 @@ from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.states import State
 from scim_bridge.store import sets, tables
 from scim_bridge.store.engine import Transaction
-from scim_bridge.store.reports import Chosen
+from scim_bridge.store.reports import IS_DEAD, Chosen
 
 operation, entry, lane = tables.operation, tables.entry, tables.lane
 resource, change = tables.resource, tables.change
 
-_IS_DEAD = sa.and_(
-    # Both: the first names the index of all that is stuck as SQLite wants it named, the second chooses within it.
-    operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]),
-    operation.c.state == sa.literal_column("'dead'"),
-)
 MOST_ID = 2**63 - 1
 """What both databases take as a number."""
 
@@ -170,7 +165,7 @@ def _found(tx: Transaction, chosen: Chosen) -> sa.Select[Any]:
     query = sa.select(
         operation.c.id, operation.c.lane_id, operation.c.resource_id, operation.c.reason.label("code")
     ).add_columns(died_at.label("at"))
-    query = query.where(_IS_DEAD)
+    query = query.where(IS_DEAD)
     lanes = _lanes(tx, chosen)
     if lanes is not None:
         query = query.where(sets.among(operation.c.lane_id, sets.id_rows(tx, lanes, "lanes")))

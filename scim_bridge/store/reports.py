@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import USER
-from scim_bridge.domain.states import State
 from scim_bridge.store import lanes, sets, tables
 from scim_bridge.store.engine import Transaction
 
@@ -16,6 +15,12 @@ PROBE_IS_AMONG = 5_000
 """A lane's last probe is looked for among so many of its newest batches."""
 
 operation, resource, link, lane = tables.operation, tables.resource, tables.link, tables.lane
+
+_IS_STUCK = operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")])
+
+# Both: the first names the index of all that is stuck as SQLite wants it named, the second chooses within it.
+IS_DEAD = sa.and_(_IS_STUCK, operation.c.state == sa.literal_column("'dead'"))
+"""The condition that an operation is no longer tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,7 @@ def last_probes(tx: Transaction, lane_ids: Sequence[int]) -> dict[int, str]:
 def _counted_by_state(tx: Transaction) -> list[tuple[int, str, Any]]:
     query = (
         sa.select(operation.c.lane_id, operation.c.state, sa.func.count(operation.c.resource_id.distinct()))
-        .where(operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]))
+        .where(_IS_STUCK)
         .group_by(operation.c.lane_id, operation.c.state)
     )
     return [(lane_id, state, count) for lane_id, state, count in tx.connection.execute(query)]
@@ -115,21 +120,29 @@ def _pending(tx: Transaction) -> list[tuple[int, str, Any]]:
         (is_unknown, "to_create"),
         else_="others",
     ).label("share")
+    owed = sa.union_all(
+        # Each has an index of its own; for both in one condition the whole table would be walked through.
+        *(
+            sa.select(*(operation.c[name] for name in ("lane_id", "resource_id", "received_at", "due_at"))).where(
+                operation.c.state == sa.literal_column(state)
+            )
+            for state in ("'waiting'", "'sending'")
+        )
+    ).subquery("owed")
     people = (
         sa.select(
-            operation.c.lane_id,
+            owed.c.lane_id,
             by_kind,
-            sa.func.min(operation.c.received_at).label("oldest_at"),
-            sa.func.min(operation.c.due_at).label("first_due_at"),
-            sa.func.max(operation.c.due_at).label("last_due_at"),
+            sa.func.min(owed.c.received_at).label("oldest_at"),
+            sa.func.min(owed.c.due_at).label("first_due_at"),
+            sa.func.max(owed.c.due_at).label("last_due_at"),
         )
         .select_from(
-            operation.join(resource, resource.c.id == operation.c.resource_id).outerjoin(
-                link, sa.and_(link.c.lane_id == operation.c.lane_id, link.c.resource_id == operation.c.resource_id)
+            owed.join(resource, resource.c.id == owed.c.resource_id).outerjoin(
+                link, sa.and_(link.c.lane_id == owed.c.lane_id, link.c.resource_id == owed.c.resource_id)
             )
         )
-        .where(operation.c.state.in_([sa.literal_column("'waiting'"), sa.literal_column("'sending'")]))
-        .group_by(operation.c.lane_id, operation.c.resource_id, by_kind)
+        .group_by(owed.c.lane_id, owed.c.resource_id, by_kind)
         .subquery("people")
     )
     query = sa.select(
@@ -185,7 +198,7 @@ def dead(tx: Transaction, chosen: Chosen) -> list[Mapping[str, Any]]:
             .join(entry, entry.c.id == last)
             .outerjoin(change, change.c.number == operation.c.change_number)
         )
-        .where(operation.c.state == sa.literal_column(f"'{State.DEAD.value}'"), *_conditions(tx, chosen))
+        .where(IS_DEAD, *_conditions(tx, chosen))
         .order_by(entry.c.at, operation.c.id)
     )
     return [dict(row) for row in tx.connection.execute(query).mappings()]
