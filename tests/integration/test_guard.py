@@ -281,6 +281,19 @@ def test_guard_releases_who_waits_for_a_group_meanwhile(make_bench: MakeBench) -
     assert decisions.list_held(bench.store) == []
 
 
+def test_held_people_come_page_by_page(make_bench: MakeBench) -> None:
+    bench = staffed(make_bench, guard=GuardSettings(max=0, share=1.0, min=0))
+    leave(bench, "ann", "bob", "cyd")
+    bench.work()
+    choice: dict[str, Any] = {"tenant": "acme", "kind": decisions.Kind.DEACTIVATION, "limit": 2}
+    first = decisions.page(bench.store, **choice)
+    last = decisions.page(bench.store, after=first["next"], **choice)
+    assert (len(first["items"]), len(last["items"]), last["next"]) == (2, 1, None)
+    assert [*first["items"], *last["items"]] == decisions.list_held(bench.store)
+    assert decisions.page(bench.store, rejected=True, **choice) == {"items": [], "next": None}
+    assert decisions.page(bench.store, user="bob@example.com", **choice)["items"][0]["user"] == "bob@example.com"
+
+
 def test_guard_closes_what_is_rejected_as_drift(make_bench: MakeBench) -> None:
     bench = staffed(make_bench, guard=GuardSettings(max=0, share=1.0, min=0))
     leave(bench, "ann")

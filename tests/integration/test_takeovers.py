@@ -49,6 +49,18 @@ def test_who_waits_for_an_account_is_listed(waiting: Bench) -> None:
     assert "--kind takeover" in row["reason"]
 
 
+def test_who_waits_for_an_account_comes_page_by_page(waiting: Bench) -> None:
+    waiting.target.seed("bob@example.com", protected=True)
+    waiting.push("bob")
+    waiting.work(shifts=2)
+    choice: dict[str, Any] = {"tenant": "acme", "kind": Kind.TAKEOVER, "limit": 1}
+    first = holds.page(waiting.store, **choice)
+    last = holds.page(waiting.store, after=first["next"], **choice)
+    assert [row["user"] for row in (*first["items"], *last["items"])] == ["ann@example.com", "bob@example.com"]
+    assert last["next"] is None
+    assert holds.page(waiting.store, **{**choice, "tenant": "other"}) == {"items": [], "next": None}
+
+
 def test_release_gives_the_account_and_overwrites_it(waiting: Bench) -> None:
     assert decide(waiting, holds.release) == 1
     assert title(waiting) == "Owner"

@@ -5,8 +5,8 @@ from typing import Any
 
 from scim_bridge.errors import UsageError
 from scim_bridge.operators.inbox import Filters
-from scim_bridge.operators.moments import parse_moment
 from scim_bridge.operators.notes import MOST_OPERATIONS
+from scim_bridge.web.api import reading
 from scim_bridge.web.api.lanes import check_target
 from scim_bridge.web.api.operations import CLASS, CODE, MOMENT, SINCE, TARGET, UNTIL, USER, Asked, Desk, Schema
 
@@ -44,7 +44,8 @@ def filters_of_body(desk: Desk, asked: Asked) -> Filters:
     """
     check_target(desk, asked)
     now = desk.clock()
-    return _filters({name: parse_moment(value, now) if name in _TIMES else value for name, value in asked.body.items()})
+    times = {name: reading.read_moment(name, value, now=now) for name, value in asked.body.items() if name in _TIMES}
+    return _filters({**asked.body, **times})
 
 
 def check_choice(asked: Asked, *others: str) -> None:

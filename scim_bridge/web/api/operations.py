@@ -1,5 +1,6 @@
 """What an operation of the API is, in one value: from it come its route, its checks, its description and its tests."""
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,6 +37,8 @@ class Desk:
     dispatcher: Dispatcher
     clock: Clock
     queue_url: str = field(default="", repr=False)
+    proving: threading.Lock = field(default_factory=threading.Lock)
+    """Whoever proves the books holds it: that reads all of them at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,19 @@ def read_value(parameter: Parameter, text: str, *, now: Millis) -> Any:
         fault = "it holds characters that cannot be printed"
     if fault is not None:
         raise UsageError(f"The parameter {parameter.name} cannot be read: {fault}.")
-    return parse_moment(value, now) if parameter.schema.get("format") == "moment" else value
+    return read_moment(parameter.name, value, now=now) if parameter.schema.get("format") == "moment" else value
+
+
+def read_moment(name: str, text: str, *, now: Millis) -> Millis:
+    """Return the instant that a text gives what is called `name`.
+
+    Raises:
+        UsageError: it gives none.
+    """
+    try:
+        return parse_moment(text, now)
+    except UsageError as error:
+        raise UsageError(f"{name} cannot be read: {error}.") from None
 
 
 def body_of(operation: Operation, content: bytes, content_type: str | None) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What was asked and what was decided: requests as they came, the audit, and the proofs of the books."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-from scim_bridge.errors import UsageError
+from scim_bridge.errors import OutOfDate, UsageError
 from scim_bridge.operators import audit, inbound
 from scim_bridge.store.verify import verify_ledger
 from scim_bridge.web.api import shapes
@@ -48,11 +50,28 @@ def _audit(desk: Desk, asked: Asked) -> dict[str, Any]:
 
 
 def _verify_audit(desk: Desk, asked: Asked) -> dict[str, Any]:
-    return audit.verify(desk.store, expect=asked.query.get("expect"))
+    with _alone(desk):
+        return audit.verify(desk.store, expect=asked.query.get("expect"))
 
 
 def _verify_ledger(desk: Desk, asked: Asked) -> dict[str, Any]:
-    return verify_ledger(desk.store, asked.tenant)
+    with _alone(desk):
+        return verify_ledger(desk.store, asked.tenant)
+
+
+@contextlib.contextmanager
+def _alone(desk: Desk) -> Iterator[None]:
+    """Keep two proofs from being made at once, each of which holds books in memory.
+
+    Raises:
+        OutOfDate: somebody proves them just now.
+    """
+    if not desk.proving.acquire(blocking=False):
+        raise OutOfDate("The books are being proved just now; ask again in a moment.")
+    try:
+        yield
+    finally:
+        desk.proving.release()
 
 
 OPERATIONS = (
