@@ -9,6 +9,7 @@ from scim_bridge.store.engine import StoreUnavailable
 from workers.relay import (
     chaining,
     dates,
+    errands,
     events,
     expiry,
     fetching,
@@ -19,6 +20,7 @@ from workers.relay import (
     notifying,
     reminding,
     replaying,
+    statistics,
     wakes,
 )
 from workers.runtime import Runtime
@@ -37,8 +39,10 @@ DUTIES = {
     "fetching": fetching.run_once,
     "leftovers": leftovers.run_once,
     "notifying": notifying.run_once,
+    "errands": errands.run_once,
     "replaying": replaying.run_once,
     "chaining": chaining.run_once,
+    "statistics": statistics.run_once,
 }
 
 LAST_CALLS_S = 2.0

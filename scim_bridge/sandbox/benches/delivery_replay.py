@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scim_bridge import dispatch, wiring
+from scim_bridge.domain.instants import Millis
 from scim_bridge.operators import replay_plans
 from scim_bridge.sandbox.benches import delivery_arrivals as arrivals
 from scim_bridge.sandbox.benches import delivery_stage as stage
@@ -27,9 +29,6 @@ MOST_OF_ETA = 1.05
 TOO_SHORT, LONG_ENOUGH = "max_length = 1\n", "max_length = 100\n"
 """Of first names, as the mapping first has it and as it is mended."""
 
-BEGINS_S = 3.0
-"""Processes that have just started are given this long: what that takes is no part of the replay."""
-
 PATIENCE_S = 120.0
 
 
@@ -49,8 +48,10 @@ def measure(store_url: str, *, store: str, users: int, folder: Path, seed: int) 
             played.await_done(workers, patience_s=PATIENCE_S)
         refused_calls = len(played.calls(lane.name))
         _mend(played)
+        mended_ms = wiring.now_ms()
         with played.working(1) as workers:
-            time.sleep(BEGINS_S)
+            # What a process takes to start is no part of the replay.
+            played.await_that(lambda: _are_up(played, since=mended_ms), workers, patience_s=PATIENCE_S)
             began_s = time.monotonic()
             planned = _plan(played)
             plan_s = time.monotonic() - began_s
@@ -87,6 +88,11 @@ def figures(log: Sequence[Arrival], *, users: int, held: int, eta_s: float, plan
 def _mend(played: Stage) -> None:
     text = played.config.read_text(encoding="utf-8")
     played.config.write_text(text.replace(TOO_SHORT, LONG_ENOUGH), encoding="utf-8")
+
+
+def _are_up(played: Stage, *, since: Millis) -> bool:
+    heard = dispatch.last_heard(wiring.queue_url(played.settings)) or {}
+    return all((heard.get(process) or 0) >= since for process in dispatch.PROCESSES)
 
 
 def _plan(played: Stage) -> dict[str, Any]:

@@ -63,8 +63,8 @@ class FrontDoor:
 
 
 @contextlib.contextmanager
-def opened(store_url: str, *, folder: Path, more: str = "") -> Iterator[FrontDoor]:
-    """Run a front door over a migrated database until the block ends. Nobody delivers.
+def opened(store_url: str, *, folder: Path, more: str = "", has_relay: bool = False) -> Iterator[FrontDoor]:
+    """Run a front door over a migrated database until the block ends, with a relay if asked. Nobody delivers.
 
     `more` is further text of its configuration, such as a source.
 
@@ -90,6 +90,9 @@ def opened(store_url: str, *, folder: Path, more: str = "") -> Iterator[FrontDoo
         web = worlds.running("web", commands.web(), folder=folder, patience_s=STOP_S, environ=environ)
         process = stack.enter_context(web)
         await_ready(address, process)
+        if has_relay:
+            relay = worlds.running("relay", commands.relay(), folder=folder, patience_s=STOP_S, environ=environ)
+            stack.enter_context(relay)
         yield FrontDoor(port=address.port, token=token, store=store, process=process)
 
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from scim_bridge.store import tenancy
+from scim_bridge.store import statistics, tenancy
 
 revision = "0009"
 down_revision = "0008"
@@ -24,6 +24,9 @@ def upgrade() -> None:
     _chain_audit()
     if op.get_bind().dialect.name == "postgresql":
         tenancy.hold_apart(op.execute, ("replay_item", "remark", "errand", "errand_row", "inbound"))
+        op.execute(statistics.MADE_BY)
+        op.execute(f"REVOKE ALL ON FUNCTION {statistics.FUNCTION}(text) FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {statistics.FUNCTION}(text) TO {tenancy.APP_ROLE}")
 
 
 def _widen_replay() -> None:
