@@ -1,12 +1,13 @@
 """All operations of the API, in the order in which its description shows them."""
 
-from scim_bridge.web.api import failed, holds, hr, lanes, people, records, tokens
+from scim_bridge.web.api import failed, holds, hr, lanes, people, records, replays, tokens
 from scim_bridge.web.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *lanes.OPERATIONS,
     *people.OPERATIONS,
     *failed.OPERATIONS,
+    *replays.OPERATIONS,
     *holds.OPERATIONS,
     *hr.OPERATIONS,
     *tokens.OPERATIONS,

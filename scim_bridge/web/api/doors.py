@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from scim_bridge.errors import BridgeError, NotAllowed, NotThere, OutOfDate, UsageError
 from scim_bridge.intake.webhooks.refusals import WebhookRefused
+from scim_bridge.operators.replay_plans import StalePlan
 from scim_bridge.store.tokens import Principal
 from scim_bridge.web import webhooks
 from scim_bridge.web.api import reading
@@ -55,7 +56,8 @@ def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Op
 
     @blueprint.errorhandler(BridgeError)
     def refuse(error: BridgeError) -> Response:
-        return problem(status_of(error), str(error))
+        more = {"difference": error.difference} if isinstance(error, StalePlan) else None
+        return problem(status_of(error), str(error), more=more)
 
     @blueprint.errorhandler(WebhookRefused)
     def refuse_body(refused: WebhookRefused) -> Response:
