@@ -262,6 +262,11 @@ _CODES = (
         advice="The target says that the account exists, and does not show it. Merge or free it in the target, then replay.",
     ),
     Code(
+        name="several_match",
+        trouble=Trouble.CONFLICT,
+        advice="Several accounts of the target match this person equally well; none was touched. Merge or correct them in the target, then replay.",
+    ),
+    Code(
         name="linked_elsewhere",
         trouble=Trouble.CONFLICT,
         advice="The account belongs to another person of the directory. Correct one of the two in the source, then replay.",
