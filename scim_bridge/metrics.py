@@ -34,6 +34,10 @@ ACKNOWLEDGED = Counter(
     ["how"],
 )
 HTTP_SECONDS = Histogram("scim_bridge_http_request_seconds", "Time to answer a request.", ["route"])
+INBOUND_DROPPED = Counter(
+    "scim_bridge_inbound_dropped_total",
+    "Requests that are not in the list of those that came in: too many in a second, or the store was down.",
+)
 WEBHOOKS = Counter(
     "scim_bridge_webhooks_total",
     "Webhooks of targets: read_back, folded, echo, unknown, duplicate, ignored, stale, malformed, refused.",
@@ -99,6 +103,7 @@ ALL = (
     *(
         HTTP_REQUESTS,
         HTTP_SECONDS,
+        INBOUND_DROPPED,
         REFUSED,
         PACED,
         ACKNOWLEDGED,

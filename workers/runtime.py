@@ -49,6 +49,8 @@ class Runtime:
     """Targets by tenant and name; a test puts its own here."""
     expiries_seen_at: Millis | None = None
     """When the relay last looked which tokens will expire."""
+    requests_thinned_at: Millis = 0
+    """When the relay last looked whether tenants have too many inbound requests on record."""
     wakes_rest_ms: Millis = 0
     """How long the relay rests before it looks again which lanes are due."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)

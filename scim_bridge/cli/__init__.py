@@ -23,6 +23,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "failed": ("failures", "inbox"),
     "hold": ("deciding",),
     "hr": ("hr", "hr_events"),
+    "inbound": ("inbound",),
     "lane": ("deciding",),
     "ledger": ("operating",),
     "mapping": ("mapping",),

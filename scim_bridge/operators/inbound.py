@@ -28,9 +28,7 @@ def listed(
     answered so, `refused` those that were answered with 400 or more.
     """
     limit = max(1, min(limit, MOST_AT_ONCE))
-    door = (
-        store.across_tenants("list requests as they came in") if tenant is None else store.begin(tenant, write=False)
-    )
+    door = store.across_tenants("list requests as they came in") if tenant is None else store.begin(tenant, write=False)
     with door as tx:
         # One more than asked for tells whether there is another page.
         rows = inbound.listed(

@@ -83,7 +83,7 @@ def listed(
     limit: int,
     status: int | None = None,
     least_status: int = 0,
-) -> Sequence[sa.RowMapping]:
+) -> list[dict[str, Any]]:
     """Return requests of the transaction's tenant (or of all), the newest in front; `after`: older than that one."""
     query = sa.select(inbound).order_by(inbound.c.id.desc()).limit(limit)
     if tx.tenant is not None:
@@ -94,7 +94,7 @@ def listed(
         query = query.where(inbound.c.status == status)
     if least_status:
         query = query.where(inbound.c.status >= least_status)
-    return tx.connection.execute(query).mappings().all()
+    return [dict(row) for row in tx.connection.execute(query).mappings()]
 
 
 def forget(
@@ -111,12 +111,12 @@ def forget(
     """
     old = sa.select(inbound.c.id).where(inbound.c.at < before).order_by(inbound.c.at).limit(at_a_time)
     removed = _remove(tx, [row.id for row in tx.connection.execute(old)])
-    lively = sa.select(inbound.c.tenant).where(inbound.c.at >= since).distinct().subquery("lively")
-    own = inbound.alias("own")
-    newest_over = (
-        sa.select(own.c.id).where(own.c.tenant == lively.c.tenant).order_by(own.c.id.desc()).offset(most).limit(1)
+    ends = sets.rows_in(
+        sa.literal(sets.packed(_ends(tx, since=since, most=most)), sa.Text),
+        {"tenant": sa.Text, "end": sa.BigInteger},
+        dialect=tx.dialect,
+        name="ends",
     )
-    ends = sa.select(lively.c.tenant, newest_over.scalar_subquery().label("end")).subquery("ends")
     over = (
         sa.select(inbound.c.id)
         .join(ends, sa.and_(inbound.c.tenant == ends.c.tenant, inbound.c.id <= ends.c.end))
@@ -124,6 +124,17 @@ def forget(
     )
     removed_over = _remove(tx, [row.id for row in tx.connection.execute(over)])
     return at_a_time in {removed, removed_over}
+
+
+def _ends(tx: Transaction, *, since: Millis, most: int) -> list[tuple[str, int]]:
+    """Return the tenants that have too many, of those that have got one since then, with the newest that is too old."""
+    lively = sa.select(inbound.c.tenant).where(inbound.c.at >= since).distinct().subquery("lively")
+    own = inbound.alias("own")
+    newest_over = (
+        sa.select(own.c.id).where(own.c.tenant == lively.c.tenant).order_by(own.c.id.desc()).offset(most).limit(1)
+    )
+    query = sa.select(lively.c.tenant, newest_over.scalar_subquery().label("end"))
+    return [(row.tenant, row.end) for row in tx.connection.execute(query) if row.end is not None]
 
 
 def _remove(tx: Transaction, ids: Sequence[int]) -> int:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from scim_bridge.intake.scim.service import BridgeService
 from scim_bridge.store.engine import StatementTimedOut, StoreUnavailable
+from scim_bridge.web import reasons
 from scim_bridge.web.api import problems
 from scim_bridge.web.auth import WaitFirst
 
@@ -36,6 +37,7 @@ def install(app: Flask) -> None:
 
 def scim_exception(exception: SCIMException) -> Response:
     """Return the answer to a refused request."""
+    g.is_refused_by_us = reasons.raised_by_us(exception)
     response = answer(exception.to_error())
     if exception.status == HTTPStatus.UNAUTHORIZED:
         for challenge in CHALLENGES:

@@ -6,7 +6,7 @@ from typing import Any
 from scim_bridge import logs, metrics, secrets, wiring
 from scim_bridge.store import tokens
 from scim_bridge.store.engine import Store, StoreUnavailable
-from scim_bridge.web import measures
+from scim_bridge.web import inbound, measures
 from scim_bridge.web.app import create_app
 from scim_bridge.web.pace import Pace, shared_counts
 
@@ -38,6 +38,7 @@ def make_app() -> WsgiApp:
         queue_url=wiring.queue_url(settings),
     )
     measures.install(app)
+    inbound.install(app, store, settings, clock=wiring.now_ms)
     admin_port = int(settings.web.admin_bind.rpartition(":")[2])
     return with_admin_door(app.wsgi_app, admin_port=admin_port, days_left=lambda: tokens_days_left(store))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.settings.models import Settings
-from scim_bridge.store import first_answers, hr_events, notices, quota, retention, webhooks
+from scim_bridge.store import first_answers, hr_events, inbound, notices, quota, retention, webhooks
 from scim_bridge.store.engine import Transaction
 from workers.relay import notifying
 from workers.runtime import Runtime
@@ -18,6 +18,9 @@ WAL_BYTES = 32 * 1024 * 1024
 
 ROUNDS = 20
 """First answers, which may be large, and marks are removed in so many short transactions; the rest can wait."""
+
+WRITTEN_WITHIN_MS = 60_000
+"""The front door writes down what came in a little later; so much later at the most."""
 
 _DAY_MS = 86_400_000
 
@@ -38,18 +41,26 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
             tx, before=now - hr_events.KEPT_MS, refused_before=now - runtime.settings.evidence_days * _DAY_MS
         ),
     )
+    since = runtime.requests_thinned_at - WRITTEN_WITHIN_MS
+    if _forget(
+        runtime,
+        "requests that came in long ago, and those of which there are too many",
+        lambda tx: inbound.forget(tx, before=now - inbound.KEPT_MS, since=since),
+    ):
+        runtime.requests_thinned_at = now
     _forget(runtime, "old notices", lambda tx: notices.forget(tx, before=now - notifying.KEPT_MS))
     notifying.tidy(runtime, now)
     retention.truncate_wal(runtime.store, over_bytes=WAL_BYTES)
     return now + EVERY_MS
 
 
-def _forget(runtime: Runtime, what: str, some: Callable[[Transaction], bool]) -> None:
-    """Remove what is old, some of it in each transaction, until there is no more."""
+def _forget(runtime: Runtime, what: str, some: Callable[[Transaction], bool]) -> bool:
+    """Remove what is old, some of it in each transaction, until there is no more; False when some may be left."""
     for _ in range(ROUNDS):
         with runtime.store.across_tenants(f"housekeeping: {what}", write=True) as tx:
             if not some(tx):
-                return
+                return True
+    return False
 
 
 def _slots_kept_ms(settings: Settings) -> Millis:
