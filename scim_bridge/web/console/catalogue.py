@@ -12,6 +12,7 @@ from scim_bridge.web.console.pages import (
     holds,
     imports,
     overview,
+    replays,
     requests,
     tokens,
 )
@@ -33,6 +34,7 @@ class Page:
 
 PAGES = (
     Page("Overview", "/"),
+    Page("Replays", "/replays"),
     Page("Holds", "/holds"),
     Page("Imports", "/imports"),
     Page("Requests", "/requests"),
@@ -42,6 +44,7 @@ PAGES = (
 
 INSTALLS: tuple[Install, ...] = (
     overview.install,
+    replays.install,
     holds.install,
     imports.install,
     requests.install,
