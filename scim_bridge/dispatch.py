@@ -27,8 +27,14 @@ QUEUES = (LEAVERS, LANES)
 DELIVER = "workers.jobs.deliver"
 """The job that drains a lane; workers know it by this name only."""
 
+ERRAND = "workers.jobs.errand"
+"""The job that takes an operator's errand up."""
+
 THIN_MS = 1_000
 """One wake for a lane in this time is enough, unless a job has begun since."""
+
+THIN_ERRAND_MS = 10_000
+"""One wake for an errand in this time is enough."""
 
 WORKER = "worker"
 RELAY = "relay"
@@ -50,6 +56,9 @@ class Dispatcher(Protocol):
 
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         """Tell the workers that a lane has work. Never raises: the relay finds what was not told."""
+
+    def wake_errand(self, tenant: str, number: int) -> None:
+        """Tell the workers that an operator's errand waits. Never raises, as `wake`."""
 
     def heard(self, tenant: str, target: str, *, queue: str) -> None:
         """Let the next wake of a lane through again; a job's first act. Never raises."""
@@ -116,26 +125,40 @@ class RqDispatcher:
 
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         """Enqueue the lane's job under a fresh id, unless a wake of the last second still waits."""
+        queue = LEAVERS if urgent else LANES
+        key = wake_key(queue, tenant, target)
+        failure = self._enqueue(DELIVER, (tenant, target, queue), queue=queue, key=key, thin_ms=THIN_MS)
+        if failure is not None:
+            log.warning("wake_not_told", tenant=tenant, target=target, kind=failure)
+
+    def wake_errand(self, tenant: str, number: int) -> None:
+        """Enqueue an errand's job, unless that was done a moment ago; leavers go before it."""
+        key = f"errand:{number}"
+        failure = self._enqueue(ERRAND, (tenant, number), queue=LANES, key=key, thin_ms=THIN_ERRAND_MS)
+        if failure is not None:
+            log.warning("errand_not_told", tenant=tenant, errand=number, kind=failure)
+
+    def _enqueue(self, job: str, args: tuple[object, ...], *, queue: str, key: str, thin_ms: int) -> str | None:
+        """Enqueue a job unless its key is still there; returns what kept it from being told, if it was just tried."""
         if time.monotonic() < self._quiet_until:
             metrics.WAKES_NOT_TOLD.inc()
-            return
-        queue = LEAVERS if urgent else LANES
+            return None
         try:
-            if not self._redis.set(wake_key(queue, tenant, target), "1", nx=True, px=THIN_MS):
-                return
-            # RQ's `unique` is of no use here: an id stays taken after a worker was killed, and the lane goes deaf.
-            self._queues[queue].enqueue_call(
-                DELIVER,
-                args=(tenant, target, queue),
-                job_id=f"deliver-{secrets.token_hex(8)}",
-                timeout=-1,
-                result_ttl=0,
-                failure_ttl=FAILURE_TTL_S,
-            )
+            if self._redis.set(key, "1", nx=True, px=thin_ms):
+                # RQ's `unique` is of no use here: an id stays taken after a worker was killed, and the lane goes deaf.
+                self._queues[queue].enqueue_call(
+                    job,
+                    args=args,
+                    job_id=f"{job.rpartition('.')[2]}-{secrets.token_hex(8)}",
+                    timeout=-1,
+                    result_ttl=0,
+                    failure_ttl=FAILURE_TTL_S,
+                )
         except (redis.RedisError, OSError) as error:
             self._quiet_until = time.monotonic() + QUIET_S
             metrics.WAKES_NOT_TOLD.inc()
-            log.warning("wake_not_told", tenant=tenant, target=target, kind=type(error).__name__)
+            return type(error).__name__
+        return None
 
     def heard(self, tenant: str, target: str, *, queue: str) -> None:
         """Delete the key that thins the lane's wakes; should that fail, it ends by itself within a second."""

@@ -1,4 +1,4 @@
-"""`python -m workers deliver | relay | reconcile`: one process of the delivering side."""
+"""`python -m workers deliver | relay | reconcile | probe`: one process of the delivering side."""
 
 import argparse
 import os
@@ -9,19 +9,23 @@ from scim_bridge.errors import BridgeError
 from scim_bridge.recording import configurations, versions
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
-from workers import queue, runtime
+from workers import errands, queue, runtime
 from workers.relay import loop
+
+LAST_ERRAND_S = 2.0
+"""So long a stop waits for what operators want of targets; what is cut off another worker takes up."""
 
 
 def main(arguments: list[str]) -> int:
     """Run one process; returns its exit code: 0 after an orderly stop, 1 without a store, 2 when misconfigured."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
-    parser.add_argument("process", choices=("deliver", "relay", "reconcile"))
+    parser.add_argument("process", choices=("deliver", "relay", "reconcile", "probe"))
     parser.add_argument("--config")
     parser.add_argument("--tenant")
     parser.add_argument("--target")
     parser.add_argument("--repair", action="store_true")
-    parser.add_argument("--extra", action="store_true")
+    parser.add_argument("--max-calls", type=int)
+    parser.add_argument("--who", default="")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     os.umask(0o077)
@@ -39,21 +43,27 @@ def _run(options: argparse.Namespace) -> int:
     installed = make_runtime(options.config, role="relay" if options.process == "relay" else "worker")
     logs.configure(installed.settings.log_level, process=options.process)
     runtime.install(installed)
-    if options.process == "reconcile":
-        from workers import reconcile  # noqa: PLC0415 - delivering and relaying do without it
-
-        readiness.check_exists(installed.settings.store.url)
-        configurations.note(installed.store, installed.settings, who=options.process)
-        versions.note(installed.store, installed.settings, who=options.process)
-        return reconcile.command(
-            installed, tenant=options.tenant, target=options.target, repair=options.repair, as_json=options.json
-        )
+    if options.process in ("reconcile", "probe"):
+        return _command(installed, options)
     wiring.note_loaded(installed.store, installed.settings, who="relay" if options.process == "relay" else "worker")
     if options.process == "deliver":
         queue.serve(installed, wiring.queue_url(installed.settings))
+        errands.finish(installed, patience_s=LAST_ERRAND_S)
     else:
         loop.serve(installed)
     return 0
+
+
+def _command(installed: runtime.Runtime, options: argparse.Namespace) -> int:
+    from workers import commands  # noqa: PLC0415 - delivering and relaying do without it
+
+    readiness.check_exists(installed.settings.store.url)
+    configurations.note(installed.store, installed.settings, who=options.process)
+    versions.note(installed.store, installed.settings, who=options.process)
+    asked = {"tenant": options.tenant, "target": options.target, "as_json": options.json, "who": options.who}
+    if options.process == "probe":
+        return commands.probe(installed, **asked)
+    return commands.reconcile(installed, **asked, repair=options.repair, max_calls=options.max_calls)
 
 
 def make_runtime(config: str | None, *, role: str) -> runtime.Runtime:

@@ -1,5 +1,6 @@
 """What reconciliation found: who differs, and how it is told."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -41,15 +42,21 @@ class Report:
     adopted: int = 0
     owed: int = 0
 
-    def to_json(self) -> dict[str, object]:
-        """Return the report as `reconcile --json` prints it."""
-        counts = {drift.value: sum(1 for each in self.differences if each.drift is drift) for drift in Drift}
+    def counts(self) -> dict[str, int]:
+        """Return the report's figures."""
+        drifts = Counter(each.drift for each in self.differences)
         return {
             "equal": self.equal,
             "on_their_way": self.on_their_way,
-            **counts,
+            **{drift.value: drifts[drift] for drift in Drift},
             "adopted": self.adopted,
             "owed": self.owed,
+        }
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report as `reconcile --json` prints it."""
+        return {
+            **self.counts(),
             "differences": [
                 {"drift": each.drift, "id": each.scim_id, "account_id": each.account_id, "parts": list(each.parts)}
                 for each in self.differences

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from scim_bridge import dispatch
-from workers import runtime
+from workers import errands, runtime
 from workers.delivery import round as delivery_round
 
 
@@ -13,5 +13,10 @@ def deliver(tenant: str, target: str, woken_by: str) -> None:
     delivery_round.work_lane(runtime.current(), tenant, target, for_leavers=woken_by == dispatch.LEAVERS)
 
 
-JOBS: dict[str, Callable[..., None]] = {dispatch.DELIVER: deliver}
+def errand(tenant: str, number: int) -> None:
+    """Begin to carry an operator's errand out."""
+    errands.start(runtime.current(), tenant, number)
+
+
+JOBS: dict[str, Callable[..., None]] = {dispatch.DELIVER: deliver, dispatch.ERRAND: errand}
 """Everything that the queue may name."""

@@ -1,73 +1,49 @@
 """Directory against target: what differs, and owing the difference when asked. One listing, not one call a user."""
 
-import json
-import sys
 from collections.abc import Mapping
 
-import structlog
-
-from scim_bridge.domain.people import Account, Person, Priority, Problem, Record, Step
+from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
 from scim_bridge.planning import needs
-from scim_bridge.planning.calls import Call, Item
 from scim_bridge.recording import repairs
 from scim_bridge.store import comparing, holds, lanes, links, takeovers
 from scim_bridge.store.engine import Transaction
-from workers.delivery import choosing, settle, submitting
-from workers.delivery.lease import LeaseKeeper
+from workers import listing, visits
+from workers.delivery import choosing, submitting
 from workers.delivery.post import Post
-from workers.delivery.round import leave_post, take_post
 from workers.drift import Difference, Drift, Report
 from workers.policy import conflicts
 from workers.runtime import Runtime
-
-log = structlog.get_logger(__name__)
+from workers.visits import CannotReconcile
 
 OWED_AT_A_TIME = 500
-SLOT_WAIT_S = 120
 
 
-class CannotReconcile(Exception):  # noqa: N818 - it says what is so
-    """The lane cannot be looked at just now; the message says why and what to do."""
-
-
-def command(runtime: Runtime, *, tenant: str | None, target: str | None, repair: bool, as_json: bool) -> int:
-    """Run `scim-bridge reconcile` and print its report; returns 0 when equal or repaired, 1 on drift, 2 for usage."""
-    if tenant is None or target is None or runtime.target_settings(tenant, target) is None:
-        sys.stderr.write("reconcile needs --tenant and --target as the configuration names them\n")
-        return 2
-    try:
-        report = reconcile(runtime, tenant, target, repair=repair)
-    except CannotReconcile as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if as_json:
-        sys.stdout.write(json.dumps(report.to_json()) + "\n")
-    else:
-        sys.stdout.write(report.told(repair=repair))
-    return 0 if repair or not report.differences else 1
-
-
-def reconcile(runtime: Runtime, tenant: str, target: str, *, repair: bool) -> Report:
+def reconcile(
+    runtime: Runtime,
+    tenant: str,
+    target: str,
+    *,
+    repair: bool,
+    max_calls: int | None = None,
+    patience_s: float = visits.PATIENCE_S,
+) -> Report:
     """Compare the directory with one listing of the target; with `repair`, adopt who is there and owe the difference.
 
     Extra accounts are reported and left alone. The first load of a new target is this with `repair`.
 
     Raises:
-        CannotReconcile: another worker has the lane or took it meanwhile, or the target did not show its accounts.
+        LaneAtWork: another worker has the lane.
+        CannotReconcile: another worker took the lane meanwhile, the target did not show its accounts, or it would take
+            more calls than `max_calls`.
     """
-    post = take_post(runtime, tenant, target, patience_s=30)
-    if post is None:
-        raise CannotReconcile("The lane is at work; try again in a moment, or pause it first.")
     report = Report()
-    try:
-        with LeaseKeeper(runtime.store, tenant=tenant, lane_id=post.lane_id, epoch=post.epoch):
+    with visits.at(runtime, tenant, target, patience_s=patience_s) as post:
+        try:
             people = list(comparing.users(runtime.store, tenant, post.lane_id))
-            accounts = _list_accounts(post, [person for person, _ in people])
+            accounts = listing.accounts_of(post, [person for person, _ in people], max_calls=max_calls)
             _compare(post, people, accounts, report=report, repair=repair)
-    except submitting.LeaseGone:
-        raise CannotReconcile(_interrupted(report)) from None
-    finally:
-        leave_post(post, runtime.clock())
+        except submitting.LeaseGone:
+            raise CannotReconcile(_interrupted(report)) from None
     return report
 
 
@@ -80,36 +56,6 @@ def _interrupted(report: Report) -> str:
     return (
         f"Another worker has taken the lane meanwhile, because this one stood still for too long. {done}; run it again."
     )
-
-
-def _list_accounts(post: Post, people: list[Person]) -> tuple[Account, ...]:
-    """Look everybody up, in as few calls as the target's look-up needs."""
-    size = max(1, post.target.abilities().sizes.get(Step.LOOK_UP, 1))
-    found: dict[str, Account] = {}
-    for start in range(0, max(1, len(people)), size):
-        chunk = people[start : start + size]
-        items = tuple(Item(step=Step.LOOK_UP, person=p, matching=post.target.matching(p)) for p in chunk)
-        answer = _look_up(post, Call(step=Step.LOOK_UP, items=items, full=True))
-        found.update({account.account_id: account for account in answer})
-    return tuple(found.values())
-
-
-def _look_up(post: Post, call: Call) -> tuple[Account, ...]:
-    waited_s = 0.0
-    while True:
-        opened = submitting.open_call(post, call, holds_operations=False)
-        if not isinstance(opened, int):
-            break
-        wait_s = max(0.05, (opened - post.now()) / 1000)
-        waited_s += wait_s
-        if waited_s > SLOT_WAIT_S:
-            raise CannotReconcile("The target's quota is used up; try again when the lane is idle.")
-        post.runtime.pause(wait_s)
-    ended = submitting.make_call(post, opened, {})
-    settle.close_only(post, ended)
-    if ended.answer is None or not ended.answer.complete:
-        raise CannotReconcile(f"The target did not show its accounts ({ended.failure or 'incomplete answer'}).")
-    return ended.answer.accounts
 
 
 def _compare(

@@ -51,6 +51,10 @@ class Runtime:
     """When the relay last looked which tokens will expire."""
     requests_thinned_at: Millis = 0
     """When the relay last looked whether tenants have too many inbound requests on record."""
+    schedule_seen_at: Millis | None = None
+    """When the relay last looked which targets are to be compared with the directory."""
+    errands: list[threading.Thread] = field(default_factory=list)
+    """Threads of a worker that carry operators' errands out."""
     wakes_rest_ms: Millis = 0
     """How long the relay rests before it looks again which lanes are due."""
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)

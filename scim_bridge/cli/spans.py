@@ -1,13 +1,8 @@
 """Reads how long something is to last, as operators write it."""
 
-import re
-
+from scim_bridge.domain import spans
 from scim_bridge.domain.instants import Millis
 from scim_bridge.errors import UsageError
-
-_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-LONGEST_MS = 365 * _UNIT_MS["d"]
 
 
 def parse_span(text: str) -> Millis:
@@ -16,8 +11,7 @@ def parse_span(text: str) -> Millis:
     Raises:
         UsageError: it is none, or nothing, or more than a year.
     """
-    span = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
-    length = int(span[1]) * _UNIT_MS[span[2]] if span is not None else 0
-    if not 0 < length <= LONGEST_MS:
-        raise UsageError(f"{text} is no length of time; give 30m, 12h or 1d, a year at the most")
-    return length
+    try:
+        return spans.read_span(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None

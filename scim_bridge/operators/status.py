@@ -8,6 +8,7 @@ from typing import Any
 
 from scim_bridge.domain.instants import Millis, to_iso
 from scim_bridge.planning import estimate
+from scim_bridge.planning.assumed import ASKED, people_a_call
 from scim_bridge.planning.estimate import PeopleACall, Shares
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store import reports
@@ -15,8 +16,8 @@ from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.lanes import Lane
 from scim_bridge.store.reports import Backlog
 
-_ASKED = frozenset({"scim", "mindtickle"})
-"""Kinds of targets whose abilities are learned from themselves."""
+DRY_RUN = "dry-run"
+"""The state of a lane that only records what it would send."""
 
 _NOBODY_KNOWS_WHEN = frozenset({"paused", "quarantined", "unreachable"})
 
@@ -37,7 +38,7 @@ def report(store: Store, settings: Settings, *, tenant: str | None = None, targe
             if tenant in (None, backlog.lane.tenant) and target in (None, backlog.lane.target)
         ]
         # Only these kinds say of themselves what they can do, and only who has work needs the figures.
-        asking = [each.lane.id for each, lane in wanted if each.pending and lane is not None and lane.kind in _ASKED]
+        asking = [each.lane.id for each, lane in wanted if each.pending and lane is not None and lane.kind in ASKED]
         told = {lane_id: _told(answer) for lane_id, answer in reports.last_probes(tx, asking).items()} if asking else {}
         return {
             "lanes": [
@@ -64,7 +65,7 @@ def foretell(tx: Transaction, settings: Settings, more: Mapping[int, Shares]) ->
     configured = {(each.id, lane.name): lane for each in settings.tenants for lane in each.targets}
     wanted = [backlog for backlog in reports.backlogs(tx) if backlog.lane.id in more]
     lane_of = {each.lane.id: configured.get((each.lane.tenant, each.lane.target)) for each in wanted}
-    asking = [number for number, lane in lane_of.items() if lane is not None and lane.kind in _ASKED]
+    asking = [number for number, lane in lane_of.items() if lane is not None and lane.kind in ASKED]
     told = {lane_id: _told(answer) for lane_id, answer in reports.last_probes(tx, asking).items()} if asking else {}
     clock = tx.lease_clock()
     found: dict[int, Prospect] = {}
@@ -80,8 +81,8 @@ def foretell(tx: Transaction, settings: Settings, more: Mapping[int, Shares]) ->
 def _prospect(
     backlog: Backlog, target: TargetSettings, more: Shares, size: PeopleACall, *, now: Millis, clock: Millis
 ) -> Prospect:
-    state = _state(backlog, now=now, clock=clock)
-    if target.mode == "dry-run":
+    state = _state(backlog, target, now=now, clock=clock)
+    if target.mode == DRY_RUN:
         return Prospect(state=state, calls=0, eta_s=0)
     # Who waits for a later time of their own keeps nobody who is due now.
     due = replace(
@@ -110,7 +111,7 @@ def _figures(
     backlog: Backlog, target: TargetSettings | None, size: PeopleACall, *, now: Millis, clock: Millis
 ) -> dict[str, Any]:
     lane = backlog.lane
-    state = _state(backlog, now=now, clock=clock)
+    state = _state(backlog, target, now=now, clock=clock)
     shares = Shares(to_create=backlog.to_create, to_look_up=backlog.to_look_up, others=backlog.others)
     calls = estimate.fewest_calls(shares, size)
     return {
@@ -130,15 +131,17 @@ def _figures(
     }
 
 
-def _state(backlog: Backlog, *, now: Millis, clock: Millis) -> str:
+def _state(backlog: Backlog, target: TargetSettings | None, *, now: Millis, clock: Millis) -> str:
     """Return what a lane does or what stops it, in this order of precedence.
 
-    paused, quarantined, breaker, unreachable, quota, working, idle.
+    paused, dry-run, quarantined, breaker, unreachable, quota, working, idle.
     """
     lane = backlog.lane
     works = lane.owner is not None and lane.lease_until > clock
     if lane.paused_at is not None:
         return "paused"
+    if target is not None and target.mode == DRY_RUN:
+        return DRY_RUN
     if lane.quarantined_at is not None:
         return "quarantined"
     if lane.breaker_until is not None:
@@ -183,22 +186,3 @@ def _eta_s(backlog: Backlog, target: TargetSettings | None, *, calls: int, now: 
     lane: Lane = backlog.lane
     not_before = max(backlog.last_due_at or 0, lane.breaker_until or 0, lane.patience_until or 0)
     return math.ceil(max(estimate.shortest_time_s(calls, windows), (not_before - now) / 1000))
-
-
-def people_a_call(target: TargetSettings | None) -> PeopleACall:
-    """Return how many people a call to a target carries, by its kind and its switches.
-
-    Trakstar: 200 new users a call, one look-up lists everybody (docs of API v3). MindTickle and other SCIM services:
-    until the first probe has noted what they offer, MindTickle's Bulk is taken at 100, and nothing of others.
-    """
-    if target is None:
-        return PeopleACall()
-    if target.kind == "trakstar":
-        archives = target.options.get("bulk_archive") in ("on", True)
-        return PeopleACall(create=200, look_up=1_000_000, other=200 if archives else 1)
-    mode = target.options.get("bulk_mode", "none")
-    if mode == "scim":
-        return PeopleACall(create=100, look_up=20, other=100, mixed=True)
-    if mode == "rest":
-        return PeopleACall(create=int(target.options.get("rest_bulk_users", 50)), look_up=20)
-    return PeopleACall(look_up=20)

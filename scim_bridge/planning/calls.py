@@ -30,6 +30,8 @@ class Abilities:
     """Groups exist in the target and can be created there."""
     reads_beside: Mapping[Step, int] = field(default_factory=dict)
     """How many requests a call of a step needs beside its main one; a step that is absent needs none."""
+    listing: int | None = None
+    """How many accounts a page of a listing of all shows; None: a look-up is all there is, or shows everybody."""
     write_class: str = "user_write"
     """Quota class of calls that write; look-ups have the class 'read'."""
 
@@ -72,6 +74,8 @@ class Call:
     """No more people could go in it, so nothing is gained by waiting."""
     urgent: bool = False
     """Carries a leaver."""
+    everybody: bool = False
+    """A look-up that shows all accounts there are, whoever its people are; only where the target has a `listing`."""
 
     @property
     def operation_ids(self) -> tuple[int, ...]:

@@ -24,7 +24,6 @@ class Rules:
     """Names of groups that the target has refused to make a moment ago."""
     absent_groups: Collection[str] = ()
     """Names of groups that the target does not have: nobody is in them."""
-    dry_run: bool = False
     max_age_ms: Millis = 28 * 86_400_000
 
 
@@ -62,8 +61,6 @@ def decide(
         return Decided(state=State.DEAD, code="too_old")
     if isinstance(desired, Problem):
         return Decided(state=State.DEAD, code=desired.code, detail=f"{desired.field}: {desired.detail}")
-    if rules.dry_run:
-        return Decided(state=State.SKIPPED, code="dry_run")
     link = person.link
     if link.doubt is not None:
         return Needs(person=person, items=(_item(Step.LOOK_UP, person, desired, matching),))

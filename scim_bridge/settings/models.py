@@ -2,11 +2,16 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
+from scim_bridge.domain import spans
+from scim_bridge.domain.instants import Millis
 from scim_bridge.settings.checked import Checked
 from scim_bridge.settings.notices import NoticeSettings
 from scim_bridge.settings.sources import SourceSettings
+
+LEAST_BETWEEN_COMPARISONS_MS = 600_000
+"""A lane delivers nothing while its target is compared with the directory."""
 
 Recogniser = Literal["externalId", "email", "userName"]
 """What an account that is met for the first time can be recognised by."""
@@ -111,8 +116,25 @@ class TargetSettings(Checked):
     fields: dict[str, FieldSettings] = Field(default_factory=dict)
     groups: dict[str, GroupSettings] = Field(default_factory=dict)
     protect: list[str] = Field(default_factory=list)
+    reconcile_every: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
+
+    @field_validator("reconcile_every")
+    @classmethod
+    def _is_a_span(cls, text: str | None) -> str | None:
+        try:
+            is_sound = text is None or spans.read_span(text) >= LEAST_BETWEEN_COMPARISONS_MS
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            raise ValueError("must be a length of time from 10m to 365d, such as 24h")
+        return text
+
+    @property
+    def reconcile_every_ms(self) -> Millis | None:
+        """Return after how long the target is compared with the directory again; None: only when somebody asks."""
+        return None if self.reconcile_every is None else spans.read_span(self.reconcile_every)
 
 
 class TenantSettings(Checked):

@@ -17,6 +17,10 @@ from scim_bridge.store.prepared import Prepared
 batch = tables.batch
 
 
+DRY_RUN = "dry_run"
+"""The status of a call that was only planned: `mode = "dry-run"` makes none."""
+
+
 class Overtaken(Exception):  # noqa: N818 - a fact: what was planned is no longer so
     """Some of the operations no longer wait: a newer change came. Plan again."""
 
@@ -82,29 +86,20 @@ def open_batch(
     slot_id = quota.take(tx, quota=quota_name, klass=klass, deadline_at=deadline_at)
     number = _next_number(tx, lane_id)
     row = {
-        "tenant": tx.tenant,
         "lane_id": lane_id,
         "number": number,
         "epoch": epoch,
         "step": step,
-        "items": json.dumps(list(operation_ids)),
         "method": method,
         "path": path,
         "request": compact_json(request),
-        "answer": None,
         "status": "open",
-        "http_status": None,
-        "late": 0,
         "slot_id": slot_id,
-        "opened_at": tx.now,
         "deadline_at": deadline_at,
         "settled_at": None,
     }
-    statement = sa.insert(batch).values(seals.sealed_row(batch, row)).returning(batch.c.id)
-    batch_id = tx.connection.execute(statement).scalar_one()
-    _mark_sending(tx, batch_id, operation_ids)
     return OpenBatch(
-        id=batch_id,
+        id=_insert(tx, row, operation_ids),
         number=number,
         epoch=epoch,
         step=step,
@@ -112,6 +107,54 @@ def open_batch(
         slot_id=slot_id,
         deadline_at=deadline_at,
     )
+
+
+def record_dry_run(
+    tx: Transaction,
+    *,
+    lane_id: int,
+    epoch: int,
+    step: str,
+    operation_ids: Sequence[int],
+    method: str,
+    path: str,
+    request: Mapping[str, object],
+) -> int:
+    """Write a call that would have been made, and `sending`; returns its id. It takes no slot, and is settled already.
+
+    Raises:
+        Overtaken: as `open_batch`.
+    """
+    row = {
+        "lane_id": lane_id,
+        "number": _next_number(tx, lane_id),
+        "epoch": epoch,
+        "step": step,
+        "method": method,
+        "path": path,
+        "request": compact_json(request),
+        "status": DRY_RUN,
+        "slot_id": None,
+        "deadline_at": tx.now,
+        "settled_at": tx.now,
+    }
+    return _insert(tx, row, operation_ids)
+
+
+def _insert(tx: Transaction, row: Mapping[str, object], operation_ids: Sequence[int]) -> int:
+    whole = {
+        **row,
+        "tenant": tx.tenant,
+        "items": json.dumps(list(operation_ids)),
+        "answer": None,
+        "http_status": None,
+        "late": 0,
+        "opened_at": tx.now,
+    }
+    statement = sa.insert(batch).values(seals.sealed_row(batch, whole)).returning(batch.c.id)
+    batch_id = int(tx.connection.execute(statement).scalar_one())
+    _mark_sending(tx, batch_id, operation_ids)
+    return batch_id
 
 
 def _next_number(tx: Transaction, lane_id: int) -> int:

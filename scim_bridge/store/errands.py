@@ -1,6 +1,6 @@
 """Errands: what an operator wants of a target. The delivering side takes them up, for it alone has the credential.
 
-Whoever works on one holds it by a lease. `began_at` is that of the present holder: who has lost the lease writes nothing.
+Whoever works on one holds it by a lease. `began_at` is the present holder's: who has lost the lease writes nothing.
 """
 
 import json
@@ -61,7 +61,7 @@ class Errand:
 _COLUMNS = [errand.c[name] for name in Errand.__dataclass_fields__]
 
 
-def _read(row: Mapping[str, Any]) -> Errand:
+def _read(row: sa.RowMapping) -> Errand:
     return Errand(**{**row, "asked": json.loads(row["asked"]), "answer": json.loads(row["answer"])})
 
 
@@ -180,9 +180,7 @@ def put_off(tx: Transaction, held: Errand, *, wait_ms: Millis) -> bool:
     return _change(tx, held, status=WAITING, lease_until=tx.lease_clock() + wait_ms)
 
 
-def note(
-    tx: Transaction, *, target: str, kind: str, who: str, asked: Mapping[str, Any], at: Millis
-) -> Errand:
+def note(tx: Transaction, *, target: str, kind: str, who: str, asked: Mapping[str, Any], at: Millis) -> Errand:
     """Record an errand that somebody has done since `at` without asking; `end` says what came of it."""
     values = {
         "tenant": tx.tenant,
@@ -196,9 +194,7 @@ def note(
         "at": at,
         "began_at": at,
     }
-    return _read(
-        tx.connection.execute(sa.insert(errand).values(values).returning(*_COLUMNS)).mappings().one()
-    )
+    return _read(tx.connection.execute(sa.insert(errand).values(values).returning(*_COLUMNS)).mappings().one())
 
 
 def begin_rows(tx: Transaction, held: Errand) -> None:

@@ -258,7 +258,8 @@ batch = Table(
     Column("path", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("answer", Text),
-    # open, finished (settled by an answer), failed (settled without one), late (its worker had lost the lease)
+    # open, finished (settled by an answer), failed (settled without one), late (its worker had lost the lease),
+    # dry_run (no call was made)
     Column("status", Text, nullable=False),
     Column("http_status", Integer),
     Column("late", Integer, nullable=False, server_default="0"),

@@ -8,9 +8,13 @@ class RecordingDispatcher:
     """Keeps every wake; a test looks at them, or works the lanes itself."""
 
     wakes: list[tuple[str, str, bool]] = field(default_factory=list)
+    errands: list[tuple[str, int]] = field(default_factory=list)
 
     def wake(self, tenant: str, target: str, *, urgent: bool) -> None:
         self.wakes.append((tenant, target, urgent))
+
+    def wake_errand(self, tenant: str, number: int) -> None:
+        self.errands.append((tenant, number))
 
     def has_waiting(self) -> bool:
         return False

@@ -92,6 +92,7 @@ class FakeTarget:
         creates_carry_groups: bool = True,
         mixed: int = 0,
         tells_ids: bool = False,
+        listing: int | None = None,
     ) -> None:
         self._records = RecordMapping(mapping, fields or {"userName": FieldSettings(required=True)}, groups)
         self._group_settings = dict(groups or {})
@@ -102,6 +103,7 @@ class FakeTarget:
             mixed=mixed,
             mixable=frozenset(sizes) - {Step.LOOK_UP, Step.CREATE_GROUP} if mixed else frozenset(),
             creates_carry_groups=creates_carry_groups,
+            listing=listing,
         )
         self.tells_ids = tells_ids
         self.accounts: dict[str, FakeAccount] = {}
@@ -115,6 +117,7 @@ class FakeTarget:
         self.reads: dict[Step | None, int] = {}
         self.further_requests: dict[Step | None, int] = {}
         self.probes = 0
+        self.doubts = 0
         self.probe_failure: CallFailed | None = None
         self._last_id = 1000
 
@@ -123,6 +126,9 @@ class FakeTarget:
 
     def needs_probe(self) -> bool:
         return False
+
+    def doubt(self) -> None:
+        self.doubts += 1
 
     def desired(self, person: Person) -> Record | Problem:
         if person.kind == "Group":
@@ -227,7 +233,7 @@ class FakeTarget:
         return None
 
     def _apply(self, call: Call, group_ids: Mapping[str, str], *, at_most: int | None) -> Answer:
-        if call.step is Step.LOOK_UP and not call.items:
+        if call.step is Step.LOOK_UP and not call.items and not call.everybody:
             return Answer(replies={}, group_ids=dict(self.groups))
         if call.step is Step.LOOK_UP:
             shown = [each for each in self.accounts.values() if self._folded(each) not in self.hides]

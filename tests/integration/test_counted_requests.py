@@ -11,6 +11,7 @@ from fakes.shipped import shipped_settings
 from scim_bridge.domain.people import Step
 from scim_bridge.operators import status
 from scim_bridge.sandbox.targets.scim import ScimOptions, simulate_scim
+from scim_bridge.sandbox.targets.seeds import SeedUser
 from scim_bridge.settings.models import GroupSettings, LimitSettings
 from scim_bridge.store import tables
 from workers import reconcile
@@ -55,6 +56,32 @@ def test_a_service_receives_as_many_requests_as_were_counted(
             target.close()
         assert not service.state.find("bob@example.com").active
         assert len(slots(bench)) == len(service.log.calls())
+
+
+def test_a_comparison_lists_all_accounts_within_its_budget(make_bench: Callable[..., Bench]) -> None:
+    """Two accounts a page: three pages are known to be needed for five people, five show all that there are."""
+    options = ScimOptions(patch=False, bulk=False, max_results=2)
+    with simulate_scim(api_key="key", limits=(), options=options) as service:
+        seeds = [SeedUser(first_name="O", last_name="H", email=f"old{n}@example.com") for n in range(5)]
+        service.vendor.seed(seeds, groups=[], courses=[])
+        bench = make_bench()
+        target = scim_target(
+            shipped_settings("scim", {"token": "key"}, **{**service.urls, "limits": []}), clock=bench.clock
+        )
+        bench.runtime.targets["acme", "lms"] = target
+        try:
+            for name in ("ann", "bob", "cyd", "dan", "eve"):
+                bench.push(name)
+            bench.work()
+            service.log.clear()
+            for most, sentence in ((2, "takes 3 calls, and 2 were allowed"), (4, "more requests than were allowed")):
+                with pytest.raises(reconcile.CannotReconcile, match=sentence):
+                    reconcile.reconcile(bench.runtime, "acme", "lms", repair=False, max_calls=most)
+            assert len(service.log.calls()) == 4
+            report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=False, max_calls=5)
+        finally:
+            target.close()
+        assert (report.equal, report.counts()["extra"], len(service.log.calls())) == (5, 5, 9)
 
 
 def limited(make_bench: Callable[..., Bench], requests: int, per_s: float = 10.0) -> Bench:

@@ -50,6 +50,9 @@ class Queues:
             self.thinned.add((queue, tenant, target))
             self.waiting[queue].append((tenant, target))
 
+    def wake_errand(self, tenant: str, number: int) -> None:
+        """No operator wants anything here."""
+
     def heard(self, tenant: str, target: str, *, queue: str) -> None:
         self.thinned.discard((queue, tenant, target))
 

@@ -80,6 +80,14 @@ def test_wakes_of_one_lane_are_thinned_until_its_job_begins(
     assert [args[1] for _, args in queued(client, "lanes")] == ["lms", "other", "lms"]
 
 
+def test_an_errand_is_a_job_with_its_number_told_once_in_a_while(
+    dispatcher: dispatch.RqDispatcher, client: "redis.Redis"
+) -> None:
+    for number in (7, 7, 8):
+        dispatcher.wake_errand("acme", number)
+    assert queued(client, "lanes") == [("workers.jobs.errand", ["acme", 7]), ("workers.jobs.errand", ["acme", 8])]
+
+
 def test_a_wake_never_raises_and_hardly_waits_when_the_queue_is_down(
     dispatcher: dispatch.RqDispatcher, valkey: ValkeyServer
 ) -> None:
@@ -122,8 +130,8 @@ def test_every_queue_is_served_leavers_first(client: "redis.Redis", store_free_r
 
 
 def test_every_job_that_is_named_exists() -> None:
-    assert set(jobs.JOBS) == {dispatch.DELIVER}
-    assert f"{jobs.deliver.__module__}.{jobs.deliver.__name__}" == dispatch.DELIVER
+    assert {f"{job.__module__}.{job.__name__}" for job in jobs.JOBS.values()} == {dispatch.DELIVER, dispatch.ERRAND}
+    assert all(f"{job.__module__}.{job.__name__}" == name for name, job in jobs.JOBS.items())
 
 
 @pytest.fixture

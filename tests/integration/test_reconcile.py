@@ -11,7 +11,7 @@ from fakes.target import FakeTarget
 from scim_bridge.domain.people import Priority, Step
 from scim_bridge.store import lanes, tables
 from scim_bridge.store.engine import Store
-from workers import reconcile
+from workers import commands, reconcile
 
 Bench = Any
 
@@ -101,7 +101,7 @@ def test_a_target_that_does_not_answer_is_said_so_and_nothing_is_judged(bench: B
 
 
 def test_the_command_names_wrong_tenants_and_targets(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    assert reconcile.command(bench.runtime, tenant="acme", target="nope", repair=False, as_json=False) == 2
+    assert commands.reconcile(bench.runtime, tenant="acme", target="nope", repair=False, as_json=False) == 2
     assert "--target" in capsys.readouterr().err
 
 
@@ -109,7 +109,7 @@ def test_the_command_exits_1_on_drift_and_prints_json(bench: Bench, capsys: pyte
     bench.push("ann")
     bench.work()
     bench.target.accounts.clear()
-    assert reconcile.command(bench.runtime, tenant="acme", target="lms", repair=False, as_json=True) == 1
+    assert commands.reconcile(bench.runtime, tenant="acme", target="lms", repair=False, as_json=True) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["missing"] == 1
 
 
@@ -221,7 +221,7 @@ def test_a_lane_that_goes_to_a_successor_is_left_as_it_is(
     bench.target.accounts.popitem()
     bench.target.held("ann@example.com").attributes["title"] = "Changed by hand"
     bench.target.on_call = lambda _: take_the_lane(store)
-    assert reconcile.command(bench.runtime, tenant="acme", target="lms", repair=True, as_json=False) == 1
+    assert commands.reconcile(bench.runtime, tenant="acme", target="lms", repair=True, as_json=False) == 1
     assert "nother worker" in capsys.readouterr().err
     assert bench.states() == {"delivered": 3}
     assert bench.lane().owner == "successor"

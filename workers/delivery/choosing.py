@@ -11,7 +11,7 @@ from scim_bridge.domain.people import Person, Priority, Problem, Record, Step
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
 from scim_bridge.mapping import records
-from scim_bridge.planning import batching, needs
+from scim_bridge.planning import batching, needs, rehearsing
 from scim_bridge.planning.calls import Call
 from scim_bridge.store import directory_groups, due, holds, lanes, links, outbox, settlement
 from scim_bridge.store.engine import Transaction
@@ -63,6 +63,10 @@ def choose(post: Post, *, only_urgent: bool = False) -> Plan:
         wanted.append(verdict)
         if verdict.items[0].step is Step.LOOK_UP:
             oldest_look_up = min(oldest_look_up, person.due_at)
+    if post.is_dry_run:
+        _end(post, ended)
+        calls = rehearsing.plan(wanted, groups_wanted, abilities=rules.abilities)
+        return Plan(calls=tuple(calls), group_ids=group_ids, backlog=len(people))
     wanted = guarding.let_through(post, wanted, people=people, standing=standing, rules=rules)
     _end(post, ended)
     waiting = grouping.put_off(post, wanted, groups_wanted, known_groups=group_ids.keys())
@@ -152,8 +156,6 @@ def _decide_group(
         ended.append(_ended(person, needs.Decided(state=State.SKIPPED, code="unsupported")))
     elif name in group_ids:
         ended.append(_ended(person, needs.Decided(state=State.UNCHANGED, code="already_so")))
-    elif post.settings.mode == "dry-run":
-        ended.append(_ended(person, needs.Decided(state=State.SKIPPED, code="dry_run")))
     else:
         wanted.append((person, name))
 

@@ -32,6 +32,11 @@ class Counter:
         # The pages of a listing leave room for leavers.
         self._left_to_others = quota.kept(post.windows) if is_patient else 0
         self._has_further = bool(booked)
+        self._allowed: int | None = None
+
+    def allow(self, requests: int) -> None:
+        """Let the call make so many requests at the most, its first included."""
+        self._allowed = requests - 1
 
     def count(self) -> None:
         """Count one more request, which is sent at once when this returns.
@@ -40,6 +45,10 @@ class Counter:
             NoRoom: there will be no room before the call's deadline; nothing more may be sent.
             Unreachable: the lane belongs to a successor; nothing more may be sent.
         """
+        if self._allowed is not None:
+            if self._allowed < 1:
+                raise port.NoRoom("it takes more requests than were allowed", status=None, retry_after_s=0.0)
+            self._allowed -= 1
         if self._unused:
             self._used.append(self._unused.pop())
             return

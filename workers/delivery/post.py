@@ -47,6 +47,11 @@ class Post:
         return self.runtime.store
 
     @property
+    def is_dry_run(self) -> bool:
+        """Tell whether what would be sent is only recorded."""
+        return self.settings.mode == "dry-run"
+
+    @property
     def quota(self) -> str:
         """Return the name under which this lane's calls are counted."""
         return self.runtime.quota_name(self.tenant, self.target_name)
@@ -82,7 +87,6 @@ class Post:
             managed_groups=managed_groups,
             failed_groups=frozenset(self.seen_groups.failed(self.now())),
             absent_groups=self.absent_groups,
-            dry_run=self.settings.mode == "dry-run",
             max_age_ms=self.settings.max_age_days * 86_400_000,
         )
 

@@ -1,5 +1,7 @@
 """One cheap read that decides whether a target is well again, counted against the quota like every call."""
 
+from dataclasses import dataclass
+
 from scim_bridge.domain.instants import Millis
 from scim_bridge.planning import estimate
 from scim_bridge.store import batches, lanes, quota
@@ -10,8 +12,21 @@ from workers.targets import port
 DEADLINE_MS = 10_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A target was asked; `failure` is None when it is well."""
+
+    failure: port.CallFailed | None
+
+
 def probe(post: Post) -> Millis | None:
     """Ask the target once and note the result; return when to look at the lane again."""
+    asked = ask(post)
+    return post.now() if isinstance(asked, Asked) else asked
+
+
+def ask(post: Post) -> Asked | Millis | None:
+    """Ask the target once and note the result; returns instead when there will be room, or None: the lane is gone."""
     with post.store.begin(post.tenant) as tx:
         if not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch):
             return None
@@ -59,4 +74,4 @@ def probe(post: Post) -> Millis | None:
             gate.note_failure(tx, lane, port.Unreachable(str(failure), status=failure.status))
         else:
             gate.note_failure(tx, lane, failure)
-    return post.now()
+    return Asked(failure=failure)

@@ -11,7 +11,7 @@ from scim_bridge.planning.calls import Call
 from scim_bridge.store import batches, due, lanes
 from scim_bridge.store.engine import Contended, StoreUnavailable
 from scim_bridge.store.settlement import NotAsExpected
-from workers.delivery import choosing, gate, grouping, pacing, probing, readback, settle, submitting
+from workers.delivery import choosing, dry_run, gate, grouping, pacing, probing, readback, settle, submitting
 from workers.delivery.lease import LeaseKeeper
 from workers.delivery.post import LEASE_MS, Post
 from workers.runtime import Runtime
@@ -177,6 +177,9 @@ class _Shift:
             now = tx.now
         if lane is None:
             return None
+        if post.is_dry_run:
+            # Whatever else may stop a lane is about calls.
+            return None if lane.paused_at is not None else dry_run.rehearse(post)
         state = gate.look(lane, now)
         wants_probe = state.needs_probe or (state.state == "open" and post.target.needs_probe())
         if wants_probe and self._out:

@@ -67,6 +67,9 @@ class Target(Protocol):
     def needs_probe(self) -> bool:
         """Tell whether `probe` should be called before anything is planned, because abilities must be asked for."""
 
+    def doubt(self) -> None:
+        """Have the next `probe` ask for the abilities, however lately they were asked for. Never calls out."""
+
     def desired(self, person: Person) -> Record | Problem:
         """Return the record that the target should hold of a person, or why none can be made."""
 

@@ -18,6 +18,7 @@ from scim_bridge.domain.resources import USER
 from scim_bridge.domain.states import State
 from scim_bridge.errors import UsageError
 from scim_bridge.operators import alive, moments
+from scim_bridge.operators.replay import operator_name
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.store import due, lanes, settlement
@@ -299,7 +300,8 @@ def test_reconcile_hands_over_to_the_delivering_side(config: str, run: Run, monk
     run("reconcile", "--config", config, "--tenant", "acme", "--target", "trakstar", "--repair", "--json")
     [(_, command, environment)] = started
     assert command[1:] == [
-        *("-P", "-m", "workers", "reconcile", "--tenant", "acme", "--target", "trakstar", "--repair", "--json")
+        *("-P", "-m", "workers", "reconcile", "--tenant", "acme", "--target", "trakstar", "--repair", "--json"),
+        *("--who", operator_name()),
     ]
     assert environment["SCIM_BRIDGE_CONFIG"] == config
 

@@ -52,6 +52,10 @@ class MindTickleTarget:
         """Tell whether the ServiceProviderConfig must be read: at first, hourly, and when a limit did not hold."""
         return self._scim.needs_probe()
 
+    def doubt(self) -> None:
+        """Have the ServiceProviderConfig read by the next probe."""
+        self._scim.doubt()
+
     def desired(self, person: Person) -> Record | Problem:
         """Return the record that MindTickle should hold of a person, or why none can be made."""
         return self._scim.desired(person)

@@ -144,6 +144,7 @@ class KnownCapabilities:
             payload_limit=known.bulk_bytes,
             reads_beside={} if known.patches else dict.fromkeys(set(sizes) - _WITHOUT_READ, 1),
             keeps_groups=known.keeps_groups,
+            listing=known.page,
         )
 
 

@@ -36,7 +36,7 @@ class Finder:
     def further_reads(self, call: Call) -> int:
         """Return how many requests a look-up may take beside its first; of a listing, nobody knows before."""
         known = self._known.current
-        if not known.filters or known.joins_filters or len(call.items) != 1:
+        if call.everybody or not known.filters or known.joins_filters or len(call.items) != 1:
             return 0
         (item,) = call.items
         return max(0, int(item.account_id is not None) + len(mapping.single_filters_for(item)) - 1)
@@ -48,7 +48,7 @@ class Finder:
             CallFailed: one of its children; AbilitiesChanged when the target does not look up as it was believed to.
         """
         known = self._known.current
-        if not known.filters:
+        if call.everybody or not known.filters:
             search = Search(path="/Users", filter="", count=known.page)
             resources, is_whole = self._pages(talk, search)
             return lookups.found_accounts(call, self._read(resources), complete=is_whole)

@@ -85,6 +85,10 @@ class ScimService:
         """Tell whether the ServiceProviderConfig must be read: at first, hourly, and when a limit did not hold."""
         return self._known.is_stale()
 
+    def doubt(self) -> None:
+        """Have the ServiceProviderConfig read by the next probe."""
+        self._known.doubt()
+
     def desired(self, person: Person) -> Record | Problem:
         """Return the record that the service should hold of a person, or why none can be made."""
         if person.kind == "Group":
@@ -112,12 +116,15 @@ class ScimService:
 
     def deadline_s(self, call: Call) -> float:
         """Return the deadline for listings, for calls that write for many, or for reads and single calls."""
-        return self._timeout_s(call) + wait_within(self._settings.limits, reads=self.reads_beside(call))
+        reads = self.reads_beside(call)
+        if call.everybody:
+            reads = len(call.items) // self._known.current.page
+        return self._timeout_s(call) + wait_within(self._settings.limits, reads=reads)
 
     def _timeout_s(self, call: Call) -> float:
         if call.step is Step.LOOK_UP:
             known = self._known.current
-            lists = not known.filters or not (call.items or known.joins_filters)
+            lists = call.everybody or not known.filters or not (call.items or known.joins_filters)
             return self._connection.timeout_listing_s if lists else self._connection.timeout_s
         return self._connection.timeout_bulk_s if len(call.items) > 1 else self._connection.timeout_s
 
@@ -138,7 +145,8 @@ class ScimService:
         del batch_number  # SCIM has no place for it
         talk = Conversation(self._connection, deadline_s=deadline_s, count=count)
         if call.step is Step.LOOK_UP:
-            return self._finder.accounts(talk, call) if call.items else self._finder.groups(talk, call)
+            is_of_users = call.items or call.everybody
+            return self._finder.accounts(talk, call) if is_of_users else self._finder.groups(talk, call)
         if call.step is Step.CREATE_GROUP:
             return self._create_group(talk, call)
         ready = [item for item in call.items if item.step not in mapping.MEMBERSHIPS or item.group in group_ids]
@@ -180,7 +188,7 @@ class ScimService:
 
     def _route(self, call: Call) -> tuple[str, str]:
         if call.step is Step.LOOK_UP:
-            return "GET", "/Users" if call.items else "/Groups"
+            return "GET", "/Users" if call.items or call.everybody else "/Groups"
         if call.step is Step.CREATE_GROUP:
             return "POST", "/Groups"
         if call.step is None and len(call.items) > 1:

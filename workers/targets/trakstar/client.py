@@ -56,6 +56,9 @@ class TrakstarTarget:
         """Return False: the abilities are known without a call."""
         return False
 
+    def doubt(self) -> None:
+        """Do nothing: the abilities are known without a call."""
+
     def desired(self, person: Person) -> Record | Problem:
         """Return the record that Trakstar should hold of a person, or why none can be made."""
         if person.kind == "Group":
@@ -157,4 +160,4 @@ def _abilities(options: TrakstarOptions) -> Abilities:
     }
     if options.unarchive:
         sizes[Step.REACTIVATE] = 1
-    return Abilities(sizes=sizes, creates_carry_groups=True)
+    return Abilities(sizes=sizes, creates_carry_groups=True, listing=EVERYBODY)

@@ -61,7 +61,7 @@ def matching_of(attributes: Mapping[str, Any], match_by: Sequence[str]) -> dict[
 def route_of(call: Call, options: TrakstarOptions, *, group_id: str = "{groupId}") -> tuple[str, str]:
     """Return method and path of a call. One item takes the document's path for one, even where there is a bulk one."""
     if call.step is Step.LOOK_UP:
-        return "GET", "/user" if call.items else "/group"
+        return "GET", "/user" if call.items or call.everybody else "/group"
     if call.step in _COLLECTIONS:
         return "POST", _COLLECTIONS[call.step]
     if call.step is Step.ENROL:

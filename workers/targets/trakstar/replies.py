@@ -53,7 +53,7 @@ def read_answer(
             return adding.read_added(
                 call, reading.json_of(response, where=where), options, batch_number=batch_number, status=response.status
             )
-        case Step.LOOK_UP if call.items:
+        case Step.LOOK_UP if call.items or call.everybody:
             return _listed_users(call, reading.json_of(response, where=where), options, protect=protect)
         case Step.LOOK_UP:
             return _listed_groups(reading.json_of(response, where=where))
