@@ -34,7 +34,17 @@ def upgrade(url: str) -> None:
 def is_current(engine: sa.Engine) -> bool:
     """Tell whether a database has the newest schema."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest_revision()
+        return revision_of(connection) == newest_revision()
+
+
+def revision_of(connection: sa.Connection) -> str | None:
+    """Return the id of the last migration that a database has, None when it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def knows(revision: str) -> bool:
+    """Tell whether a migration is one of this version's, or of an earlier one's."""
+    return any(each.revision == revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def newest_revision() -> str | None:

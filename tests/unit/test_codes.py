@@ -7,7 +7,13 @@ from pathlib import Path
 from scim_bridge.domain.catalogue import CATALOGUE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDERS = ("scim_bridge/mapping", "scim_bridge/planning", "scim_bridge/recording", "workers/delivery", "workers/targets")
+FOLDERS = (
+    "scim_bridge/mapping",
+    "scim_bridge/planning",
+    "scim_bridge/recording",
+    "workers/delivery",
+    "workers/targets",
+)
 """Where outcomes are made."""
 
 
