@@ -76,8 +76,9 @@ def rotate(
     """
     with store.begin(tenant) as tx:
         old = tokens.find(tx, token_id)
-        issued = old and tokens.rotate(tx, token_id, overlap_ms=overlap_ms, good_for_ms=good_for_ms)
-        if old is None or issued is None:
+        if old is None or (
+            (issued := tokens.rotate(tx, token_id, overlap_ms=overlap_ms, good_for_ms=good_for_ms)) is None
+        ):
             raise NotThere(f"the tenant {tenant} has no token {token_id}, or it is revoked or replaced already")
         after = {**_facts(tokens.find(tx, issued.id)), "replaces": token_id}
         after["replaced_ends_at"] = to_iso(tx.now + max(0, overlap_ms))

@@ -134,7 +134,7 @@ def cut(tx: Transaction, *, before: Millis) -> Cut | None:
     has_place = sa.and_(audit.c.number > here.cut.number, audit.c.number <= here.head.number)
     query = sa.select(audit).where(has_place).order_by(audit.c.number).limit(AT_A_TIME)
     last, entries = here.cut, 0
-    for row in tx.connection.execute(query).mappings():
+    for row in map(dict, tx.connection.execute(query).mappings()):
         if row["at"] >= before:
             break
         if row["number"] != last.number + 1 or row["link"] != link_of(last.link, row):

@@ -156,12 +156,13 @@ def _rows(tx: Transaction, *, beyond: int | None = None, with_waiting: bool = Fa
         behind = sa.or_(audit.c.number > last_number, sa.and_(audit.c.number == last_number, audit.c.id > last_id))
         query = sa.select(*columns).where(audit.c.number >= last_number, behind)
         rows = tx.connection.execute(query.order_by(audit.c.number, audit.c.id).limit(AT_A_TIME)).mappings().all()
-        yield from rows
+        yield from map(dict, rows)
         if len(rows) < AT_A_TIME:
             break
         last_number, last_id = rows[-1]["number"], rows[-1]["id"]
     if with_waiting:
-        yield from tx.connection.execute(sa.select(*columns).where(audit.c.number.is_(None))).mappings()
+        waiting = tx.connection.execute(sa.select(*columns).where(audit.c.number.is_(None)))
+        yield from map(dict, waiting.mappings())
 
 
 def _waiting(tx: Transaction) -> tuple[int, Millis | None]:

@@ -61,7 +61,7 @@ def page(tx: Transaction, chosen: Chosen, *, after: int | None = None, limit: in
     if after:
         conditions.append(audit.id < after)
     query = sa.select(tables.audit).where(*conditions).order_by(audit.id.desc()).limit(limit)
-    return tx.connection.execute(query).mappings().all()
+    return [dict(row) for row in tx.connection.execute(query).mappings()]
 
 
 def newest(tx: Transaction, whats: Collection[str]) -> dict[str, dict[str, Any]]:
