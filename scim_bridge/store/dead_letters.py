@@ -52,7 +52,8 @@ class Place:
 
 def groups(tx: Transaction, chosen: Chosen) -> list[Group]:
     """Return the chosen dead by lane and code, the most people in front."""
-    found = _found(tx, chosen).subquery("found")
+    # Without an offset SQLite looks each end up twice, for the oldest and for the newest.
+    found = _found(tx, chosen).offset(0).subquery("found")
     counted = (
         sa.select(
             found.c.lane_id,
