@@ -25,7 +25,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "drift": ("drifting",),
     "failed": ("failures", "inbox"),
     "hold": ("deciding",),
-    "hr": ("hr", "hr_events"),
+    "hr": ("hr", "hr_events", "hr_imports"),
     "inbound": ("inbound",),
     "lane": ("deciding",),
     "ledger": ("operating",),

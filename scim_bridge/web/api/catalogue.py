@@ -1,6 +1,6 @@
 """All operations of the API, in the order in which its description shows them."""
 
-from scim_bridge.web.api import failed, holds, hr, lanes, people, records, replays, tokens
+from scim_bridge.web.api import drift, failed, holds, hr, lanes, people, records, replays, runbooks, tokens
 from scim_bridge.web.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -9,7 +9,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *failed.OPERATIONS,
     *replays.OPERATIONS,
     *holds.OPERATIONS,
+    *drift.OPERATIONS,
     *hr.OPERATIONS,
     *tokens.OPERATIONS,
     *records.OPERATIONS,
+    *runbooks.OPERATIONS,
 )
