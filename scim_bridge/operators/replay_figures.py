@@ -53,8 +53,8 @@ def figures(tx: Transaction, settings: Settings, number: int) -> dict[str, Any]:
 
 
 def still_to_come(tx: Transaction, settings: Settings, number: int) -> int | None:
-    """Return the seconds until a replay that is planned or runs will have reached everybody; None: nobody knows."""
-    more: dict[int, list[Part]] = {part.lane_id: [] for part in plan_items.parts(tx, number)}
+    """Return the seconds until a replay that runs, or has run, will have reached everybody; None: nobody knows."""
+    more: dict[int, list[Part]] = {lane_id: [] for lane_id in plan_items.lanes_of(tx, number)}
     for part in plan_items.parts(tx, number, only_planned=True):
         more[part.lane_id].append(part)
     prospects = status.foretell(tx, settings, {lane_id: shares_of(parts) for lane_id, parts in more.items()})

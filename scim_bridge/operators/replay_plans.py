@@ -166,8 +166,9 @@ def status(store: Store, settings: Settings, *, tenant: str, number: int) -> dic
     with store.begin(tenant, write=False) as tx:
         found = _fetched(tx, number)
         fates, standing = plan_items.fates(tx, number), plan_items.standing(tx, number)
-        is_open = found.status in (Status.PLANNED, Status.RUNNING) or bool(_waiting(standing))
-        eta_s = replay_figures.still_to_come(tx, settings, number) if is_open else 0
+        eta_s = found.figures.get("eta_s") if found.status == Status.PLANNED else 0
+        if found.status == Status.RUNNING or _waiting(standing):
+            eta_s = replay_figures.still_to_come(tx, settings, number)
     return {
         **shown(found),
         "progress": {fate.value: fates.get(fate, 0) for fate in Fate},

@@ -145,15 +145,13 @@ def page(tx: Transaction, number: int, *, after: int, limit: int) -> list[Mappin
     Each has operation_id, target, state (a `Fate`) and reason, the code of what killed it.
     """
     newer, newer_item = operation.alias("newer"), item.alias("newer_item")
-    has_newer = (
-        sa.exists()
-        .select_from(newer.join(newer_item, newer_item.c.operation_id == newer.c.id))
-        .where(
-            newer.c.resource_id == item.c.resource_id,
-            newer.c.lane_id == item.c.lane_id,
-            newer.c.id > item.c.operation_id,
-            newer_item.c.replay_id == item.c.replay_id,
-        )
+    # One within the other: side by side, SQLite would walk through all the plan for each person.
+    is_of_plan = sa.exists().where(newer_item.c.replay_id == number, newer_item.c.operation_id == newer.c.id)
+    has_newer = sa.exists().where(
+        newer.c.resource_id == item.c.resource_id,
+        newer.c.lane_id == item.c.lane_id,
+        newer.c.id > item.c.operation_id,
+        is_of_plan.correlate(newer),
     )
     query = (
         sa.select(item.c.operation_id, lane.c.target, item.c.state, operation.c.reason)
@@ -164,6 +162,12 @@ def page(tx: Transaction, number: int, *, after: int, limit: int) -> list[Mappin
         .limit(limit)
     )
     return [dict(row) for row in tx.connection.execute(query).mappings()]
+
+
+def lanes_of(tx: Transaction, number: int) -> list[int]:
+    """Return the ids of the lanes that a plan is about."""
+    query = sa.select(item.c.lane_id).where(item.c.replay_id == number).distinct().order_by(item.c.lane_id)
+    return list(tx.connection.execute(query).scalars())
 
 
 def fates(tx: Transaction, number: int) -> dict[str, int]:

@@ -14,6 +14,7 @@ from scim_bridge.sandbox.benches import (
     delivery_hung,
     delivery_leavers,
     delivery_poison,
+    delivery_replay,
 )
 from scim_bridge.sandbox.benches import delivery_arrivals as arrivals
 from scim_bridge.sandbox.benches.delivery_arrivals import Arrival
@@ -132,6 +133,23 @@ def test_the_poison_user_alone_may_be_missing() -> None:
         "users in the target",
         "users told apart as refused",
     ]
+
+
+def test_a_replay_may_take_a_twentieth_longer_than_first_shown() -> None:
+    log = [arrival(at) for at in range(50)]
+    told = {"users": 10_000, "held": 10_000, "eta_s": 41, "plan_s": 1.0}
+    assert missed(delivery_replay.figures(log, took_s=43.0, **told)) == []
+    assert missed(delivery_replay.figures(log, took_s=43.1, **told)) == ["of the time first shown"]
+    assert missed(delivery_replay.figures([*log, arrival(50, status=429)], took_s=43.0, **{**told, "held": 9_800})) == [
+        "users in the target",
+        "calls",
+        "answers 429",
+    ]
+
+
+def test_of_a_replay_that_no_limit_stops_the_time_says_nothing() -> None:
+    short = delivery_replay.figures([arrival(0)], users=200, held=200, eta_s=1, plan_s=1.0, took_s=9.0)
+    assert missed(short) == []
 
 
 def test_calls_a_window_tell_every_wait_wherever_windows_begin() -> None:
