@@ -9,11 +9,15 @@ from scim_bridge.web.api.operations import Role
 from scim_bridge.web.console.counter import Counter
 from scim_bridge.web.console.pages import (
     audit,
+    batches,
     holds,
     imports,
+    inbox,
     overview,
+    people,
     replays,
     requests,
+    runbooks,
     tokens,
 )
 
@@ -34,16 +38,23 @@ class Page:
 
 PAGES = (
     Page("Overview", "/"),
+    Page("Inbox", "/inbox"),
+    Page("People", "/people"),
     Page("Replays", "/replays"),
     Page("Holds", "/holds"),
     Page("Imports", "/imports"),
     Page("Requests", "/requests"),
     Page("Audit", "/audit"),
+    Page("Runbooks", "/runbooks"),
     Page("Tokens", "/tokens", Role.ADMIN),
 )
 
 INSTALLS: tuple[Install, ...] = (
     overview.install,
+    inbox.install,
+    people.install,
+    batches.install,
+    runbooks.install,
     replays.install,
     holds.install,
     imports.install,
