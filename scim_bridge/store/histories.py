@@ -36,10 +36,12 @@ def find_people(tx: Transaction, who: str) -> list[int]:
         sa.select(identity.c.resource_id).where(*_of_tenant(tx, identity), identity.c.external_id == who),
         sa.select(link.c.resource_id).where(link.c.lane_id.in_(lanes), link.c.account_id == who),
     ).subquery("found")
-    query = sa.select(resource.c.id).where(
-        resource.c.id.in_(sa.select(found.c[0])), resource.c.kind == USER, *_of_tenant(tx, resource)
+    query = sa.select(resource.c.id, resource.c.kind, resource.c.tenant).where(
+        resource.c.id.in_(sa.select(found.c[0]))
     )
-    return [row.id for row in tx.connection.execute(query.order_by(resource.c.id.desc()))]
+    # Looked through here: SQLite would go through all users of the tenant to have them in this order.
+    rows = tx.connection.execute(query).all()
+    return sorted((row.id for row in rows if row.kind == USER and tx.tenant in (None, row.tenant)), reverse=True)
 
 
 def _of_tenant(tx: Transaction, table: sa.Table) -> list[sa.ColumnElement[bool]]:

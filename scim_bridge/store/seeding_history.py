@@ -61,7 +61,7 @@ def put_round(
         operation,
         {
             "tenant": change.c.tenant,
-            "lane_id": _one_of(of + number, lane_ids),
+            "lane_id": _one_of(of // 7 + number, lane_ids),
             "resource_id": of,
             "change_number": change.c.number,
             "state": sa.case((is_dead, State.DEAD.value), else_=State.DELIVERED.value),

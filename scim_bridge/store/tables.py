@@ -221,6 +221,8 @@ operation = Table(
         "lane_id",
         "state",
         "resource_id",
+        # The code, so that the inbox reads nothing but the index.
+        "reason",
         sqlite_where=text("state IN ('dead', 'held')"),
         postgresql_where=text("state IN ('dead', 'held')"),
     ),
@@ -241,6 +243,15 @@ entry = Table(
     Column("who", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("seal", Text, nullable=False),
+    # When what is dead ended; the outcome is in it so that nothing but the index is read.
+    Index(
+        "entry_died",
+        "operation_id",
+        "outcome",
+        "at",
+        sqlite_where=text("outcome = 'dead'"),
+        postgresql_where=text("outcome = 'dead'"),
+    ),
 )
 
 batch = Table(

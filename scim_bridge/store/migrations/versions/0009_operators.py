@@ -12,6 +12,8 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 OPEN = sa.text("status IN ('waiting', 'working')")
 UNCHAINED = sa.text("number IS NULL")
+STUCK = sa.text("state IN ('dead', 'held')")
+DIED = sa.text("outcome = 'dead'")
 
 
 def upgrade() -> None:
@@ -22,6 +24,7 @@ def upgrade() -> None:
     _make_errands()
     _make_inbound()
     _chain_audit()
+    _index_the_dead()
     if op.get_bind().dialect.name == "postgresql":
         tenancy.hold_apart(op.execute, ("replay_item", "remark", "errand", "errand_row", "inbound"))
         op.execute(statistics.MADE_BY)
@@ -147,3 +150,12 @@ def _chain_audit() -> None:
         sa.Column("logged_at", sa.BigInteger(), nullable=False),
     )
     op.bulk_insert(head, [{"id": 1, "number": 0, "link": "", "cut_number": 0, "cut_link": "", "logged_at": 0}])
+
+
+def _index_the_dead() -> None:
+    """Have the inbox read what is dead, its code and when it ended, from indexes alone."""
+    op.drop_index("operation_stuck", "operation")
+    columns = ["lane_id", "state", "resource_id", "reason"]
+    op.create_index("operation_stuck", "operation", columns, sqlite_where=STUCK, postgresql_where=STUCK)
+    columns = ["operation_id", "outcome", "at"]
+    op.create_index("entry_died", "entry", columns, sqlite_where=DIED, postgresql_where=DIED)
