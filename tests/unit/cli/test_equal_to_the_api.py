@@ -52,8 +52,3 @@ def test_no_reason_is_told_of_what_the_api_can_do_or_of_what_is_not_there() -> N
     for each in ONLY_BY_COMMAND:
         assert each not in by_api
         assert any(command == each or command.startswith(f"{each} ") for command in there), each
-
-
-def test_operations_are_told_apart_by_their_names_and_by_their_paths() -> None:
-    assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
-    assert len({(each.method, each.path) for each in OPERATIONS}) == len(OPERATIONS)
