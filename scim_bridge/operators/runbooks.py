@@ -57,9 +57,16 @@ def _rendered(lines: list[str]) -> Iterator[str]:
             level = len(part[0]) - len(part[0].lstrip("#"))
             yield f"<h{level}>{_inline(part[0].lstrip('#').strip())}</h{level}>"
         elif kind in {"ol", "ul"}:
-            yield f"<{kind}>{''.join(f'<li>{_inline(each)}</li>' for each in _entries(part))}</{kind}>"
+            entries = "".join(f"<li>{_inline(each)}</li>" for each in _entries(part))
+            yield f"<{kind}{_start(part[0]) if kind == 'ol' else ''}>{entries}</{kind}>"
         else:
             yield f"<p>{_inline(' '.join(each.strip() for each in part))}</p>"
+
+
+def _start(line: str) -> str:
+    """Return where a list begins to count: a block of commands parts it in two, and the second goes on."""
+    first = line.partition(".")[0]
+    return "" if first == "1" else f' start="{first}"'
 
 
 def _parts(lines: list[str]) -> Iterator[tuple[str, list[str]]]:

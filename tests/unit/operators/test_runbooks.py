@@ -93,7 +93,7 @@ class Outline(HTMLParser):
         self.still_open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert not attrs
+        assert [name for name, _ in attrs if name != "start"] == []
         self.opened.append(tag)
         self.still_open.append(tag)
 
@@ -120,6 +120,10 @@ def test_a_page_is_rendered_by_its_parts() -> None:
         "c</code></pre>",
         "<ul><li>Last</li></ul>",
     ]
+
+
+def test_steps_behind_commands_go_on_counting() -> None:
+    assert runbooks.render("1. First\n\n    scim-bridge\n\n2. Second\n").endswith('<ol start="2"><li>Second</li></ol>')
 
 
 @pytest.mark.parametrize(
