@@ -3,8 +3,11 @@
 The queue carries names; the store holds the truth. A wake that gets lost costs a second, never a change.
 """
 
+import contextlib
 import secrets
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import redis
@@ -12,10 +15,14 @@ import rq
 import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from rq.exceptions import DeserializationError
+from rq.job import Job
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from scim_bridge import metrics
-from scim_bridge.domain.instants import Millis
+from scim_bridge.domain.instants import Millis, of_datetime
+from scim_bridge.errors import BridgeError
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +36,11 @@ DELIVER = "workers.jobs.deliver"
 
 ERRAND = "workers.jobs.errand"
 """The job that takes an operator's errand up."""
+
+FUNCTIONS = frozenset({DELIVER, ERRAND})
+"""All that our jobs are."""
+
+JOBS_AT_ONCE = 500
 
 THIN_MS = 1_000
 """One wake for a lane in this time is enough, unless a job has begun since."""
@@ -111,6 +123,126 @@ def last_heard(url: str) -> dict[str, Millis | None] | None:
     return {process: round(float(found[0][1])) if found else None for process, found in newest.items()}
 
 
+class QueueSilent(BridgeError):  # noqa: N818 - a fact about the queue
+    """The queue does not answer; nothing was done."""
+
+    def __init__(self) -> None:
+        """Say what to look at."""
+        super().__init__("the queue does not answer, so nothing was done; see scim-bridge status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed:
+    """A job that ended by our own fault."""
+
+    id: str
+    queue: str
+    function: str
+    """As the queue names it: whoever writes to the queue may have put anything there."""
+    arguments: tuple[object, ...]
+    at: Millis | None
+    """When it ended; None where nobody noted that."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether workers would run it."""
+        return self.function in FUNCTIONS and self.tenant is not None
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant for whom it ran: the first argument of all our jobs."""
+        first = self.arguments[0] if self.arguments else None
+        return first if isinstance(first, str) else None
+
+
+def crashed(url: str, *, tenant: str | None = None) -> list[Crashed]:
+    """Return the jobs that crashed, the last in front: of one tenant, or all. They are kept for a week.
+
+    Raises:
+        QueueSilent: the queue does not answer.
+    """
+    found: list[Crashed] = []
+    with _asking(url) as client:
+        for name in QUEUES:
+            ids = FailedJobRegistry(name, connection=client, serializer=JSONSerializer).get_job_ids()
+            for start in range(0, len(ids), JOBS_AT_ONCE):
+                some = Job.fetch_many(ids[start : start + JOBS_AT_ONCE], connection=client, serializer=JSONSerializer)
+                found += [_crashed(job, name) for job in some if job is not None]
+    chosen = [each for each in found if tenant in (None, each.tenant)]
+    return sorted(chosen, key=lambda each: (each.at or 0, each.id), reverse=True)
+
+
+def tracebacks(url: str, ids: Iterable[str]) -> dict[str, str]:
+    """Return what was noted of how jobs crashed, by their ids.
+
+    Raises:
+        QueueSilent: the queue does not answer.
+    """
+    told: dict[str, str] = {}
+    with _asking(url) as client:
+        for each in ids:
+            result = Job(each, connection=client, serializer=JSONSerializer).latest_result()
+            told[each] = (result.exc_string or "") if result is not None else ""
+    return told
+
+
+def run_again(url: str, jobs: Iterable[Crashed]) -> list[str]:
+    """Have jobs of ours run again, each under a fresh id, and return those that nobody else had put back before.
+
+    Raises:
+        QueueSilent: the queue does not answer (any more).
+    """
+    done: list[str] = []
+    with _asking(url) as client:
+        for job in (each for each in jobs if each.is_ours):
+            registry = FailedJobRegistry(job.queue, connection=client, serializer=JSONSerializer)
+            # Whoever takes it from the list is the one to run it; should this break off now, the relay wakes the lane.
+            if client.zrem(registry.key, job.id):
+                queue = rq.Queue(job.queue, connection=client, serializer=JSONSerializer, default_timeout=-1)
+                _enqueue_job(queue, job.function, job.arguments)
+                client.delete(Job.key_for(job.id))
+                done.append(job.id)
+    return done
+
+
+def _crashed(job: Job, queue: str) -> Crashed:
+    try:
+        function, arguments = str(job.func_name), tuple(job.args)
+    except (DeserializationError, TypeError):
+        function, arguments = "?", ()
+    ended_at = job.ended_at or job.enqueued_at
+    return Crashed(
+        id=job.id,
+        queue=queue,
+        function=function,
+        arguments=arguments,
+        at=None if ended_at is None else of_datetime(ended_at),
+    )
+
+
+def _enqueue_job(queue: rq.Queue, job: str, args: tuple[object, ...]) -> None:
+    # RQ's `unique` is of no use here: an id stays taken after a worker was killed, and the lane goes deaf.
+    queue.enqueue_call(
+        job,
+        args=args,
+        job_id=f"{job.rpartition('.')[2]}-{secrets.token_hex(8)}",
+        timeout=-1,
+        result_ttl=0,
+        failure_ttl=FAILURE_TTL_S,
+    )
+
+
+@contextlib.contextmanager
+def _asking(url: str) -> Iterator["redis.Redis"]:
+    client = connect(url)
+    try:
+        yield client
+    except (redis.RedisError, OSError):
+        raise QueueSilent from None
+    finally:
+        client.close()
+
+
 class RqDispatcher:
     """Wakes lanes through RQ."""
 
@@ -145,15 +277,7 @@ class RqDispatcher:
             return None
         try:
             if self._redis.set(key, "1", nx=True, px=thin_ms):
-                # RQ's `unique` is of no use here: an id stays taken after a worker was killed, and the lane goes deaf.
-                self._queues[queue].enqueue_call(
-                    job,
-                    args=args,
-                    job_id=f"{job.rpartition('.')[2]}-{secrets.token_hex(8)}",
-                    timeout=-1,
-                    result_ttl=0,
-                    failure_ttl=FAILURE_TTL_S,
-                )
+                _enqueue_job(self._queues[queue], job, args)
         except (redis.RedisError, OSError) as error:
             self._quiet_until = time.monotonic() + QUIET_S
             metrics.WAKES_NOT_TOLD.inc()

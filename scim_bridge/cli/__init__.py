@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ledger": ("operating",),
     "mapping": ("mapping",),
     "migrate": ("processes",),
+    "queue": ("queueing",),
     "reconcile": ("drifting",),
     "relay": ("processes",),
     "replay": ("failures", "replaying"),
