@@ -10,6 +10,7 @@ from scim_bridge.web.console.counter import Counter
 from scim_bridge.web.console.pages import (
     audit,
     batches,
+    drift,
     holds,
     imports,
     inbox,
@@ -43,6 +44,7 @@ PAGES = (
     Page("Replays", "/replays"),
     Page("Holds", "/holds"),
     Page("Imports", "/imports"),
+    Page("Drift", "/drift"),
     Page("Requests", "/requests"),
     Page("Audit", "/audit"),
     Page("Runbooks", "/runbooks"),
@@ -58,6 +60,7 @@ INSTALLS: tuple[Install, ...] = (
     replays.install,
     holds.install,
     imports.install,
+    drift.install,
     requests.install,
     audit.install,
     tokens.install,
