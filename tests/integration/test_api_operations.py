@@ -29,6 +29,7 @@ def asked_of(office: Office) -> dict[str, dict[str, Any]]:
     return {
         "status": {"query": {"target": TARGET}},
         "lane_status": {},
+        "lane_calls": {},
         "lane_pause": {"path": {"target": TARGET}, "json": WHY},
         "lane_resume": {"path": {"target": TARGET}, "json": WHY},
         "user_show": {"query": {"who": office.name_of("cyd")}},
@@ -73,6 +74,10 @@ def asked_of(office: Office) -> dict[str, dict[str, Any]]:
         "ledger_verify": {},
         "runbook_list": {},
         "runbook_show": {"path": {"code": "too_long"}},
+        "queue_crashed": {},
+        "queue_retry": {"path": {"job": "deliver-of-nobody"}},
+        "queue_retry_all": {},
+        "queue_rebuild": {},
     }
 
 

@@ -1,6 +1,6 @@
 """All operations of the API, in the order in which its description shows them."""
 
-from scim_bridge.web.api import drift, failed, holds, hr, lanes, people, records, replays, runbooks, tokens
+from scim_bridge.web.api import drift, failed, holds, hr, lanes, people, queue, records, replays, runbooks, tokens
 from scim_bridge.web.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -12,6 +12,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *drift.OPERATIONS,
     *hr.OPERATIONS,
     *tokens.OPERATIONS,
+    *queue.OPERATIONS,
     *records.OPERATIONS,
     *runbooks.OPERATIONS,
 )

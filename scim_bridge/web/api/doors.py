@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from scim_bridge.dispatch import QueueSilent
 from scim_bridge.errors import BridgeError, NotAllowed, NotThere, OutOfDate, UsageError
 from scim_bridge.intake.webhooks.refusals import WebhookRefused
 from scim_bridge.operators.replay_plans import StalePlan
@@ -26,7 +27,10 @@ _STATUSES: tuple[tuple[type[BridgeError], int], ...] = (
     (OutOfDate, 409),
     (NotAllowed, 403),
     (UsageError, 400),
+    (QueueSilent, 503),
 )
+
+RETRY_AFTER_S = 2
 
 
 def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Operation] = OPERATIONS) -> Blueprint:
@@ -57,7 +61,10 @@ def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Op
     @blueprint.errorhandler(BridgeError)
     def refuse(error: BridgeError) -> Response:
         more = {"difference": error.difference} if isinstance(error, StalePlan) else None
-        return problem(status_of(error), str(error), more=more)
+        response = problem(status_of(error), str(error), more=more)
+        if isinstance(error, QueueSilent):
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
 
     @blueprint.errorhandler(WebhookRefused)
     def refuse_body(refused: WebhookRefused) -> Response:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scim_bridge.errors import NotThere, UsageError
-from scim_bridge.operators import alive, existing, pausing, status
+from scim_bridge.operators import alive, calls, existing, pausing, status
 from scim_bridge.web.api import reading, shapes
 from scim_bridge.web.api.operations import REASON, TARGET, Asked, Desk, Operation, Parameter, Role
 
@@ -32,6 +32,22 @@ _STOPPED = shapes.record(
     next_try_at=shapes.INSTANT_OR_NONE,
     since=shapes.INSTANT_OR_NONE,
     by=shapes.TEXT_OR_NONE,
+)
+
+_LIMIT = shapes.record_of(
+    {"requests": shapes.COUNT, "per_s": {"type": "number"}, "class": shapes.TEXT_OR_NONE, "used": shapes.COUNT}
+)
+
+_CALLS = shapes.record_of(
+    {
+        "target": shapes.TEXT,
+        "span_s": shapes.COUNT,
+        "width_s": {"type": "number"},
+        "limit": shapes.COUNT_OR_NONE,
+        "class": shapes.TEXT_OR_NONE,
+        "bars": shapes.list_of(shapes.COUNT),
+        "limits": shapes.list_of(_LIMIT),
+    }
 )
 
 
@@ -64,6 +80,10 @@ def _status(desk: Desk, asked: Asked) -> dict[str, Any]:
 def _lanes(desk: Desk, asked: Asked) -> dict[str, Any]:
     check_target(desk, asked)
     return {"lanes": pausing.report(desk.store, desk.settings, tenant=asked.tenant, **asked.given("target"))}
+
+
+def _calls(desk: Desk, asked: Asked) -> dict[str, Any]:
+    return calls.report(desk.store, desk.settings, tenant=asked.tenant)
 
 
 def _pause(desk: Desk, asked: Asked) -> dict[str, Any]:
@@ -100,6 +120,16 @@ OPERATIONS = (
         command="lane status",
         parameters=(TARGET,),
         answer=shapes.record(lanes=shapes.list_of(_STOPPED)),
+    ),
+    Operation(
+        method="GET",
+        path="/lanes/calls",
+        name="lane_calls",
+        role=Role.VIEWER,
+        tells="The calls of the last minutes against what each target allows, to be charted.",
+        handler=_calls,
+        command=None,
+        answer=shapes.record(lanes=shapes.list_of(_CALLS)),
     ),
     Operation(
         method="POST",

@@ -19,6 +19,8 @@ ONLY_BY_COMMAND = {
     "replay run": "plans and approves in one step, for scripts; the API has the two steps",
 }
 
+ONLY_BY_API = {"lane_calls": "feeds a chart; status tells the same as a sentence: what is owed, and how long it takes"}
+
 
 def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield every command that does something by itself, in words."""
@@ -43,7 +45,8 @@ def test_every_command_has_an_operation_of_the_api_or_a_reason() -> None:
 
 
 def test_every_operation_of_the_api_has_a_command() -> None:
-    assert {each.command for each in OPERATIONS} - set(commands(main)) == set()
+    there = set(commands(main))
+    assert {each.name for each in OPERATIONS if each.command not in there} == set(ONLY_BY_API)
 
 
 def test_no_reason_is_told_of_what_the_api_can_do_or_of_what_is_not_there() -> None:
