@@ -74,8 +74,8 @@ def _install_planning(blueprint: Blueprint, counter: Counter) -> None:
             given = {name: request.form.get(name) for name in _FILTERS}
             return make_response(_form(counter, given, named, fault=str(fault)), 400)
         if made["replay"] is None:
-            fault = f"Nothing that is dead fits this. {not_dead_in_words(made['not_dead'])}".strip()
-            return make_response(_form(counter, asked, named, fault=fault), 409)
+            nothing = f"Nothing that is dead fits this. {not_dead_in_words(made['not_dead'])}".strip()
+            return make_response(_form(counter, asked, named, fault=nothing), 409)
         told = f"Planned. Nothing is replayed yet. {not_dead_in_words(made['not_dead'])}".strip()
         return counter.go(f"/replays/{made['replay']}", told=told)
 
