@@ -335,7 +335,8 @@ def test_a_group_that_was_made_is_listed_with_the_same_id(rig: Rig) -> None:
 
 
 def test_a_listing_shows_every_account_though_nobody_is_named(rig: Rig) -> None:
-    rig.created(person(1), person(2))
+    rig.created(person(1))
+    rig.created(person(2))
     answer = rig.submit(Call(step=Step.LOOK_UP, items=(), full=True, everybody=True))
     mine = {value for account in answer.accounts for value in account.matching.values()}
     assert answer.complete
