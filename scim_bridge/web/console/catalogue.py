@@ -11,6 +11,7 @@ from scim_bridge.web.console.pages import (
     audit,
     batches,
     drift,
+    faults,
     holds,
     imports,
     inbox,
@@ -47,6 +48,7 @@ PAGES = (
     Page("Drift", "/drift"),
     Page("Requests", "/requests"),
     Page("Audit", "/audit"),
+    Page("Faults", "/faults"),
     Page("Runbooks", "/runbooks"),
     Page("Tokens", "/tokens", Role.ADMIN),
 )
@@ -56,6 +58,7 @@ INSTALLS: tuple[Install, ...] = (
     inbox.install,
     people.install,
     batches.install,
+    faults.install,
     runbooks.install,
     replays.install,
     holds.install,
