@@ -13,7 +13,7 @@ from scim_bridge.errors import NotThere, OutOfDate, UsageError
 from scim_bridge.operators import discarding, replay, replay_plans
 from scim_bridge.settings.models import FieldSettings, GuardSettings, LimitSettings
 from scim_bridge.store import lanes, tables
-from workers.relay import replaying
+from workers.relay import housekeeping, replaying
 
 Bench = Any
 
@@ -377,6 +377,16 @@ def test_a_replay_that_runs_at_once_is_a_plan_that_is_done(bench: Bench) -> None
     shown = status(bench, number)
     assert (shown["status"], shown["approved_by"], shown["filter"]["code"]) == ("done", "op@desk", "refused")
     assert audited(bench) == [("replay run", "op@desk"), ("replay done", "op@desk")]
+
+
+def test_a_plan_that_nobody_approved_for_a_quarter_is_forgotten(bench: Bench) -> None:
+    die(bench, "ann")
+    number = plan(bench)["replay"]
+    for days, expected in ((89, "planned"), (2, "stale")):
+        bench.clock.advance(ms=days * 86_400_000)
+        housekeeping.run_once(bench.runtime, bench.clock())
+        assert status(bench, number)["status"] == expected
+    assert replay_plans.preview(bench.store, bench.settings, tenant=TENANT, number=number)["items"] == []
 
 
 def test_nobodys_name_is_kept_with_a_replay(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.settings.models import Settings
-from scim_bridge.store import first_answers, hr_events, inbound, notices, quota, retention, webhooks
+from scim_bridge.store import first_answers, hr_events, inbound, notices, plans, quota, retention, webhooks
 from scim_bridge.store.engine import Transaction
 from workers.relay import notifying
 from workers.runtime import Runtime
@@ -48,6 +48,7 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
         lambda tx: inbound.forget(tx, before=now - inbound.KEPT_MS, since=since),
     ):
         runtime.requests_thinned_at = now
+    _forget(runtime, "operations of old replays", lambda tx: plans.forget(tx, before=now - plans.KEPT_MS))
     _forget(runtime, "old notices", lambda tx: notices.forget(tx, before=now - notifying.KEPT_MS))
     notifying.tidy(runtime, now)
     retention.truncate_wal(runtime.store, over_bytes=WAL_BYTES)
