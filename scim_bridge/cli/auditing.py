@@ -96,9 +96,11 @@ def _print_proof(found: Mapping[str, Any]) -> None:
         click.echo(f"  {fault}")
     cut = f", those before {found['cut']} let go" if found["cut"] else ""
     waiting = f", {found['waiting']} without a place yet" if found["waiting"] else ""
-    click.echo(f"{found['entries']} entries recomputed{cut}{waiting}")
+    count = found["entries"]
+    click.echo(f"{count} {'entry' if count == 1 else 'entries'} recomputed{cut}{waiting}")
     click.echo(f"head {found['head']}")
-    click.echo("the audit is as it was written" if found["verified"] else "the audit is NOT as it was written")
+    passed = f", and passes through {found['expected']}" if found["expected"] else ""
+    click.echo(f"the audit is as it was written{passed}" if found["verified"] else "the audit is NOT as it was written")
 
 
 def _told(entry: Mapping[str, Any]) -> dict[str, Any]:
