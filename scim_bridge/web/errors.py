@@ -40,7 +40,8 @@ def scim_exception(exception: SCIMException) -> Response:
     g.is_refused_by_us = reasons.raised_by_us(exception)
     response = answer(exception.to_error())
     if exception.status == HTTPStatus.UNAUTHORIZED:
-        for challenge in CHALLENGES:
+        # Operators' tokens are no passwords that a browser may keep.
+        for challenge in CHALLENGES[:1] if problems.is_asked_here() else CHALLENGES:
             response.headers.add("WWW-Authenticate", challenge)
     if isinstance(exception, MethodNotAllowedException):
         response.headers["Allow"] = ", ".join(exception.allowed)

@@ -51,6 +51,12 @@ def test_without_a_token_everything_but_the_description_is_refused_as_a_problem(
     assert desk.client.get("/api/v1/openapi.json").status_code == 200
 
 
+def test_a_token_as_a_password_is_refused_for_a_browser_sends_it_along_to_whoever_asks(desk: Desk) -> None:
+    answer = desk.client.get("/api/v1/status", auth=("", desk.tokens["ops:admin"]))
+    assert (answer.status_code, "Bearer" in answer.json["detail"]) == (401, True)
+    assert answer.headers.getlist("WWW-Authenticate") == ['Bearer realm="SCIM Bridge"']
+
+
 def test_a_senders_token_opens_nothing_here(desk: Desk) -> None:
     assert desk.ask("GET", "/status", "scim").status_code == 403
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, request
+from scim2_models import UnauthorizedException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from scim_bridge.dispatch import QueueSilent
@@ -40,9 +41,7 @@ def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Op
     @blueprint.before_request
     def admit() -> None:
         if request.endpoint != f"{blueprint.name}.description":
-            g.principal = doorkeeper.admit(
-                request.headers.get("Authorization"), address=request.remote_addr, scopes=SCOPES
-            )
+            g.principal = doorkeeper.admit(_bearer(), address=request.remote_addr, scopes=SCOPES)
 
     for operation in operations:
         blueprint.add_url_rule(
@@ -114,6 +113,20 @@ def answer_of(operation: Operation, given: Any) -> Response:
     response.headers.update(reply.headers)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def _bearer() -> str | None:
+    """Return the Authorization header.
+
+    Raises:
+        UnauthorizedException: it is HTTP Basic, which a browser remembers and sends with the forms of other sites too.
+    """
+    authorization = request.headers.get("Authorization")
+    if (authorization or "").lstrip()[:6].lower() == "basic ":
+        raise UnauthorizedException(
+            detail="Send the token in the header 'Authorization: Bearer ...', not by HTTP Basic."
+        )
+    return authorization
 
 
 def _body() -> bytes:
