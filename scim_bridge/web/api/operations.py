@@ -121,8 +121,13 @@ LONGEST_REASON = 500
 REASON: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_REASON}
 """Why something is done, in one line; kept in the audit."""
 
-MOMENT: Schema = {"type": "string", "format": "moment", "minLength": 2, "maxLength": 40}
-"""An instant: 2026-01-31, 2026-01-31T08:00Z, or a span back from now: 30m, 12h, 7d."""
+MOMENT: Schema = {
+    "type": "string",
+    "format": "moment",
+    "minLength": 2,
+    "maxLength": 40,
+    "description": "An instant: 2026-01-31, 2026-01-31T08:00Z, or a span back from now: 30m, 12h, 7d.",
+}
 
 TARGET = Parameter(name="target", tells="Only this target's.")
 TARGET_NEEDED = Parameter(name="target", tells="The target's name in the configuration.", required=True)
