@@ -25,6 +25,7 @@ LONGEST = (
     "acceptance/test_demo.py",
     "acceptance/test_scenarios.py",
     "acceptance/test_up.py",
+    "browser/test_pages.py",
     "chaos/test_kills.py",
     "acceptance/test_outages.py",
     "acceptance/test_delivery_rates.py",

@@ -63,6 +63,10 @@ def _parts(before: Any, after: Any) -> list[tuple[str, str, str]]:
 def _in_words(value: Any) -> str:
     if value is None or value == "":
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, (str, int, float)):
         return str(value)
+    if isinstance(value, dict):
+        value = {name: each for name, each in value.items() if each is not None}
     return json.dumps(value, ensure_ascii=False)
