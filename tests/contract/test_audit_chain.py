@@ -1,7 +1,10 @@
 """The audit proves itself: every entry altered, removed, added or reordered by hand is named. On both databases."""
 
+import itertools
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,10 +143,9 @@ ALTERED = {
 }
 
 
-@pytest.mark.parametrize("place", [1, 3, 6])
-def test_an_altered_column_is_found(chained: Store, place: int) -> None:
-    row = rows(chained)[place - 1]
-    for name, value in ALTERED.items():
+def test_an_altered_column_is_found(chained: Store) -> None:
+    for place, (name, value) in itertools.product((1, 3, 6), ALTERED.items()):
+        row = rows(chained)[place - 1]
         write(chained, {name: "acme" if row[name] == value else value}, at=row["id"])
         [fault] = faults(chained)
         assert fault.startswith(f"entry {place} (id "), name
@@ -154,25 +156,20 @@ def test_an_altered_column_is_found(chained: Store, place: int) -> None:
 
 COPY = "INSERT INTO audit (tenant, who, what, before, after, at, number, link) SELECT tenant, who, what, before, after"
 DONE: list[tuple[str, tuple[str, ...], str]] = [
-    ("first removed", ("DELETE FROM audit WHERE number = 1",), "entry 1 is missing before entry 2 (id 2): removed"),
-    ("one removed", ("DELETE FROM audit WHERE number = 3",), "entry 3 is missing before entry 4 (id 4): removed"),
-    ("two removed", ("DELETE FROM audit WHERE number IN (3, 4)",), "entries 3 to 4 are missing before entry 5 (id 5)"),
+    ("first removed", ("DELETE FROM audit WHERE number = 1",), "entry 1 is missing before entry 2: removed"),
+    ("one removed", ("DELETE FROM audit WHERE number = 3",), "entry 3 is missing before entry 4: removed"),
+    ("two removed", ("DELETE FROM audit WHERE number IN (3, 4)",), "entries 3 to 4 are missing before entry 5"),
     ("last removed", ("DELETE FROM audit WHERE number = 6",), "entry 6 is missing from the end: removed"),
     ("all removed", ("DELETE FROM audit",), "entries 1 to 6 are missing from the end: removed"),
-    ("doubled at the end", (f"{COPY}, at, 7, link FROM audit WHERE number = 3",), "entry 7 (id 7) does not fit"),
+    ("doubled at the end", (f"{COPY}, at, 7, link FROM audit WHERE number = 3",), "entry 7 does not fit"),
     ("doubled far behind", (f"{COPY}, at, 9, link FROM audit WHERE number = 3",), "entries 7 to 8 are missing before"),
-    ("doubled in front", (f"{COPY}, at, -3, link FROM audit WHERE number = 3",), "entry -3 (id 7) stands where"),
-    (
-        "doubled in its place",
-        ("DROP INDEX audit_number", f"{COPY}, at, 3, link FROM audit WHERE number = 3"),
-        "entry 3 (id 7) stands where there is one already, or none any more: added",
-    ),
+    ("doubled in front", (f"{COPY}, at, -3, link FROM audit WHERE number = 3",), "entry -3 stands where"),
     (
         "doubled without a place",
         (f"{COPY}, at, NULL, NULL FROM audit WHERE number = 3",),
         "1 entry has no place since 2023-11-14T22:13:20.000Z; the relay gives them, is one running?",
     ),
-    ("moved away", ("UPDATE audit SET number = 80 WHERE number = 3",), "entry 3 (id 3) stands as number 80: reordered"),
+    ("moved away", ("UPDATE audit SET number = 80 WHERE number = 3",), "entry 3 stands as number 80: reordered"),
     (
         "moved out",
         ("UPDATE audit SET number = NULL WHERE number = 6", "UPDATE audit_head SET number = 5"),
@@ -181,28 +178,52 @@ DONE: list[tuple[str, tuple[str, ...], str]] = [
     (
         "moved out of the middle",
         ("UPDATE audit SET number = NULL WHERE number = 3",),
-        "entry 3 (id 3) stands without a number: reordered",
+        "entry 3 stands without a number: reordered",
     ),
     ("head put back", ("UPDATE audit_head SET number = 5",), "entry 6 stands behind the head: added"),
     ("head's link", ("UPDATE audit_head SET link = 'no'",), "the head 6:no does not fit entry 6: altered"),
     ("head removed", ("DELETE FROM audit_head",), "the row that says where the chain ends is missing: removed"),
-    ("cut feigned", ("UPDATE audit_head SET cut_number = 2",), "entry 1 (id 1) stands where there is one already, or"),
+    ("cut feigned", ("UPDATE audit_head SET cut_number = 2",), "entry 1 stands where there is one already, or"),
+    # The index is gone from here on.
+    (
+        "doubled in its place",
+        ("DROP INDEX audit_number", f"{COPY}, at, 3, link FROM audit WHERE number = 3"),
+        "entry 3 stands where there is one already, or none any more: added",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("statements", "told"), [each[1:] for each in DONE], ids=[each[0] for each in DONE])
-def test_what_was_done_by_hand_is_named(chained: Store, statements: tuple[str, ...], told: str) -> None:
-    by_hand(chained, *statements)
-    assert faults(chained)[0].startswith(told)
+def test_what_was_done_by_hand_is_named(chained: Store) -> None:
+    """One book for all rows: making it on PostgreSQL is what takes time."""
+    before = rows(chained), head(chained)
+    for name, statements, told in DONE:
+        by_hand(chained, *statements)
+        assert re.sub(r" \(id \d+\)", "", faults(chained)[0]).startswith(told), name
+        put_back(chained, *before)
+        assert faults(chained) == [], name
 
 
-@pytest.mark.parametrize(("one", "other"), [(2, 3), (1, 6), (3, 5)])
-def test_two_that_change_places_are_named(chained: Store, one: int, other: int) -> None:
-    places = {row["number"]: row for row in rows(chained)}
-    by_hand(chained, f"UPDATE audit SET number = -1 WHERE number = {one}")
-    write(chained, {name: places[one][name] for name in ("number", "link")}, at=places[other]["id"])
-    write(chained, {name: places[other][name] for name in ("number", "link")}, at=places[one]["id"])
-    assert f"stands as number {other}: reordered" in faults(chained)[0]
+def put_back(store: Store, entries: Sequence[Mapping[str, Any]], end: str) -> None:
+    """Make the audit as it was, its head included."""
+    found = audit_chain.parse_head(end)
+    assert found is not None
+    place = {"number": found.number, "link": found.link, "cut_number": 0, "cut_link": "", "logged_at": 0}
+    with shell(store).begin() as connection:
+        for table in (tables.audit, tables.audit_head):
+            connection.execute(sa.delete(table))
+        connection.execute(sa.insert(tables.audit), [dict(row) for row in entries])
+        connection.execute(sa.insert(tables.audit_head).values(id=1, **place))
+
+
+def test_two_that_change_places_are_named(chained: Store) -> None:
+    before = rows(chained), head(chained)
+    places = {row["number"]: row for row in before[0]}
+    for one, other in ((2, 3), (1, 6), (3, 5)):
+        by_hand(chained, f"UPDATE audit SET number = -1 WHERE number = {one}")
+        write(chained, {name: places[one][name] for name in ("number", "link")}, at=places[other]["id"])
+        write(chained, {name: places[other][name] for name in ("number", "link")}, at=places[one]["id"])
+        assert f"stands as number {other}: reordered" in faults(chained)[0]
+        put_back(chained, *before)
 
 
 def test_two_that_exchange_what_they_say_are_named(chained: Store) -> None:
@@ -327,9 +348,11 @@ def test_retention_removes_no_evidence(chained: Store, clock: Any) -> None:
     "text",
     ["", "6", "6:", ":", f"06:{'a' * 64}", f"6:{'A' * 64}", f"6:{'a' * 63}", f"6:{'a' * 64}\n", f"-6:{'a' * 64}"],
 )
-def test_what_is_no_head_is_refused(store: Store, text: str) -> None:
+def test_what_is_no_head_is_refused_unseen(tmp_path: Path, text: str) -> None:
+    nowhere = Store.open(f"sqlite:///{tmp_path}/none/bridge.db", clock=lambda: 0)
     with pytest.raises(UsageError, match="the expected head must be NUMBER:LINK"):
-        audit.verify(store, expect=text)
+        audit.verify(nowhere, expect=text)
+    nowhere.close()
 
 
 def listed(store: Store, **choice: Any) -> list[int]:

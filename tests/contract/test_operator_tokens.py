@@ -81,12 +81,12 @@ def test_what_is_refused_leaves_no_token_nor_entry(store: Store) -> None:
     assert tokens.list_tokens(store) == audited(store) == []
 
 
-@pytest.mark.parametrize("token_id", ["0" * 16, "", "a\0b", "\udc80"])
-def test_what_is_no_token_of_the_tenant_is_not_there(store: Store, token_id: str) -> None:
-    with pytest.raises(NotThere, match="the tenant acme has no token"):
-        tokens.rotate(store, tenant="acme", who="ann@desk", token_id=token_id)
-    with pytest.raises(NotThere, match="the tenant acme has no token"):
-        tokens.revoke(store, tenant="acme", who="ann@desk", token_id=token_id)
+def test_what_is_no_token_of_the_tenant_is_not_there(store: Store) -> None:
+    for token_id in ("0" * 16, "", "a\0b", "\udc80"):
+        with pytest.raises(NotThere, match="the tenant acme has no token"):
+            tokens.rotate(store, tenant="acme", who="ann@desk", token_id=token_id)
+        with pytest.raises(NotThere, match="the tenant acme has no token"):
+            tokens.revoke(store, tenant="acme", who="ann@desk", token_id=token_id)
 
 
 def test_a_token_of_another_tenant_is_not_there(store: Store) -> None:
