@@ -3,6 +3,7 @@
 It changes nothing, and tells no secret: of addresses only where they lead, of files only their paths.
 """
 
+import http.client
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +22,9 @@ from scim_bridge.store.engine import Store, StoreUnavailable
 
 OFF_BY_MS, FAR_OFF_MS = 1_000, 30_000
 """So far this machine's clock may be from the database's; leases and quotas go by the database's, signatures do not."""
+
+DOOR_S = 3.0
+"""So long the front door may take to say that it is ready."""
 
 TOLD_AT_ONCE = 5
 """Of many tokens or lanes so many are named."""
@@ -63,6 +67,7 @@ def _all(
     yield from places.examine(settings)
     yield from _store(settings, clock=clock)
     yield from _processes(settings, queue_url_of(settings), clock=clock)
+    yield _front_door(settings.web.bind)
 
 
 def _secrets(named: str | None, *, role: Role | None, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -195,3 +200,20 @@ def _processes(settings: Settings, queue_url: str, *, clock: Clock) -> Iterator[
         yield wrong("processes", sentence, "Start it, or scim-bridge up, and look at its log.")
     if not silent:
         yield good("processes", "worker and relay have been heard of")
+
+
+def _front_door(bind: str) -> Finding:
+    host, _, port = bind.rpartition(":")
+    here = {"0.0.0.0": "127.0.0.1", "[::]": "::1", "": "127.0.0.1"}.get(host, host.strip("[]"))  # noqa: S104 - none is bound
+    connection = http.client.HTTPConnection(here, int(port), timeout=DOOR_S)
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        advice = "It runs while scim-bridge up or scim-bridge web does; up --port is not known here."
+        return warning("front door", f"nothing answers at {bind} (web.bind)", advice)
+    finally:
+        connection.close()
+    if status != 200:
+        return wrong("front door", f"{bind} answers /readyz with {status}", "It accepts nothing: see what store says.")
+    return good("front door", f"{bind} is ready")

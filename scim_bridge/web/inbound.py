@@ -150,7 +150,8 @@ def _taken(waiting: deque[_Came]) -> list[_Came]:
 
 
 def _came(asked: Request, response: Response, now: Millis) -> _Came:
-    principal = g.get("principal")
+    told = g._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - as above
+    principal = told.get("principal")
     is_refused = response.status_code >= inbound.REFUSED_FROM
     rule = asked.url_rule
     return _Came(
@@ -160,13 +161,13 @@ def _came(asked: Request, response: Response, now: Millis) -> _Came:
         rule=None if rule is None else rule.rule,
         parts=asked.view_args or {},
         status=response.status_code,
-        took_ms=round((time.monotonic() - g.get("began_at", time.monotonic())) * 1000),
+        took_ms=int((time.monotonic() - told.get("began_at", 0.0)) * 1000),
         tenant=None if principal is None else principal.tenant,
         token_id=_token_id(asked) if principal is None else principal.token_id,
         source=None if principal is None else principal.source,
-        correlation_id=g.get("correlation_id", ""),
+        correlation_id=told.get("correlation_id", ""),
         answer=response.get_data() if is_refused and response.is_sequence else b"",
-        is_ours=g.get("is_refused_by_us", True),
+        is_ours=told.get("is_refused_by_us", True),
     )
 
 

@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ def config(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     file = tmp_path / "bridge.toml"
     file.write_text(
         f'data_dir = "data"\n[store]\nurl = "{sqlite_url}"\n'
-        f'[queue]\nurl = "redis://:{SECRET}@127.0.0.1:1/0"\n'
+        f'[queue]\nurl = "redis://:{SECRET}@127.0.0.1:1/0"\n[web]\nbind = "127.0.0.1:1"\n'
         '[[tenants]]\nid = "acme"\n'
         '[[tenants.targets]]\nname = "trakstar"\nkind = "trakstar"\napi_key = "env:TRAKSTAR_API_KEY"\n'
     )
@@ -63,7 +65,7 @@ def graded(run: Run, config: str, *more: str) -> dict[str, tuple[str, str]]:
 @pytest.mark.usefixtures("books")
 def test_a_sound_installation_is_good_but_for_what_does_not_run(config: str, run: Run) -> None:
     found = graded(run, config)
-    assert {check for check, (grade, _) in found.items() if grade != "good"} == {"queue"}
+    assert {check for check, (grade, _) in found.items() if grade != "good"} == {"queue", "front door"}
     assert found["store"][1].startswith("SQLite at /")
 
 
@@ -203,6 +205,27 @@ def test_a_clock_that_is_off_is_told(sqlite_url: str, ahead_ms: int, grade: str)
     [found] = doctor._clock(store)
     assert found.grade == grade
     store.close()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """Answers whatever is asked with the server's status."""
+
+    def do_GET(self) -> None:
+        self.send_response(self.server.status)  # type: ignore[attr-defined] # set by the test
+        self.end_headers()
+
+    def log_message(self, *_said: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("status", "grade"), [(200, "good"), (503, "wrong")])
+def test_the_front_door_is_asked_whether_it_is_ready(status: int, grade: str) -> None:
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.status = status  # type: ignore[attr-defined] # for its handler
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        assert doctor._front_door(f"0.0.0.0:{server.server_port}").grade == grade
+        thread.join()
 
 
 def test_a_runbook_is_printed(run: Run) -> None:
