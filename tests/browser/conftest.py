@@ -3,33 +3,35 @@
 Where there is no browser these tests are skipped, unless SCIM_BRIDGE_BROWSER=required says that they must not be.
 """
 
-import importlib.util
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import machine
 from browser.stage import Stage, opened
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+# One test says that there is no browser; the others are not even looked for.
+collect_ignore = (
+    ["test_pages.py", "test_replaying.py", "test_incident.py"]
+    if machine.lacking() is not None and not machine.is_required()
+    else []
+)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """The browser that this machine has."""
-    path = next((found for name in NAMES if (found := shutil.which(name)) is not None), None)
-    lacking = "chromium" if path is None else "the Python package playwright"
-    if path is None or importlib.util.find_spec("playwright") is None:
-        tell = pytest.fail if os.environ.get("SCIM_BRIDGE_BROWSER") == "required" else pytest.skip
-        tell(f"no browser here: {lacking} is missing")
+    if machine.lacking() is not None:
+        pytest.fail(f"no browser here: {machine.lacking()} is missing")
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only machines with a browser have it
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS], headless=True)
+        browser = playwright.chromium.launch(executable_path=machine.path(), args=[*FLAGS], headless=True)
         yield browser
         browser.close()
 

@@ -1,0 +1,24 @@
+"""Whether this machine has a browser, and whether it must."""
+
+import importlib.util
+import os
+import shutil
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def path() -> str | None:
+    """Return where the browser is."""
+    return next((found for name in NAMES if (found := shutil.which(name)) is not None), None)
+
+
+def lacking() -> str | None:
+    """Return what is missing, None when nothing is."""
+    if path() is None:
+        return "chromium"
+    return "the Python package playwright" if importlib.util.find_spec("playwright") is None else None
+
+
+def is_required() -> bool:
+    """Tell whether these tests must not be skipped."""
+    return os.environ.get("SCIM_BRIDGE_BROWSER") == "required"
