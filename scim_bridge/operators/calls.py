@@ -1,5 +1,6 @@
 """The calls of the last minutes against what each target allows: how much of its limits a lane uses."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -50,7 +51,8 @@ class _Chart:
         # What counts every call comes first, then what is felt soonest.
         self._limits.sort(key=lambda limit: (limit.class_ is not None, limit.per_s))
         self._width_ms = max(LEAST_STEP_MS, _width_ms(self._limits[0])) if self._limits else 2 * STEP_MS
-        self._steps_a_window = math.ceil(self._width_ms / STEP_MS)
+        narrowest_ms = min([STEP_MS, *map(_width_ms, self._limits)])
+        self._steps_a_window = math.ceil(self._width_ms / max(LEAST_STEP_MS, narrowest_ms))
         self.step_ms = max(LEAST_STEP_MS, self._width_ms // self._steps_a_window)
         self._calls: Counter[tuple[str, int]] = Counter()
 
@@ -67,10 +69,9 @@ class _Chart:
         """Return the figures as `report` tells them."""
         charted = self._limits[0] if self._limits else None
         steps = self._by_step(None if charted is None else charted.class_)
-        bars = [
-            sum(steps[ago + each] for each in range(self._steps_a_window))
-            for ago in reversed(range(SPAN_MS // self.step_ms))
-        ]
+        span = SPAN_MS // self.step_ms
+        before = [0, *itertools.accumulate(steps[ago] for ago in range(span + self._steps_a_window))]
+        bars = [before[ago + self._steps_a_window] - before[ago] for ago in reversed(range(span))]
         return {
             "target": self._name,
             "span_s": SPAN_MS // 1000,
@@ -89,9 +90,10 @@ class _Chart:
         return steps
 
     def _used(self, limit: LimitSettings) -> dict[str, Any]:
-        width = max(1, math.floor(_width_ms(limit) / self.step_ms))
-        used = sum(calls for ago, calls in self._by_step(limit.class_).items() if ago < width)
-        return {"requests": limit.requests, "per_s": limit.per_s, "class": limit.class_, "used": used}
+        width_ms = max(LEAST_STEP_MS, _width_ms(limit))
+        used = sum(calls for ago, calls in self._by_step(limit.class_).items() if ago < width_ms // self.step_ms)
+        requests = _within(limit, width_ms)
+        return {"requests": requests, "per_s": width_ms / 1000, "class": limit.class_, "used": used}
 
 
 def _within(limit: LimitSettings, width_ms: Millis) -> int:

@@ -7,6 +7,9 @@ from typing import Any
 WIDTH, HEIGHT = 600, 80
 """Of a chart's own system of coordinates; the sheet stretches it to the room there is."""
 
+LEAST_HEIGHT = 2
+"""So high is the bar of a single call at least, however many are allowed."""
+
 HEADROOM = 1.15
 """So much higher than the limit a chart is, so that the limit's line is seen."""
 
@@ -42,18 +45,17 @@ def chart_of(calls: Mapping[str, Any]) -> Chart:
         title=_title(calls),
         says=_says(calls),
         bars=[
-            Bar(
-                x=round(place * step, 2),
-                y=round(HEIGHT * (1 - value / highest), 2),
-                # A gap of a fifth keeps bars apart.
-                width=round(step * 0.8, 2),
-                height=round(HEIGHT * value / highest, 2),
-            )
+            _bar(place * step, step, max(LEAST_HEIGHT, HEIGHT * value / highest))
             for place, value in enumerate(values)
             if value
         ],
         limit_y=None if limit is None else round(HEIGHT * (1 - limit / highest), 2),
     )
+
+
+def _bar(x: float, step: float, height: float) -> Bar:
+    # A gap of a fifth keeps bars apart.
+    return Bar(x=round(x, 2), y=round(HEIGHT - height, 2), width=round(step * 0.8, 2), height=round(height, 2))
 
 
 def _title(calls: Mapping[str, Any]) -> str:
