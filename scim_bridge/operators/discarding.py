@@ -62,7 +62,7 @@ def _give_up(store: Store, places: Sequence[Place], *, who: str, reason: str) ->
                 by_target.setdefault(each.target, []).append(each.id)
         for target, ids in sorted(by_target.items()):
             after = {"target": target, "operations": sorted(ids), "reason": reason}
-            audits.append(tx, who=who, what="failed discard", after=after)
+            audits.append(tx, who=who, what="failed discard", before={"state": State.DEAD.value}, after=after)
     return len(gone)
 
 

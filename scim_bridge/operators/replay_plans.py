@@ -123,16 +123,19 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
         found = _fetched(tx, number, locks=True)
         if found.status != Status.PLANNED:
             raise OutOfDate(f"replay {number} is {_since(found)}; it cannot be approved")
+        before = {"status": found.status}
         differs = plan_items.difference(tx, number, most=MOST_TOLD)
         told = None if differs is None else _difference(differs)
         if told is None:
             plans.note(tx, number, status=Status.RUNNING.value, approved_by=who, approved_at=tx.now)
-            audits.append(tx, who=who, what="replay approve", after={"replay": number, "status": "running"})
+            after = {"replay": number, "status": Status.RUNNING.value}
+            audits.append(tx, who=who, what="replay approve", before=before, after=after)
             approved = _fetched(tx, number)
         else:
             counts = {name: told[name] for name in ("no_longer_dead", "changed")}
             plans.note(tx, number, status=Status.STALE.value, ended_at=tx.now)
-            audits.append(tx, who=who, what="replay approve", after={"replay": number, "status": "stale", **counts})
+            after = {"replay": number, "status": Status.STALE.value, **counts}
+            audits.append(tx, who=who, what="replay approve", before=before, after=after)
     if told is not None:
         raise StalePlan(number, told)
     return shown(approved)

@@ -435,6 +435,7 @@ def test_guard_decisions_are_audited_with_who_decided_why(make_bench: MakeBench)
     rows = audited(bench)
     assert [row.what for row in rows] == ["hold allow", "hold release", "hold reject"]
     assert {row.who for row in rows} == {"op@desk"}
+    assert [row.before for row in rows] == ["", '{"status":"open"}', '{"status":"open"}']
     assert "layoff day" in rows[0].after
     assert "checked with HR" in rows[1].after
     assert "example.com" not in repr(rows)

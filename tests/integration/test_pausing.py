@@ -99,6 +99,7 @@ def test_pausing_is_audited_with_its_reason(bench: Bench) -> None:
     with bench.store.across_tenants("test") as tx:
         rows = tx.connection.execute(sa.select(tables.audit).order_by(tables.audit.c.id)).all()
     assert [(row.what, row.who) for row in rows] == [("lane pause", "op@desk"), ("lane resume", "op@desk")]
+    assert rows[0].before == '{"paused":false}'
     assert "the target is migrated" in rows[0].after
     assert "the target is migrated" in rows[1].before
 
