@@ -150,7 +150,7 @@ def _taken(waiting: deque[_Came]) -> list[_Came]:
 
 
 def _came(asked: Request, response: Response, now: Millis) -> _Came:
-    told = g._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - as above
+    told = g._get_current_object()  # noqa: SLF001 - as above
     principal = told.get("principal")
     is_refused = response.status_code >= inbound.REFUSED_FROM
     rule = asked.url_rule

@@ -14,6 +14,7 @@ from scim_bridge import cli
 from scim_bridge.domain.catalogue import CATALOGUE
 from scim_bridge.domain.notices import Kind
 from scim_bridge.operators import runbooks
+from scim_bridge.web.console.catalogue import PAGES
 
 FOLDER = Path(scim_bridge.__file__).parent / "runbooks"
 HEADINGS = ["## See it", "## Do", "## Do not", "## Owner and end"]
@@ -72,6 +73,13 @@ def test_a_command_of_a_page_is_one_that_there_is(line: str) -> None:
         command, words = found, words[1:]
     # It parses as it would on a terminal: names, values and what must be given; nothing is done.
     command.make_context(str(command.name), words)
+
+
+@pytest.mark.parametrize("name", runbooks.names())
+def test_a_page_of_the_console_that_is_named_is_there(name: str) -> None:
+    told = re.findall(r"Console: (.*?)\.(?:$|\s)", runbooks.page(name) or "", re.MULTILINE)
+    named = {part.strip().split(" ")[0].rstrip(",") for each in told for part in each.split(";")}
+    assert named - {"the"} <= {page.title for page in PAGES}
 
 
 def test_the_codes_that_pages_name_have_pages() -> None:
