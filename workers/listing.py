@@ -1,10 +1,14 @@
-"""What a target shows of all its accounts, in as few calls as it takes, and within a budget where one is given."""
+"""What a target shows of all its accounts, in as few calls as it takes, and within a budget where one is given.
+
+Reading is done beside delivery, which has the lane meanwhile: nobody who leaves waits for a long listing. Its calls are
+counted like all others, and leave room for theirs.
+"""
 
 from collections.abc import Sequence
 
 from scim_bridge.domain.people import Account, Person, Step
 from scim_bridge.planning.calls import Call, Item
-from workers import probes, visits
+from workers import visits
 from workers.delivery import settle, submitting
 from workers.delivery.post import Post
 from workers.targets import port
@@ -19,11 +23,7 @@ def accounts_of(post: Post, people: Sequence[Person], *, max_calls: int | None =
 
     Raises:
         CannotReconcile: it did not show them, or would take more calls than `max_calls`; then none was made.
-        LeaseGone: the lane belongs to a successor.
     """
-    if post.target.needs_probe():
-        # What the target has against it, the look-up itself will tell.
-        probes.ask(post)
     change: port.CallFailed | None = None
     for _ in range(ATTEMPTS):
         try:
@@ -63,7 +63,7 @@ def _look_up(
     items = tuple(Item(step=Step.LOOK_UP, person=p, matching=post.target.matching(p)) for p in people)
     call = Call(step=Step.LOOK_UP, items=items, full=True, everybody=everybody)
     waited_s = 0.0
-    while isinstance(opened := submitting.open_call(post, call, holds_operations=False), int):
+    while isinstance(opened := submitting.open_call(post, call, holds_operations=False, needs_lease=False), int):
         waited_s = visits.wait_for_room(post, until=opened, waited_s=waited_s)
     if max_calls is not None:
         opened.counter.allow(max_calls)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
 from scim_bridge.planning import needs
 from scim_bridge.recording import repairs
 from scim_bridge.store import comparing, holds, lanes, links, takeovers
 from scim_bridge.store.engine import Transaction
-from workers import listing, visits
+from workers import listing, probes, visits
 from workers.delivery import choosing, submitting
 from workers.delivery.post import Post
 from workers.drift import Difference, Drift, Report
@@ -37,13 +38,19 @@ def reconcile(
             more calls than `max_calls`.
     """
     report = Report()
-    with visits.at(runtime, tenant, target, patience_s=patience_s) as post:
-        try:
+    try:
+        with visits.at(runtime, tenant, target, patience_s=patience_s) as post:
+            if post.target.needs_probe():
+                # What the target has against it, the listing itself will tell.
+                probes.ask(post)
+        began_at = runtime.clock()
+        known = [person for person, _ in comparing.users(runtime.store, tenant, post.lane_id)]
+        accounts = listing.accounts_of(post, known, max_calls=max_calls)
+        with visits.at(runtime, tenant, target, patience_s=patience_s) as post:
             people = list(comparing.users(runtime.store, tenant, post.lane_id))
-            accounts = listing.accounts_of(post, [person for person, _ in people], max_calls=max_calls)
-            _compare(post, people, accounts, report=report, repair=repair)
-        except submitting.LeaseGone:
-            raise CannotReconcile(_interrupted(report)) from None
+            _compare(post, people, accounts, since=began_at, report=report, repair=repair)
+    except submitting.LeaseGone:
+        raise CannotReconcile(_interrupted(report)) from None
     return report
 
 
@@ -59,8 +66,15 @@ def _interrupted(report: Report) -> str:
 
 
 def _compare(
-    post: Post, people: list[tuple[Person, bool]], accounts: tuple[Account, ...], *, report: Report, repair: bool
+    post: Post,
+    people: list[tuple[Person, bool]],
+    accounts: tuple[Account, ...],
+    *,
+    since: Millis,
+    report: Report,
+    repair: bool,
 ) -> None:
+    """Compare people, as they are now, with accounts as they were listed `since` an instant, beside delivery."""
     with post.store.begin(post.tenant, write=False) as tx:
         managed = choosing.managed_groups(post, tx)
         held = _held(tx, post, [person.resource_id for person, _ in people])
@@ -76,7 +90,8 @@ def _compare(
     doubtful = conflicts.ambiguous(wanted, accounts, match_by=post.settings.match_by)
     adopting: dict[int, Mapping[str, object]] = {}
     for person, is_open in people:
-        if is_open:
+        if is_open or (person.link.known_at or 0) > since:
+            # Something is to be delivered, or was since: the listing may not have shown it.
             report.on_their_way += 1
             continue
         if _is_kept(post, person):

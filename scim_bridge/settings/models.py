@@ -11,7 +11,7 @@ from scim_bridge.settings.notices import NoticeSettings
 from scim_bridge.settings.sources import SourceSettings
 
 LEAST_BETWEEN_COMPARISONS_MS = 600_000
-"""A lane delivers nothing while its target is compared with the directory."""
+"""Listing all accounts takes calls that delivery could have."""
 
 Recogniser = Literal["externalId", "email", "userName"]
 """What an account that is met for the first time can be recognised by."""

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fakes.target import FakeTarget
+from fakes.target import SIZES, FakeTarget
 
 from scim_bridge.domain.people import Priority, Step
+from scim_bridge.domain.replies import Answer
 from scim_bridge.store import lanes, tables
 from scim_bridge.store.engine import Store
 from workers import commands, reconcile
+from workers.delivery import round as delivery_round
 
 Bench = Any
 
@@ -209,18 +211,34 @@ def take_the_lane(store: Store) -> None:
         lanes.take_lease(tx, lane.id, owner="successor", lease_ms=5_000)
 
 
-@pytest.mark.parametrize("size", [1, 1_000])
+class Watched(FakeTarget):
+    """Calls `on_matching` before it says what recognises somebody: for the listing, then for the comparison."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_matching: Callable[[], object] = lambda: None
+
+    def matching(self, person: Any) -> Any:
+        self.on_matching()
+        return super().matching(person)
+
+
 def test_a_lane_that_goes_to_a_successor_is_left_as_it_is(
-    make_bench: Callable[..., Bench], store: Store, capsys: pytest.CaptureFixture[str], size: int
+    make_bench: Callable[..., Bench], store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The lease goes amid the look-ups, or after the last of them."""
-    bench = make_bench(target=FakeTarget(sizes={Step.LOOK_UP: size, Step.CREATE: 200}))
+    """The lease goes after the listing, amid the comparison."""
+    target = Watched()
+    bench = make_bench(target=target)
     for name in ("ann", "bob", "cyd"):
         bench.push(name)
     bench.work()
     bench.target.accounts.popitem()
     bench.target.held("ann@example.com").attributes["title"] = "Changed by hand"
-    bench.target.on_call = lambda _: take_the_lane(store)
+
+    def listed(_: Any) -> None:
+        target.on_matching = lambda: take_the_lane(store)
+
+    bench.target.on_call = listed
     assert commands.reconcile(bench.runtime, tenant="acme", target="lms", repair=True, as_json=False) == 1
     assert "nother worker" in capsys.readouterr().err
     assert bench.states() == {"delivered": 3}
@@ -228,3 +246,29 @@ def test_a_lane_that_goes_to_a_successor_is_left_as_it_is(
     with store.begin("acme") as tx:
         known = tx.connection.execute(sa.select(tables.link.c.attributes, tables.link.c.account_id)).all()
     assert all(row.account_id is None and "by hand" not in row.attributes for row in known)
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_who_leaves_while_the_target_is_listed_does_not_wait(make_bench: Callable[..., Bench], size: int) -> None:
+    """A listing may take minutes: its answer is older than what was delivered meanwhile, and does not count for it."""
+    bench = make_bench(target=FakeTarget(sizes={**SIZES, Step.LOOK_UP: size}))
+    for name in ("ann", "bob", "cyd"):
+        bench.push(name)
+    bench.work()
+    reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+
+    def leave(_: Any) -> Answer:
+        bench.target.on_call = lambda _: None
+        old = tuple(bench.target._account(each) for each in bench.target.accounts.values())
+        bench.clock.advance(ms=1)
+        bench.push("ann", active=False)
+        bench.push("dan")
+        delivery_round.work_lane(bench.runtime, "acme", "lms")
+        return Answer(replies={}, accounts=old)
+
+    bench.target.on_call = leave
+    report = reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    assert bench.target.held("ann@example.com").active is False
+    assert bench.target.held("dan@example.com").active is True
+    assert counts(report) == {"equal": 2, "on_their_way": 2, "adopted": 2}
+    assert counts(reconcile.reconcile(bench.runtime, "acme", "lms", repair=False)) == {"equal": 4}

@@ -20,9 +20,12 @@ UNAVAILABLE_S = 1.0
 class Counter:
     """The slots of one call beside its first: those booked with it, then one after another as they are needed."""
 
-    def __init__(self, post: Post, call: Call, batch: OpenBatch, *, klass: str, booked: Sequence[int]) -> None:
+    def __init__(
+        self, post: Post, call: Call, batch: OpenBatch, *, klass: str, booked: Sequence[int], needs_lease: bool = True
+    ) -> None:
         """Begin with the slots that were booked in the transaction that wrote the call."""
         self._post = post
+        self._needs_lease = needs_lease
         self._klass = klass
         self._unused = list(booked)
         # Slots of requests that went out, as far as nobody has noted yet that they are over.
@@ -74,7 +77,7 @@ class Counter:
         post = self._post
         over, self._used = self._used, []
         with post.store.begin(post.tenant) as tx:
-            if not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch):
+            if self._needs_lease and not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch):
                 raise port.Unreachable("the lane has a successor; nothing more was sent")
             quota.lock(tx, post.quota)
             # The requests of a call follow each other, so that those before are over.

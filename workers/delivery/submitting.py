@@ -80,11 +80,13 @@ def open_call(
     *,
     is_paced: bool = False,
     holds_operations: bool = True,
+    needs_lease: bool = True,
     leavers: Collection[int] | None = None,
 ) -> Opened | Millis:
     """Write slot, batch and `sending` in one commit, or say when there will be room.
 
-    A look-up that nobody's operation waits for (`holds_operations` False) is counted and written like every call.
+    A look-up that nobody's operation waits for (`holds_operations` False) is counted and written like every call. It
+    may go beside delivery, without the lane (`needs_lease` False).
     `leavers` are the operations of those leavers that the plan knows of; None: whoever came since may wait.
 
     Raises:
@@ -96,7 +98,7 @@ def open_call(
     klass = klass_of(post, call)
     reads = quota.reads_that_fit(post.windows, klass=klass, reads=post.target.reads_beside(call))
     with post.store.begin(post.tenant) as tx:
-        if not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch, spare_ms=LEASE_SPARE_MS):
+        if needs_lease and not lanes.holds_lease(tx, post.lane_id, epoch=post.epoch, spare_ms=LEASE_SPARE_MS):
             raise LeaseGone
         quota.lock(tx, post.quota)
         room = quota.room(tx, quota=post.quota, klass=klass, windows=post.windows, margin_ms=MARGIN_MS, reads=reads)
@@ -121,7 +123,7 @@ def open_call(
         booked = [
             quota.take(tx, quota=post.quota, klass=quota.READ, deadline_at=batch.deadline_at) for _ in range(reads)
         ]
-    counter = Counter(post, call, batch, klass=klass, booked=booked)
+    counter = Counter(post, call, batch, klass=klass, booked=booked, needs_lease=needs_lease)
     return Opened(call=call, batch=batch, deadline_s=deadline_s, counter=counter)
 
 
