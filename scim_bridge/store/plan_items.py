@@ -234,11 +234,10 @@ def put_back(tx: Transaction, number: int, lane_id: int, resource_ids: Iterable[
     plan = _running(tx, number)
     if plan is None:
         return Replayed()
-    people = _still_planned(tx, number, lane_id, resource_ids)
-    replayed = replays.put_back(tx, [(lane_id, each) for each in people], who=plan.approved_by or plan.who)
-    _mark(tx, number, Fate.PUT_BACK, item.c.operation_id, replayed.waiting)
-    _mark(tx, number, Fate.SUPERSEDED, item.c.operation_id, replayed.superseded)
-    _mark(tx, number, Fate.PASSED, item.c.resource_id, people, lane_id=lane_id)
+    planned = _still_planned(tx, number, lane_id, resource_ids)
+    pairs = [(lane_id, each) for each in sorted(set(planned.values()))]
+    replayed = replays.put_back(tx, pairs, who=plan.approved_by or plan.who)
+    _mark(tx, number, lane_id, planned, replayed)
     plans.note(tx, number, operations=plan.operations + len(replayed.waiting) + len(replayed.superseded))
     _end_if_done(tx, plan)
     return replayed
@@ -267,34 +266,51 @@ def _end_if_done(tx: Transaction, plan: Plan) -> None:
         audits.append(tx, who=plan.approved_by or plan.who, what="replay done", after={"replay": plan.id, **told})
 
 
-def _still_planned(tx: Transaction, number: int, lane_id: int, resource_ids: Iterable[int]) -> list[int]:
-    query = (
-        sa.select(item.c.resource_id)
-        .where(
-            item.c.replay_id == number,
-            item.c.state == Fate.PLANNED.value,
-            item.c.lane_id == lane_id,
-            sets.among(item.c.resource_id, sets.id_rows(tx, resource_ids)),
-        )
-        .distinct()
-        .order_by(item.c.resource_id)
-    )
-    return [row.resource_id for row in tx.connection.execute(query)]
+def _still_planned(tx: Transaction, number: int, lane_id: int, resource_ids: Iterable[int]) -> dict[int, int]:
+    """Return the operations of these people whose turn is still to come, each with its person."""
+    theirs = _still_to_come(tx, number, lane_id, resource_ids)
+    query = sa.select(item.c.operation_id, item.c.resource_id).where(*theirs)
+    return {row.operation_id: row.resource_id for row in tx.connection.execute(query)}
 
 
-def _mark(
-    tx: Transaction, number: int, fate: Fate, column: Any, ids: Sequence[int], *, lane_id: int | None = None
-) -> None:
-    if not ids:
-        return
-    marked = sa.update(item).where(
+def _mark(tx: Transaction, number: int, lane_id: int, planned: Mapping[int, int], replayed: Replayed) -> None:
+    """Note what became of operations (each with its person) whose turn it was; most of them met the same."""
+    put_back = planned.keys() & set(replayed.waiting)
+    superseded = planned.keys() & set(replayed.superseded)
+    fates_met = [
+        (Fate.PUT_BACK, put_back),
+        (Fate.SUPERSEDED, superseded),
+        (Fate.PASSED, planned.keys() - put_back - superseded),
+    ]
+    *fewer, (most_met, _) = sorted(fates_met, key=lambda met: len(met[1]))
+    theirs = _still_to_come(tx, number, lane_id, planned.values())
+    for fate, ids in fewer:
+        if ids:
+            told = sa.update(item).where(*theirs, _is_among(tx, item.c.operation_id, sorted(ids)))
+            tx.connection.execute(told.values(state=fate.value))
+    tx.connection.execute(sa.update(item).where(*theirs).values(state=most_met.value))
+
+
+def _still_to_come(
+    tx: Transaction, number: int, lane_id: int, resource_ids: Iterable[int]
+) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
         item.c.replay_id == number,
-        item.c.state == Fate.PLANNED.value,
-        sets.among(column, sets.id_rows(tx, ids)),
+        item.c.state == sa.literal_column(f"'{Fate.PLANNED.value}'"),
+        _is_among(tx, item.c.resource_id, sorted(set(resource_ids))),
+        item.c.lane_id == lane_id,
     )
-    if lane_id is not None:
-        marked = marked.where(item.c.lane_id == lane_id)
-    tx.connection.execute(marked.values(state=fate.value))
+
+
+def _is_among(tx: Transaction, column: sa.ColumnElement[int], ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column holds one of many numbers, so that its index is asked for each.
+
+    PostgreSQL would rather compare every row that is left of a plan with every number of a list of rows.
+    """
+    if tx.dialect == "postgresql":
+        return column == sa.any_(sets.array_of(sa.literal(sets.packed(ids), sa.Text)))
+    found: sa.ColumnElement[bool] = sets.among(column, sets.id_rows(tx, ids))
+    return found
 
 
 def _people() -> sa.FromClause:
