@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from fakes.hr import DAY_MS, Company
 from fakes.stores import shared_url
 
+from scim_bridge.errors import NotThere
 from scim_bridge.intake.hr.imports import report
 from scim_bridge.intake.hr.imports.reading import FileRefused
 from scim_bridge.intake.hr.imports.receiving import STAGED_AT_ONCE, Arrival, Receiver
 from scim_bridge.mapping.rows import RowMapping
+from scim_bridge.operators import hr_imports
 from scim_bridge.recording import imports as recording
 from scim_bridge.recording.imports import Source
 from scim_bridge.settings.models import TenantSettings
@@ -129,6 +131,28 @@ def test_every_row_of_a_file_is_told_of(office: Office) -> None:
     assert sorted(office.company.people()) == ["ann", "eve"]
     report_of_books = verify_ledger(office.company.store)
     assert report_of_books["balanced"], report_of_books
+
+
+def test_imports_come_page_by_page_the_newest_in_front(office: Office) -> None:
+    found = [office.work(office.receive(sheet(row(number, f"p{number}")))) for number in ("1", "2", "3")]
+    tenant, store = office.company.tenant, office.company.store
+    first = hr_imports.listed(store, tenant, source="hr", limit=2)
+    last = hr_imports.listed(store, tenant, after=first["next"], limit=2)
+    assert [each["id"] for each in (*first["items"], *last["items"])] == [each.name for each in reversed(found)]
+    assert last["next"] is None
+    assert hr_imports.listed(store, tenant, source="idp") == hr_imports.listed(store, "nobody")
+    with pytest.raises(NotThere):
+        hr_imports.show(store, "nobody", found[0].name)
+
+
+def test_refused_rows_come_page_by_page(office: Office) -> None:
+    rows = [row(str(number), f"p{number}", status="??" if number % 2 else "aktiv") for number in range(1, 8)]
+    name = office.work(office.receive(sheet(*rows))).name
+    tenant, store = office.company.tenant, office.company.store
+    first = hr_imports.rows(store, tenant, name, refused=True, limit=3)
+    last = hr_imports.rows(store, tenant, name, refused=True, limit=3, after=first["next"])
+    assert [each["row"] for each in (*first["items"], *last["items"])] == [1, 3, 5, 7]
+    assert (first["next"], last["next"]) == (5, None)
 
 
 def json_row(number: str, first_name: str) -> str:

@@ -176,13 +176,24 @@ def test_every_answer_is_as_it_is_described(knocker: Knocker) -> None:
             assert seen.status_code == 200, (name, seen.text)
 
 
-def test_nobody_sees_or_changes_anything_of_another_tenant(knocker: Knocker) -> None:
+def check_that_tenants_do_not_meet(knocker: Knocker) -> None:
     before = knocker.books_of("acme")
     for name in WITHOUT_QUEUE:
         answer = knocker.ask(BY_NAME[name], of="acme", by="other")
         assert answer.status_code in (BY_NAME[name].status, 400, 404), (name, answer.text)
         assert "acme" not in answer.text.replace("a@x.example", ""), name
         assert knocker.books_of("acme") == before, name
+
+
+def test_nobody_sees_or_changes_anything_of_another_tenant(knocker: Knocker) -> None:
+    check_that_tenants_do_not_meet(knocker)
+
+
+@pytest.mark.postgres
+def test_tenants_do_not_meet_on_postgresql_either(postgres_url: str) -> None:
+    offices = Offices(postgres_url, lambda: NOW)
+    check_that_tenants_do_not_meet(Knocker(offices, offices.app(queue_url=NO_QUEUE).test_client()))
+    offices.close()
 
 
 def test_what_another_tenant_has_is_not_there(knocker: Knocker) -> None:

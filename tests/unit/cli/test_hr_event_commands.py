@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import sqlalchemy as sa
 from unit.cli.conftest import Run
 
 from scim_bridge.domain.rows import Refusal, Row
+from scim_bridge.errors import NotThere
 from scim_bridge.operators import kept_events
+from scim_bridge.settings.models import Settings
 from scim_bridge.store import hr_events, tables
 from scim_bridge.store.engine import Store
 from scim_bridge.store.hr_events import FETCH, REFUSED, WAITING, Kept
@@ -157,6 +160,24 @@ def test_an_event_without_data_that_was_refused_needs_a_fetch(run: Run, config: 
 def test_an_event_that_waits_in_its_order_stays(run: Run, config: str, store: Store) -> None:
     found = run("hr", "events", "retry", number_of(run, config, "kept"), "--config", config)
     assert (found.exit_code, "applied when bamboohr is not paused" in found.stderr) == (1, True)
+    assert audited(store) == []
+
+
+def test_events_come_page_by_page(store: Store) -> None:
+    found, after = [], 0
+    while after is not None:
+        page = kept_events.report(store, Settings(), limit=1, after=after)
+        found += [each["event"] for each in page["events"]]
+        after = page["next"]
+        assert sum(page["counts"].values()) == 4
+    assert len(found) == 4
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("act", [kept_events.retry, partial(kept_events.drop, reason="gone")])
+def test_an_event_of_another_tenant_is_not_there(store: Store, act: Any) -> None:
+    with pytest.raises(NotThere):
+        act(store, number=2, who="op@desk", tenant="other")
     assert audited(store) == []
 
 
