@@ -5,6 +5,7 @@ from typing import Any
 
 from running.bridge import user
 
+from scim_bridge.operators import inbound
 from scim_bridge.sandbox.targets.mindtickle import simulate_mindtickle
 from scim_bridge.sandbox.targets.trakstar import simulate_trakstar
 
@@ -68,3 +69,12 @@ def test_each_tenants_people_go_to_its_own_targets(make_bridge: Callable[..., An
         assert [account.active for account in globex.state.accounts] == [False]
         assert all(account.active for account in (*acme.state.accounts, *tickle.state.accounts))
         assert bridge.stop() == 0
+        # A process that ends still writes down what came last.
+        store = bridge.store
+        noted = {
+            tenant: sorted((row["method"], row["status"]) for row in inbound.listed(store, tenant)["items"])
+            for tenant in tokens
+        }
+        store.close()
+    assert noted["acme"] == [("GET", 404), ("POST", 201), ("POST", 201)]
+    assert noted["globex"] == [("DELETE", 204), ("POST", 201)]
