@@ -114,9 +114,8 @@ class Reader:
                     secrets[name] = found
                 continue
             options[name] = resolved = self._option(tenant, key, value, name=name)
-            problem = None if references.is_reference(resolved) else kind.problem_with(name, resolved)
-            if problem is None and name.endswith("url") and isinstance(resolved, str) and resolved:
-                problem = addresses.problem_with_target(resolved)
+            # What this process has no use for is checked by those that do.
+            problem = None if references.is_reference(resolved) else _problem_with_option(kind, name, resolved)
             if problem is not None:
                 self.findings.add(tenant.file, key, problem)
         return options, secrets
@@ -156,6 +155,13 @@ class Reader:
             for fault in check_mapping({name: text}) if isinstance(text, str) else ():
                 self.findings.add(tenant.file, dotted(prefix, "mapping", name), fault.removeprefix(f"{name}: "))
         return kept
+
+
+def _problem_with_option(kind: kinds.Kind, name: str, value: Any) -> str | None:
+    problem = kind.problem_with(name, value)
+    if problem is None and name.endswith("url") and isinstance(value, str) and value:
+        return addresses.problem_with_target(value)
+    return problem
 
 
 def _references(kind: kinds.Kind, merged: Mapping[str, Any]) -> dict[str, str]:

@@ -173,6 +173,14 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     assert target.secrets["api_key"].get_secret_value() == "from-a-file"
 
 
+def test_an_address_may_be_referred_to_in_every_process(tmp_path: Path) -> None:
+    text = TARGET + 'base_url = "env:ADDRESS"'
+    for role in loading.Role:
+        load(tmp_path, text, role=role, environ={"ADDRESS": "https://lms.example.com/api"})
+    [problem] = problems(tmp_path, text, role="worker", environ={"ADDRESS": "http://lms.example.com/api"})
+    assert problem == "bridge.toml: tenants[0].targets[0].base_url: must use https unless it is on this machine"
+
+
 def test_a_password_in_the_queues_address_may_be_referred_to(tmp_path: Path) -> None:
     environ = {"QUEUE": "rediss://:s3cret-value@queue.example.com:6379/0"}
     settings = load(tmp_path, '[queue]\nurl = "env:QUEUE"', environ=environ)
