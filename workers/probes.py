@@ -62,9 +62,8 @@ class Findings:
         lines = ["reached, and the credential is taken" if self.reached else f"not reached: {self.failure}"]
         if self.reached:
             source = "by its own word" if self.tells else "by its documents"
-            figures = ", ".join(f"{name} {value}" for name, value in self.found.to_json().items())
-            lines.append(f"people a call, {source}: {figures}")
-            lines += [f"  {name}: {value}" for name, value in self.supports.items()]
+            lines.append(f"people a call, {source}: {_in_words(self.found.to_json())}")
+            lines += [f"  {name}: {_in_words(value)}" for name, value in self.supports.items()]
             lines += [f"differs: {each['what']} was {each['was']}, is {each['is']}" for each in self.differences]
         lines += [
             f"limit as configured: {each['requests']} in {each['per_s']:g} s"
@@ -72,6 +71,14 @@ class Findings:
             for each in self.limits
         ]
         return "\n".join(lines) + "\n"
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(each)}" for name, each in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 def probe(runtime: Runtime, tenant: str, target: str, *, patience_s: float = visits.PATIENCE_S) -> Findings:

@@ -14,7 +14,7 @@ from scim_bridge.operators import drift as drifts
 from scim_bridge.operators import replay
 from scim_bridge.settings.loading import Role
 from scim_bridge.store.dead_letters import MOST_ID
-from scim_bridge.store.errands import PROBE, RECONCILE
+from scim_bridge.store.errands import KINDS, PROBE, RECONCILE
 from scim_bridge.supervisor import commands
 
 _ERRANDS = {
@@ -95,16 +95,24 @@ def drift() -> None:
 @config_option
 @tenant_option
 @click.option("--target", metavar="X", help="Only this target's.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only these.")
 @click.option("--after", type=click.IntRange(0, MOST_ID), metavar="N", help="The page behind errand N.")
 @click.option("--limit", type=click.IntRange(1, drifts.MOST_OF_A_PAGE), default=drifts.PAGE, show_default=True)
 @json_option
 def list_errands(
-    config: str | None, tenant: str, target: str | None, *, after: int | None, limit: int, as_json: bool
+    config: str | None,
+    tenant: str,
+    target: str | None,
+    *,
+    kind: str | None,
+    after: int | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Show what was asked of targets, newest first, and what came of it."""
     with opened(config) as (settings, store):
         check_tenant(settings, tenant)
-        page = drifts.listed(store, tenant=tenant, target=target, after=after, limit=limit)
+        page = drifts.listed(store, tenant=tenant, target=target, kind=kind, after=after, limit=limit)
     if as_json:
         print_json(page)
         return

@@ -285,7 +285,9 @@ def test_a_probe_tells_what_a_target_supports(
     assert {"what": "create", "was": 1, "is": 200} in told["differences"], "more than was taken for granted"
     assert bench.target.probes == 2, "what it can do, and whether it takes the credential"
     assert commands.probe(bench.runtime, tenant="acme", target="lms", as_json=False) == 0
-    assert "people a call, by its own word: create 200" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "people a call, by its own word: create 200" in told
+    assert "  groups: yes\n" in told
 
 
 def test_a_probe_is_an_errand_too(bench: Bench) -> None:

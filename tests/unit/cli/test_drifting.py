@@ -49,6 +49,7 @@ def test_errands_are_listed(config: str, run: Run, compared: int) -> None:
     assert result.stdout.endswith("  found: extra 2\n")
     page = json.loads(run("drift", "list", "--config", config, "--tenant", "acme", "--json").stdout)
     assert ([each["errand"] for each in page["items"]], page["next"]) == ([compared], None)
+    assert run("drift", "list", "--config", config, "--tenant", "acme", "--kind", "probe").stdout == ""
 
 
 def test_an_errand_is_shown(config: str, run: Run, compared: int) -> None:
