@@ -15,8 +15,8 @@ from scim_bridge.store.engine import Transaction
 from scim_bridge.store.holds import Standing
 from scim_bridge.store.plan_items import Part
 
-STARTS_AND_ENDS_S = 1
-"""Until the relay has found an approved replay, and the last call is answered."""
+STARTS_AND_ENDS_S = 2
+"""Until the relay has found an approved replay and put the first people back, and for the last call's answer."""
 
 NOT_CONFIGURED = Prospect(state="not configured", calls=0, eta_s=None)
 

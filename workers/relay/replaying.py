@@ -10,7 +10,8 @@ from workers.runtime import Runtime
 
 _log = structlog.get_logger(__name__)
 
-EVERY_MS = 500
+EVERY_MS = 250
+"""An approved replay begins this soon; looking for one is a small query."""
 
 PEOPLE_A_TRANSACTION = 1_000
 """Short enough that senders never wait long, and a whole number of calls of every size that targets take."""
