@@ -119,7 +119,8 @@ def test_every_page_becomes_plain_html(name: str) -> None:
 
 
 def test_a_page_is_rendered_by_its_parts() -> None:
-    text = "# a: b\n\nOne `x < y`\ntwo.\n\n1. First\n   goes on.\n2. Second\n\n    scim-bridge a <b>\n    c\n\n3. Third\n\n- Last\n"
+    text = "# a: b\n\nOne `x < y`\ntwo.\n\n"
+    text += "1. First\n   goes on.\n2. Second\n\n    scim-bridge a <b>\n    c\n\n3. Third\n\n- Last\n"
     assert runbooks.render(text).splitlines() == [
         "<h1>a: b</h1>",
         "<p>One <code>x &lt; y</code> two.</p>",
