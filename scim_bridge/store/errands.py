@@ -132,7 +132,8 @@ def rows(
     if kind is not None:
         query = query.where(errand_row.c.kind == kind)
     if after is not None:
-        query = query.where(errand_row.c.position > after)
+        # Wider than the column, for whatever number is given.
+        query = query.where(errand_row.c.position > sa.literal(after, sa.BigInteger))
     return [{**row, "detail": json.loads(row["detail"])} for row in tx.connection.execute(query).mappings()]
 
 

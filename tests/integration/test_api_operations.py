@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import sqlalchemy as sa
-from fakes.stores import copied
+from fakes.stores import copied, shared_url
 from flask.testing import FlaskClient
 from running.offices import SCOPES, TARGET, Office, Offices
 from werkzeug.test import TestResponse
@@ -18,6 +18,7 @@ from scim_bridge.store.schema import metadata
 from scim_bridge.web.api.catalogue import OPERATIONS
 from scim_bridge.web.api.operations import Operation, Role
 
+FAR = 2**53 - 1
 NOW = 1_700_000_000_000
 NO_QUEUE = "unix:///dev/null/none"
 WHY = {"reason": "checked with HR"}
@@ -189,11 +190,37 @@ def test_nobody_sees_or_changes_anything_of_another_tenant(knocker: Knocker) -> 
     check_that_tenants_do_not_meet(knocker)
 
 
-@pytest.mark.postgres
-def test_tenants_do_not_meet_on_postgresql_either(postgres_url: str) -> None:
-    offices = Offices(postgres_url, lambda: NOW)
-    check_that_tenants_do_not_meet(Knocker(offices, offices.app(queue_url=NO_QUEUE).test_client()))
-    offices.close()
+@pytest.fixture(scope="module", params=[pytest.param("postgresql", marks=pytest.mark.postgres)])
+def on_postgresql(request: pytest.FixtureRequest) -> Iterator[Knocker]:
+    with shared_url(request) as url:
+        offices = Offices(url, lambda: NOW)
+        yield Knocker(offices, offices.app(queue_url=NO_QUEUE).test_client())
+        offices.close()
+
+
+def test_tenants_do_not_meet_on_postgresql_either(on_postgresql: Knocker) -> None:
+    check_that_tenants_do_not_meet(on_postgresql)
+
+
+def far_away(office: Office) -> Iterator[tuple[str, str, Any]]:
+    """Yield method, path and body of what is asked about numbers as large as any may be."""
+    for name, asked in asked_of(office).items():
+        operation = BY_NAME[name]
+        path = asked.get("path", {})
+        if any(each.name == "after" for each in operation.parameters):
+            yield "GET", f"{operation.path.format(**path)}?after={FAR}", None
+        if any(isinstance(value, int) for value in path.values()):
+            yield operation.method, operation.path.format(**dict.fromkeys(path, FAR)), asked.get("json")
+
+
+def test_numbers_beyond_all_there_are_are_no_fault(on_postgresql: Knocker) -> None:
+    """PostgreSQL has columns for smaller ones, and does not take larger ones for them."""
+    paths = list(far_away(on_postgresql.offices.by_tenant["acme"]))
+    assert len(paths) > 15
+    for method, path, body in paths:
+        headers = on_postgresql.headers_of()
+        answer = on_postgresql.client.open(f"/api/v1{path}", method=method, json=body, headers=headers)
+        assert answer.status_code in (200, 404), (path, answer.text)
 
 
 def test_what_another_tenant_has_is_not_there(knocker: Knocker) -> None:
