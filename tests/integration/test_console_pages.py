@@ -4,12 +4,18 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+import rq
 from fakes.dispatcher import RecordingDispatcher
+from integration.valkey_server import ValkeyServer
+from rq.serializers import JSONSerializer
 from werkzeug.test import TestResponse
 
+from scim_bridge import dispatch
 from scim_bridge.operators import audit
 from scim_bridge.settings.models import LimitSettings
 from scim_bridge.store import lanes, tokens
@@ -49,12 +55,11 @@ def store(sqlite_url: str, clock: Callable[[], int]) -> Iterator[Store]:
 class Console:
     """A browser at the console of a bench's tenant."""
 
-    def __init__(self, bench: Any, scope: str) -> None:
+    def __init__(self, bench: Any, scope: str, *, queue_url: str = "") -> None:
         self.bench = bench
         self.dispatcher = RecordingDispatcher()
-        app = create_app(
-            bench.settings, bench.store, self.dispatcher, clock=bench.clock, secret=secrets.token_bytes(32)
-        )
+        clock, secret = bench.clock, secrets.token_bytes(32)
+        app = create_app(bench.settings, bench.store, self.dispatcher, clock=clock, secret=secret, queue_url=queue_url)
         self.client = app.test_client()
         with bench.store.begin("acme") as tx:
             token = tokens.issue(tx, scopes=[scope], source="idp", name="Ann").value
@@ -163,7 +168,7 @@ def test_an_operator_pauses_a_lane_after_one_question(bench: Any, operator: Cons
     assert bench.lane().paused_at is None
     assert "lms is paused." in operator.act("/lanes/lms/pause", reason="the key changes")
     assert bench.lane().pause_reason == "the key changes"
-    assert "Paused" not in operator.get("/lanes/lms/resume").text
+    assert "the key changes Since 2023-11-14 22:13:20 UTC, by Ann (token " in operator.read("/")
     assert audited(bench)[0]["what"] == "lane pause"
 
 
@@ -413,6 +418,38 @@ def test_every_field_has_a_label(bench: Any, operator: Console) -> None:
 
 def test_faults_say_when_the_queue_does_not_answer(operator: Console) -> None:
     assert "the queue does not answer" in operator.read("/faults")
+
+
+def test_a_job_that_crashed_is_put_back_after_one_question(bench: Any, tmp_path: Path) -> None:
+    valkey = ValkeyServer(tmp_path)
+    valkey.start()
+    try:
+        with redis.Redis.from_url(valkey.url) as client:
+            crash(client, "acme")
+            crash(client, "other")
+        operator = Console(bench, "ops:operator", queue_url=valkey.url)
+        page = operator.read("/faults")
+        assert "About acme, lms, lanes" in page
+        assert "ValueError" in page
+        assert "other" not in page
+        question = re.search(r'href="([^"]+put-back[^"]+)"', operator.get("/faults").text)
+        assert question is not None
+        assert "Run 1 job again?" in operator.read(unescape(question[1]).removeprefix("/console"))
+        job = question[1].partition("job=")[2]
+        assert "1 job runs again. Faults" in operator.act("/faults/put-back", job=job)
+        assert operator.post("/faults/put-back", job=job).status_code == 404
+        assert "No job has crashed in the last week." in operator.read("/faults")
+    finally:
+        valkey.close()
+
+
+def crash(client: "redis.Redis", tenant: str) -> None:
+    queue = rq.Queue(dispatch.LANES, connection=client, serializer=JSONSerializer)
+    job = queue.enqueue_call(dispatch.DELIVER, args=(tenant, "lms", dispatch.LANES), failure_ttl=3_600)
+    queue.remove(job)
+    with client.pipeline() as pipe:
+        job._handle_failure("ValueError\n  /srv/workers/x.py:7:find", pipe)
+        pipe.execute()
 
 
 def test_a_runbook_tells_what_to_do(viewer: Console) -> None:

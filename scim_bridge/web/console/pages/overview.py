@@ -28,6 +28,9 @@ _SAYS = {
 }
 """What a state of a lane means."""
 
+_STOPPED = frozenset({"paused", "quarantined"})
+"""States of which somebody wants to know since when, and by whom."""
+
 
 def install(blueprint: Blueprint, counter: Counter) -> None:
     """Add the overview and the questions before a lane is stopped or set going."""
@@ -43,6 +46,7 @@ def install(blueprint: Blueprint, counter: Counter) -> None:
         return counter.page(
             "overview.html",
             lanes=[_shown(each, charts.get(each["target"])) for each in lanes],
+            stopped=_stopped(counter) if any(each["state"] in _STOPPED for each in lanes) else {},
             rehearsed=rehearsed,
             totals={name: sum(each[name] for each in lanes) for name in TOTALS},
             warnings=alive.warnings(alive.report(desk.queue_url, now=counter.clock())),
@@ -85,8 +89,15 @@ def _shown(lane: Mapping[str, Any], called: Mapping[str, Any] | None) -> dict[st
         "chart": None if called is None else chart_of(called),
         "other_limits": others,
         # A lane may be both; who resumes a quarantined one has its credential tried at once.
-        "can_resume": lane["state"] in {"paused", "quarantined"},
+        "can_resume": lane["state"] in _STOPPED,
     }
+
+
+def _stopped(counter: Counter) -> dict[str, dict[str, Any]]:
+    """Return since when lanes are stopped, and by whom, by target."""
+    desk = counter.desk
+    told = pausing.report(desk.store, desk.settings, tenant=counter.tenant)
+    return {each["target"]: each for each in told if each["since"] is not None}
 
 
 def _lane(counter: Counter, target: str) -> dict[str, Any]:
