@@ -3,7 +3,7 @@
 The code of a dead operation is its `reason`, for settling writes both; when it ended is in its last entry of death.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,34 +125,39 @@ def places_of(tx: Transaction, ids: Collection[int]) -> list[Place]:
     return [Place(**{**row, "state": State(row["state"])}) for row in rows]
 
 
-def rows_of(tx: Transaction, ids: Iterable[int]) -> list[dict[str, Any]]:
+def rows_of(tx: Transaction, ids: Collection[int]) -> list[dict[str, Any]]:
     """Return the operations of some ids that are dead, in no order, each with its person and its last entry."""
-    last = (
-        sa.select(sa.func.max(entry.c.id))
-        .where(entry.c.operation_id == operation.c.id)
-        .correlate(operation)
-        .scalar_subquery()
-    )
     query = (
         sa.select(
             *(operation.c[name] for name in ("id", "tenant", "lane_id", "resource_id", "change_number", "attempts")),
             lane.c.target,
             *(resource.c[name] for name in ("scim_id", "kind", "document")),
-            *(entry.c[name] for name in ("code", "detail", "batch_id", "at")),
             change.c.source,
             change.c.correlation_id,
         )
         .select_from(
             operation.join(lane, lane.c.id == operation.c.lane_id)
             .join(resource, resource.c.id == operation.c.resource_id)
-            .join(entry, entry.c.id == last)
             .outerjoin(change, change.c.number == operation.c.change_number)
         )
         .where(sets.among(operation.c.id, sets.id_rows(tx, ids)), operation.c.state == _DIED)
     )
     if tx.tenant is not None:
         query = query.where(operation.c.tenant == tx.tenant)
-    return [dict(row) for row in tx.connection.execute(query).mappings()]
+    last = _last_entries(tx, ids)
+    rows = tx.connection.execute(query).mappings()
+    return [{**row, **last[row["id"]]} for row in rows if row["id"] in last]
+
+
+def _last_entries(tx: Transaction, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Return what was entered last of operations, by their ids.
+
+    In a statement of its own: beside others PostgreSQL would look for the last of all entries there are.
+    """
+    columns = (entry.c[name] for name in ("operation_id", "code", "detail", "batch_id", "at"))
+    query = sa.select(*columns).where(sets.among(entry.c.operation_id, sets.id_rows(tx, ids))).order_by(entry.c.id)
+    rows = tx.connection.execute(query).mappings()
+    return {row["operation_id"]: {name: row[name] for name in ("code", "detail", "batch_id", "at")} for row in rows}
 
 
 def _found(tx: Transaction, chosen: Chosen) -> sa.Select[Any]:

@@ -33,26 +33,22 @@ def people_of(tx: Transaction, found: Row) -> dict[int, Row]:
     What was removed meanwhile is not in it; `outcome` is None as long as the call is out.
     """
     ids = sets.id_rows(tx, found["items"])
-    last = (
-        sa.select(sa.func.max(entry.c.id))
+    columns = (entry.c[name] for name in ("operation_id", "outcome", "code", "detail"))
+    brought = (
+        sa.select(*columns)
         .where(
-            entry.c.operation_id == operation.c.id,
+            sets.among(entry.c.operation_id, ids),
             entry.c.batch_id == found["id"],
             entry.c.outcome != State.SENDING.value,
         )
-        .correlate(operation)
-        .scalar_subquery()
+        .order_by(entry.c.id)
     )
+    last = {row["operation_id"]: row for row in tx.connection.execute(brought).mappings()}
     query = (
-        sa.select(
-            operation.c.id,
-            operation.c.state,
-            *(resource.c[name] for name in ("scim_id", "kind", "document")),
-            *(entry.c[name] for name in ("outcome", "code", "detail")),
-        )
-        .select_from(
-            operation.join(resource, resource.c.id == operation.c.resource_id).outerjoin(entry, entry.c.id == last)
-        )
+        sa.select(operation.c.id, operation.c.state, *(resource.c[name] for name in ("scim_id", "kind", "document")))
+        .join(resource, resource.c.id == operation.c.resource_id)
         .where(sets.among(operation.c.id, ids), operation.c.tenant == found["tenant"])
     )
-    return {row["id"]: dict(row) for row in tx.connection.execute(query).mappings()}
+    nothing = dict.fromkeys(("outcome", "code", "detail"))
+    rows = tx.connection.execute(query).mappings()
+    return {row["id"]: {**nothing, **last.get(row["id"], {}), **row} for row in rows}

@@ -221,8 +221,8 @@ operation = Table(
         "lane_id",
         "state",
         "resource_id",
-        # The code, so that the inbox reads nothing but the index.
-        "reason",
+        # The rest so that the inbox reads nothing but the index; row-level security asks for the tenant.
+        *("reason", "id", "tenant"),
         sqlite_where=text("state IN ('dead', 'held')"),
         postgresql_where=text("state IN ('dead', 'held')"),
     ),
@@ -243,12 +243,10 @@ entry = Table(
     Column("who", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("seal", Text, nullable=False),
-    # When what is dead ended; the outcome is in it so that nothing but the index is read.
+    # When what is dead ended; the rest as in operation_stuck.
     Index(
         "entry_died",
-        "operation_id",
-        "outcome",
-        "at",
+        *("operation_id", "outcome", "at", "tenant"),
         sqlite_where=text("outcome = 'dead'"),
         postgresql_where=text("outcome = 'dead'"),
     ),

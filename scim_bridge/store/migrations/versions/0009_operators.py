@@ -155,7 +155,7 @@ def _chain_audit() -> None:
 def _index_the_dead() -> None:
     """Have the inbox read what is dead, its code and when it ended, from indexes alone."""
     op.drop_index("operation_stuck", "operation")
-    columns = ["lane_id", "state", "resource_id", "reason"]
+    columns = ["lane_id", "state", "resource_id", "reason", "id", "tenant"]
     op.create_index("operation_stuck", "operation", columns, sqlite_where=STUCK, postgresql_where=STUCK)
-    columns = ["operation_id", "outcome", "at"]
+    columns = ["operation_id", "outcome", "at", "tenant"]
     op.create_index("entry_died", "entry", columns, sqlite_where=DIED, postgresql_where=DIED)
