@@ -21,7 +21,7 @@ resource, change = tables.resource, tables.change
 MOST_ID = 2**63 - 1
 """What both databases take as a number."""
 
-_DIED = sa.literal_column("'dead'")
+_DIED: sa.ColumnElement[str] = sa.literal_column("'dead'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
