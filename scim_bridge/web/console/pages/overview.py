@@ -19,6 +19,7 @@ TOTALS = ("pending", "held", "dead", "calls")
 
 _SAYS = {
     "paused": "Stopped by a person. Nothing is sent until somebody resumes it.",
+    "dry-run": "Nothing is sent. What would be is recorded, each call as a batch.",
     "quarantined": "The target refuses the credential or the company. It is tried again from time to time.",
     "breaker": "Calls failed in a row. One call at a time tries whether the target is back.",
     "unreachable": "The target does not answer. It is tried again later.",
