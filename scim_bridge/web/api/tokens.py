@@ -8,7 +8,9 @@ from scim_bridge.web.api.operations import Asked, Desk, Operation, Parameter, Ro
 
 LONGEST_S = 3650 * 86_400
 LONGEST_OVERLAP_S = 30 * 86_400
-MOST_NETWORKS = 100
+MOST_NETWORKS = 16
+LONGEST_NETWORK = 43
+"""Of an address of IPv6 with the length of its prefix."""
 
 _TOKEN = Parameter(name="token", tells="The token's id, its public part.")
 
@@ -93,7 +95,11 @@ OPERATIONS = (
                 "source": {"type": "string", "minLength": 1, "maxLength": 1000},
                 "name": {"type": "string", "maxLength": tokens.LONGEST_NAME},
                 "good_for_s": _GOOD_FOR,
-                "networks": {"type": "array", "items": {"type": "string", "maxLength": 50}, "maxItems": MOST_NETWORKS},
+                "networks": {
+                    "type": "array",
+                    "items": {"type": "string", "maxLength": LONGEST_NETWORK},
+                    "maxItems": MOST_NETWORKS,
+                },
             },
             scopes={
                 "type": "array",
