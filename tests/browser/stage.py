@@ -130,10 +130,10 @@ class Stage:
         context.close()
 
     @contextmanager
-    def page(self, path: str = "/", *, width: int = 1280, height: int = 900, scheme: str = "light") -> Iterator[Any]:
+    def page(self, path: str = "/", *, scripts: bool = True) -> Iterator[Any]:
         """Open a page of the console as the operator who signed in."""
         context = self.browser.new_context(
-            storage_state=self.cookies, viewport={"width": width, "height": height}, color_scheme=scheme
+            storage_state=self.cookies, viewport={"width": 1280, "height": 900}, java_script_enabled=scripts
         )
         context.set_default_timeout(PATIENCE_MS)
         try:

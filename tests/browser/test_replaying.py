@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,6 +70,21 @@ def test_a_replay_is_planned_approved_then_watched_by_keyboard(mended: Stage) ->
         page.locator("#standing dt", has_text="Delivered").wait_for()
     assert accounts(mended) == before + 2
     assert mended.settle()["tenants"][0]["operations"]["dead"] == 0
+
+
+def test_a_replay_is_planned_approved_then_watched_without_scripts(mended: Stage) -> None:
+    before = accounts(mended)
+    with mended.page("/replays", scripts=False) as page:
+        page.get_by_role("link", name="Plan a replay").click()
+        page.get_by_role("button", name="Show the plan").click()
+        page.get_by_role("link", name="Approve…").click()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_text("of 2 operations put back or passed over").wait_for()
+        while accounts(mended) < before + 2:
+            time.sleep(0.1)
+        mended.settle()
+        page.reload()
+        page.locator("#standing dt", has_text="Delivered").wait_for()
 
 
 def test_a_running_replay_is_cancelled_by_mouse(mended: Stage) -> None:

@@ -284,6 +284,23 @@ def test_a_cancelled_plan_sends_nothing(console: Console) -> None:
     assert console.bench.states()["dead"] == 2
 
 
+def test_a_plan_is_made_again_with_its_filters_but_never_with_fewer(console: Console) -> None:
+    kill(console.bench, "ann", "bob")
+    operator = console.visitor()
+    for fields, words in (
+        (
+            {"target": "lms", "since": "7d", "policy": "skip"},
+            r"/replays/plan\?target=lms&amp;since=20\S+&amp;policy=skip",
+        ),
+        ({"user": "ann@example.com"}, "Choose the people again"),
+    ):
+        path = operator.post("/replays/plan", **fields).headers["Location"].removeprefix("/console").partition("?")[0]
+        operator.post(f"{path}/cancel")
+        page = operator.get(path).text
+        assert re.search(words, page), page
+    assert "Plan again" not in page
+
+
 # Holds
 
 

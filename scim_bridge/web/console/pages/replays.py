@@ -150,16 +150,24 @@ def _standing(counter: Counter, number: int) -> dict[str, Any]:
     """Return what the part of a replay's page that moves is about."""
     found = _status(counter, number)
     whole = sum(found["progress"].values())
-    again = {name: value for name, value in found["filter"].items() if name in _FILTERS}
-    again |= {name: to_iso(again[name]) for name in ("since", "until") if again.get(name)}
     return {
         "replay": found,
         "what": chosen_in_words(found["filter"]),
         "whole": whole,
         "behind": whole - found["progress"]["planned"],
         "is_live": found["status"] == "running" or found["waiting"] > 0,
-        "again": {**again, "policy": found["policy"]},
+        "again": _again(found),
     }
+
+
+def _again(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the form of the same plan says; None where people were chosen by hand: who they were is not kept."""
+    asked = found["filter"]
+    if asked.get("by_user") or asked.get("operations"):
+        return None
+    fields = {name: value for name, value in asked.items() if name in _FILTERS}
+    fields |= {name: to_iso(fields[name]) for name in ("since", "until") if fields.get(name)}
+    return {**fields, "policy": found["policy"]}
 
 
 def _shown(counter: Counter, number: int, *, difference: Mapping[str, Any] | None = None) -> str:
