@@ -6,7 +6,7 @@ from typing import Any
 from scim_bridge.domain.catalogue import CATALOGUE
 from scim_bridge.domain.instants import Millis, to_iso
 from scim_bridge.errors import UsageError
-from scim_bridge.store import histories, reports
+from scim_bridge.store import dead_letters, histories
 from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.reports import Chosen
 
@@ -34,7 +34,7 @@ def list_failed(
         chosen = Chosen(
             tenant=tenant, target=target, codes=codes, since=since, until=until, resource_ids=people_named(tx, user)
         )
-        return [shown(row) for row in reports.dead(tx, chosen)]
+        return [shown(row) for row in dead_letters.all_of(tx, chosen)]
 
 
 def codes_of(code: str | None, klass: str | None) -> frozenset[str] | None:

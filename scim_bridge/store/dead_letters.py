@@ -3,7 +3,7 @@
 The code of a dead operation is its `reason`, for settling writes both; when it ended is in its last entry of death.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,15 @@ def page(
         ended, same = (found.c.at < at, found.c.id < last) if newest_first else (found.c.at > at, found.c.id > last)
         query = query.where(sa.or_(ended, sa.and_(found.c.at == at, same)))
     query = query.order_by(*(each.desc() if newest_first else each for each in order))
-    ids = list(tx.connection.execute(query).scalars())
+    return _in_order(tx, list(tx.connection.execute(query).scalars()))
+
+
+def all_of(tx: Transaction, chosen: Chosen) -> list[dict[str, Any]]:
+    """Return all of the chosen dead, the first that ended in front, as `page` does."""
+    return _in_order(tx, ids_of(tx, chosen))
+
+
+def _in_order(tx: Transaction, ids: Sequence[int]) -> list[dict[str, Any]]:
     by_id = {row["id"]: row for row in rows_of(tx, ids)}
     return [by_id[each] for each in ids if each in by_id]
 

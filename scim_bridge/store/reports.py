@@ -1,6 +1,6 @@
-"""What the store says about lanes and about what ended badly: figures and lists that only read."""
+"""What the store says about lanes and about what ended badly: figures that only read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,62 +162,3 @@ def _pending(tx: Transaction) -> list[tuple[int, str, Any]]:
         total["first_due_at"] = min(row["first_due_at"], total.get("first_due_at", row["first_due_at"]))
         total["last_due_at"] = max(row["last_due_at"], total.get("last_due_at", row["last_due_at"]))
     return [(lane_id, name, value) for lane_id, total in totals.items() for name, value in total.items()]
-
-
-def dead(tx: Transaction, chosen: Chosen) -> list[Mapping[str, Any]]:
-    """Return the dead operations that are chosen, oldest end first, with the person and the last entry of each."""
-    entry, change = tables.entry, tables.change
-    last = (
-        sa.select(sa.func.max(entry.c.id))
-        .where(entry.c.operation_id == operation.c.id)
-        .correlate(operation)
-        .scalar_subquery()
-    )
-    query = (
-        sa.select(
-            operation.c.id,
-            operation.c.tenant,
-            lane.c.target,
-            operation.c.lane_id,
-            operation.c.resource_id,
-            operation.c.change_number,
-            operation.c.attempts,
-            resource.c.scim_id,
-            resource.c.kind,
-            resource.c.document,
-            entry.c.code,
-            entry.c.detail,
-            entry.c.batch_id,
-            entry.c.at,
-            change.c.source,
-            change.c.correlation_id,
-        )
-        .select_from(
-            operation.join(lane, lane.c.id == operation.c.lane_id)
-            .join(resource, resource.c.id == operation.c.resource_id)
-            .join(entry, entry.c.id == last)
-            .outerjoin(change, change.c.number == operation.c.change_number)
-        )
-        .where(IS_DEAD, *_conditions(tx, chosen))
-        .order_by(entry.c.at, operation.c.id)
-    )
-    return [dict(row) for row in tx.connection.execute(query).mappings()]
-
-
-def _conditions(tx: Transaction, chosen: Chosen) -> list[Any]:
-    entry = tables.entry
-    conditions: list[Any] = []
-    tenant = tx.tenant if tx.tenant is not None else chosen.tenant
-    if tenant is not None:
-        conditions.append(operation.c.tenant == tenant)
-    if chosen.target is not None:
-        conditions.append(lane.c.target == chosen.target)
-    if chosen.codes is not None:
-        conditions.append(entry.c.code.in_(sorted(chosen.codes)))
-    if chosen.since is not None:
-        conditions.append(entry.c.at >= chosen.since)
-    if chosen.until is not None:
-        conditions.append(entry.c.at < chosen.until)
-    if chosen.resource_ids is not None:
-        conditions.append(sets.among(operation.c.resource_id, sets.id_rows(tx, sorted(chosen.resource_ids))))
-    return conditions

@@ -353,5 +353,7 @@ def test_every_command_takes_config_except_those_that_make_a_world_of_their_own(
         "bench inbox",
         "bench rows",
         "chaos",
+        "completion",
         "demo",
+        "runbook",
     ]
