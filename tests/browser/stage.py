@@ -20,7 +20,7 @@ KEY = "key-1"
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Vorhergewarnt"
 """A family name that Trakstar does not take whole."""
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 40_000
 
 CONFIGURATION = """
 [worker]

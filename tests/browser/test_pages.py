@@ -12,6 +12,7 @@ from browser.stage import LONG, TENANT, Stage
 
 from scim_bridge import wiring
 from scim_bridge.operators import drift, replay_plans
+from scim_bridge.web.console.catalogue import PAGES
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text("utf-8")
 
@@ -147,6 +148,10 @@ class Window:
 def window(furnished: Stage, screenshots: Path) -> Iterator[Window]:
     with furnished.page("") as page:
         yield Window(page, screenshots)
+
+
+def test_every_page_of_the_menu_is_visited() -> None:
+    assert {page.path for page in PAGES} <= set(PATHS.values())
 
 
 @pytest.mark.parametrize("name", PATHS)
