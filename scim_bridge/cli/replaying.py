@@ -184,7 +184,8 @@ def _only_tenant(settings: Settings) -> str:
 
 def _print_figures(shown: Mapping[str, Any]) -> None:
     figures = shown["figures"] or {"targets": []}
-    click.echo(f"replay {shown['replay']} is {shown['status']}")
+    why = f": {shown['reason']}" if shown["reason"] else ""
+    click.echo(f"replay {shown['replay']} is {shown['status']}{why}")
     rows.print_rows(_TARGET, figures["targets"])
     if figures.get("held"):
         click.echo(f"the guard would hold {figures['held']} of them: decide then with hold release or hold reject")

@@ -36,11 +36,7 @@ class StalePlan(OutOfDate):
 
     def __init__(self, number: int, difference: Mapping[str, Any]) -> None:
         """Keep the difference: how many operations are no longer dead, how many people changed, and the first ones."""
-        ended, changed = difference["no_longer_dead"], difference["changed"]
-        super().__init__(
-            f"things have changed since replay {number} was planned: {ended} of its operations are no longer dead, "
-            f"and of {changed} the person has changed; plan again"
-        )
+        super().__init__(f"things have changed since replay {number} was planned: {_in_words(difference)}; plan again")
         self.difference = difference
 
 
@@ -133,7 +129,7 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
             approved = _fetched(tx, number)
         else:
             counts = {name: told[name] for name in ("no_longer_dead", "changed")}
-            plans.note(tx, number, status=Status.STALE.value, ended_at=tx.now)
+            plans.note(tx, number, status=Status.STALE.value, ended_at=tx.now, reason=_in_words(told))
             after = {"replay": number, "status": Status.STALE.value, **counts}
             audits.append(tx, who=who, what="replay approve", before=before, after=after)
     if told is not None:
@@ -223,6 +219,7 @@ def shown(found: Plan) -> dict[str, Any]:
         "approved_by": found.approved_by,
         "approved_at": None if found.approved_at is None else to_iso(found.approved_at),
         "ended_at": None if found.ended_at is None else to_iso(found.ended_at),
+        "reason": found.reason,
         "put_back": found.operations,
         "figures": dict(found.figures) or None,
     }
@@ -291,6 +288,11 @@ def _difference(differs: Difference) -> dict[str, Any]:
             for row in differs.people
         ],
     }
+
+
+def _in_words(difference: Mapping[str, Any]) -> str:
+    ended, changed = difference["no_longer_dead"], difference["changed"]
+    return f"{ended} of its operations are no longer dead, and of {changed} the person has changed"
 
 
 def _label(document: str | None) -> str:

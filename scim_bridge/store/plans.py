@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store import prepared, reports, sets, tables
 from scim_bridge.store.engine import Transaction, compact_json
 from scim_bridge.store.prepared import Prepared
 from scim_bridge.store.reports import Chosen
@@ -66,6 +66,7 @@ class Plan:
     approved_at: Millis | None
     ended_at: Millis | None
     reason: str
+    """Why it is stale."""
 
 
 _COLUMNS = [replay.c[each.name] for each in fields(Plan)]
@@ -180,7 +181,7 @@ def forget(tx: Transaction, *, before: Millis) -> bool:
     tx.connection.execute(
         sa.update(replay)
         .where(replay.c.at < before, replay.c.status == Status.PLANNED.value)
-        .values(status=Status.STALE.value, ended_at=tx.now)
+        .values(status=Status.STALE.value, ended_at=tx.now, reason="nobody has approved it for a quarter of a year")
     )
     old = (
         sa.select(item.c.replay_id, item.c.operation_id)
@@ -203,11 +204,7 @@ def _dead(
     joined = operation.join(lane, lane.c.id == operation.c.lane_id).join(
         resource, resource.c.id == operation.c.resource_id
     )
-    conditions = [
-        # As the index of what is stuck has it, or SQLite would walk through all operations.
-        operation.c.state.in_([sa.literal_column("'dead'"), sa.literal_column("'held'")]),
-        operation.c.state == sa.literal_column("'dead'"),
-    ]
+    conditions: list[Any] = [reports.IS_DEAD]
     tenant = tx.tenant if tx.tenant is not None else chosen.tenant
     if tenant is not None:
         conditions.append(lane.c.tenant == tenant)

@@ -94,6 +94,8 @@ def test_a_stale_plan_is_refused_with_who_has_changed(config: str, run: Run, boo
         assert [each["why"] for each in json.loads(refused.stdout)["difference"]["people"]] == ["changed"]
     else:
         assert "ann@example.com: changed" in refused.stderr
+    told = run("replay", "status", "1", "--config", config).stdout
+    assert "replay 1 is stale: 0 of its operations are no longer dead, and of 1 the person has changed" in told
 
 
 @pytest.mark.usefixtures("books")
