@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from fakes.dispatcher import RecordingDispatcher
 from fakes.target import FakeTarget
+from structlog.testing import capture_logs
 
 from scim_bridge.domain.people import Step
 from scim_bridge.operators import drift
@@ -147,7 +148,9 @@ def test_a_fault_of_ours_is_told_without_anybodys_data(drifted: Bench, monkeypat
 
     number = ask(drifted)
     monkeypatch.setattr(drifted.target, "matching", fail)
-    errands.work(drifted.runtime, "acme", number)
+    with capture_logs() as logged:
+        errands.work(drifted.runtime, "acme", number)
+    assert [(each["event"], each["errand"]) for each in logged] == [("errand_failed", number)]
     told = shown(drifted, number)
     assert (told["status"], told["reason"]) == ("failed", "This is a fault of scim-bridge: ValueError.")
 
