@@ -52,8 +52,7 @@ class Place:
 
 def groups(tx: Transaction, chosen: Chosen) -> list[Group]:
     """Return the chosen dead by lane and code, the most people in front."""
-    # Without an offset SQLite looks each end up twice, for the oldest and for the newest.
-    found = _found(tx, chosen).offset(0).subquery("found")
+    found = _found(tx, chosen).subquery("found")
     counted = (
         sa.select(
             found.c.lane_id,
@@ -188,7 +187,8 @@ def _found(tx: Transaction, chosen: Chosen) -> sa.Select[Any]:
     if chosen.resource_ids is not None:
         people = sets.id_rows(tx, sorted(chosen.resource_ids), "people")
         query = query.where(sets.among(operation.c.resource_id, people))
-    return query
+    # Without an offset SQLite looks each end up again wherever it is asked for.
+    return query.offset(0)
 
 
 def _lanes(tx: Transaction, chosen: Chosen) -> list[int] | None:
