@@ -58,14 +58,7 @@ def create_app(
         ValueError: a target's `scope` is no SCIM filter.
         UsageError: a source's secret is no key of its kind.
     """
-    app = Flask(__name__, static_folder=None)
-    app.url_map.strict_slashes = False
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # SCIM has no OPTIONS; it is refused with what there is
-    errors.install(app)
-    app.before_request(_follow)
-    app.after_request(_name_the_request)
-    slashes.install(app)
-    proxies.install(app, trusted_proxies=settings.web.trusted_proxies)
+    app = _bare_app(settings)
     doorkeeper = Doorkeeper(store, clock, pace)
     service = BridgeService(settings.web, secret=secret)
     places = acknowledging.places_among(settings.web.threads)
@@ -98,6 +91,19 @@ def create_app(
     desk = Desk(settings=settings, store=store, dispatcher=dispatcher, clock=clock, queue_url=queue_url)
     app.register_blueprint(api_endpoints(desk, doorkeeper))
     app.register_blueprint(console_endpoints(desk, doorkeeper, secret=secret))
+    return app
+
+
+def _bare_app(settings: Settings) -> Flask:
+    """Return an application without endpoints: how it answers errors, names requests and reads addresses."""
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # SCIM has no OPTIONS; it is refused with what there is
+    errors.install(app)
+    app.before_request(_follow)
+    app.after_request(_name_the_request)
+    slashes.install(app)
+    proxies.install(app, trusted_proxies=settings.web.trusted_proxies)
     return app
 
 
