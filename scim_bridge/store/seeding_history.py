@@ -74,6 +74,11 @@ def put_round(
         where=(change.c.tenant == tx.tenant, change.c.received_at == at),
         order=change.c.number,
     )
+    _end(tx, at, spread_ms=spread_ms)
+
+
+def _end(tx: Transaction, at: Millis, *, spread_ms: Millis) -> None:
+    """Write how the operations of an instant began and ended."""
     ended_at = operation.c.received_at + (operation.c.id * _SPREAD) % spread_ms
     for outcome, code, when in (
         (State.SENDING.value, "ok", operation.c.received_at),
