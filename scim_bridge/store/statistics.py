@@ -2,7 +2,8 @@
 
 PostgreSQL looks itself once a minute. Until then it takes every table for nearly empty, and keeps plans that were made
 for an empty one: in the first minutes of a new bridge a list of one person would be looked for in everybody, again and
-again. The application's role owns nothing, so the owner lends it a function that does this and nothing else.
+again. The application's role owns nothing, so the owner lends it a function that does this and nothing else: temporary
+things of the caller, which PostgreSQL would look among first, come last.
 """
 
 import sqlalchemy as sa
@@ -13,9 +14,9 @@ FUNCTION = "bridge_analyze"
 
 MADE_BY = """
 CREATE FUNCTION bridge_analyze(name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename = name) THEN
+    IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = name) THEN
         RAISE EXCEPTION 'there is no such table';
     END IF;
     EXECUTE format('ANALYZE public.%I', name);

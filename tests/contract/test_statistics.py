@@ -49,6 +49,21 @@ def test_nothing_but_a_table_of_ours_can_be_named(postgres_url: str, name: str) 
     store.close()
 
 
+@pytest.mark.postgres
+def test_nothing_of_the_callers_runs_as_the_owner(postgres_url: str) -> None:
+    """A temporary view in the catalogue's name would else be read, and what it calls run, as the owner."""
+    store = Store.open(postgres_url, clock=lambda: 1)
+    with store.across_tenants("a test", write=True) as tx:
+        run = tx.connection.exec_driver_sql
+        run(
+            "CREATE FUNCTION pg_temp.caught() RETURNS name LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'run as %%', current_user; END $$"
+        )
+        run("CREATE TEMP VIEW pg_tables AS SELECT 'public'::name AS schemaname, pg_temp.caught() AS tablename")
+        run("SELECT bridge_analyze('hr_mark')")
+    store.close()
+
+
 def test_a_database_that_needs_no_look_is_left_alone(sqlite_url: str) -> None:
     store = Store.open(sqlite_url, clock=lambda: 1)
     fill(store, 1_000)
