@@ -6,6 +6,11 @@ class BridgeError(Exception):
 
     exit_code = 1
 
+    def __init__(self, sentence: str = "", *, aside: str = "") -> None:
+        """Say a sentence; only the command line adds the aside, which may name what no tenant is told of another."""
+        super().__init__(sentence)
+        self.aside = aside
+
 
 class UsageError(BridgeError):
     """The command or the configuration is wrong; nothing was done."""

@@ -69,7 +69,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BridgeError as error:
-            _fail(str(error), error.exit_code)
+            _fail(f"{error}{error.aside}", error.exit_code)
         except StoreUnavailable as error:
             _fail(readiness.sentence(error), 1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

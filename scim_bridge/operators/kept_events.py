@@ -4,8 +4,9 @@ from typing import Any
 
 from scim_bridge.domain.instants import Millis, to_iso
 from scim_bridge.errors import NotThere, OutOfDate, UsageError
+from scim_bridge.operators import existing
 from scim_bridge.settings.models import Settings
-from scim_bridge.store import audits, hr_events, kept_events
+from scim_bridge.store import audits, hr_events, kept_events, reports
 from scim_bridge.store.engine import Store
 from scim_bridge.store.kept_events import Placed
 
@@ -61,12 +62,15 @@ def report(
 
 
 def check(store: Store, settings: Settings, *, tenant: str | None, source: str | None) -> None:
-    """Raise UsageError, naming those there are, when neither configuration nor store has the tenant or the source."""
+    """Raise UsageError, naming those there are, when neither configuration nor store has the tenant or the source.
+
+    The tenants are named to the command line only, as in `existing.check`.
+    """
     with store.across_tenants("look up whose events an operator named") as tx:
         pairs = kept_events.sources(tx) | {(each.id, own.name) for each in settings.tenants for own in each.sources}
-    tenants = {of for of, _ in pairs} | {each.id for each in settings.tenants}
+        tenants = reports.tenants(tx) | {of for of, _ in pairs} | {each.id for each in settings.tenants}
     if tenant is not None and tenant not in tenants:
-        raise UsageError(f"there is no tenant {tenant} (there: {', '.join(sorted(tenants)) or 'none yet'})")
+        raise existing.no_tenant(tenant, tenants)
     sources = {name for of, name in pairs if tenant in (None, of)}
     if source is not None and source not in sources:
         raise UsageError(f"there is no source {source} (there: {', '.join(sorted(sources)) or 'none yet'})")
