@@ -14,7 +14,7 @@ from scim_bridge.web import errors
 from scim_bridge.web.api.doors import status_of
 from scim_bridge.web.api.operations import Desk, Role
 from scim_bridge.web.auth import Doorkeeper
-from scim_bridge.web.console import forms, shown
+from scim_bridge.web.console import forms, origins, shown
 from scim_bridge.web.console.catalogue import INSTALLS, PAGES
 from scim_bridge.web.console.counter import PREFIX, Counter, NotAllowed
 from scim_bridge.web.console.sessions import COOKIE, LASTS_S, Sessions, Visitor
@@ -37,6 +37,9 @@ _HEADERS = {
 _OPEN = frozenset({"console.sign_in", "console.enter", "console.static"})
 """What one may ask for without a session."""
 
+ENCRYPTED_FOR = "max-age=31536000"
+"""For a year a browser that has come by https comes by nothing else (RFC 6797)."""
+
 MOST_FORM_BYTES = 262_144
 
 
@@ -46,6 +49,7 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
         "console", __name__, template_folder="templates", static_folder="static", static_url_path=f"{PREFIX}/static"
     )
     sessions = Sessions(secret)
+    public_url = desk.settings.web.public_url
 
     @blueprint.before_request
     def admit() -> Response | None:
@@ -64,6 +68,8 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
     @blueprint.after_request
     def protect(response: Response) -> Response:
         response.headers.update(_HEADERS)
+        if origins.is_encrypted(public_url):
+            response.headers["Strict-Transport-Security"] = ENCRYPTED_FOR
         if request.endpoint != "console.static":
             response.headers["Cache-Control"] = "no-store"
         return response
@@ -80,7 +86,7 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
             "here": forms.here,
         }
 
-    _install_sign_in(blueprint, doorkeeper, sessions)
+    _install_sign_in(blueprint, doorkeeper, sessions, public_url=public_url)
     counter = Counter(desk, sessions)
     for install in INSTALLS:
         install(blueprint, counter)
@@ -91,7 +97,9 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
     return blueprint
 
 
-def _install_sign_in(blueprint: Blueprint, doorkeeper: Doorkeeper, sessions: Sessions) -> None:
+def _install_sign_in(
+    blueprint: Blueprint, doorkeeper: Doorkeeper, sessions: Sessions, *, public_url: str | None
+) -> None:
     @blueprint.get(f"{PREFIX}/sign-in")
     def sign_in() -> str:
         return render_template("sign_in.html", fault=None)
@@ -110,7 +118,7 @@ def _install_sign_in(blueprint: Blueprint, doorkeeper: Doorkeeper, sessions: Ses
             sessions.begin(principal.token_id),
             max_age=LASTS_S,
             path=PREFIX,
-            secure=request.is_secure,
+            secure=origins.is_encrypted(public_url),
             httponly=True,
             samesite="Strict",
         )
@@ -119,7 +127,7 @@ def _install_sign_in(blueprint: Blueprint, doorkeeper: Doorkeeper, sessions: Ses
     @blueprint.post(f"{PREFIX}/sign-out")
     def leave() -> Response:
         response = _to_sign_in()
-        response.delete_cookie(COOKIE, path=PREFIX, samesite="Strict")
+        response.delete_cookie(COOKIE, path=PREFIX, secure=origins.is_encrypted(public_url), samesite="Strict")
         return response
 
 

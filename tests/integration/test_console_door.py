@@ -1,0 +1,75 @@
+"""What keeps the console's door: encryption, other sites, the pace of a token, and what an address may hold."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fakes.dispatcher import RecordingDispatcher
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from scim_bridge.settings.models import Settings, TenantSettings, WebSettings
+from scim_bridge.store import tokens
+from scim_bridge.store.engine import Store
+from scim_bridge.web.app import create_app
+from scim_bridge.web.pace import Pace
+
+OUTSIDE = "https://bridge.example.com/idp/"
+
+
+@pytest.fixture
+def store(sqlite_url: str, clock: Callable[[], int]) -> Iterator[Store]:
+    opened = Store.open(sqlite_url, clock=clock, use_database_clock=False)
+    yield opened
+    opened.close()
+
+
+class Door:
+    """A console whose web process is reached without encryption, and browsers at it."""
+
+    def __init__(self, store: Store, clock: Any, *, public_url: str | None = None, pace: Pace | None = None) -> None:
+        self.store = store
+        settings = Settings(tenants=[TenantSettings(id="acme")], web=WebSettings(public_url=public_url))
+        self.app = create_app(settings, store, RecordingDispatcher(), clock=clock, secret=b"s" * 32, pace=pace)
+
+    def sign_in(self, client: FlaskClient | None = None, **headers: str) -> TestResponse:
+        with self.store.begin("acme") as tx:
+            value = tokens.issue(tx, scopes=["ops:admin"], source="idp", name="Ann").value
+        client = client or self.app.test_client()
+        return client.post("/console/sign-in", data={"token": value}, headers=headers)
+
+    def browser(self) -> FlaskClient:
+        client = self.app.test_client()
+        assert self.sign_in(client).status_code == 303
+        return client
+
+
+Make = Callable[..., Door]
+
+
+@pytest.fixture
+def make_door(store: Store, clock: Any) -> Make:
+    return lambda **options: Door(store, clock, **options)
+
+
+# Encryption
+
+
+@pytest.mark.parametrize(("public_url", "base_url"), [(OUTSIDE, "http://inside:8080"), (None, "https://bridge")])
+def test_where_browsers_come_encrypted_the_session_is_kept_to_that(
+    make_door: Make, public_url: str | None, base_url: str
+) -> None:
+    client = make_door(public_url=public_url).app.test_client()
+    page = client.get("/console/sign-in", base_url=base_url)
+    assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+    with make_door().store.begin("acme") as tx:
+        value = tokens.issue(tx, scopes=["ops:admin"], source="idp").value
+    answer = client.post("/console/sign-in", data={"token": value}, base_url=base_url)
+    assert "Secure" in answer.headers["Set-Cookie"].split("; ")
+
+
+@pytest.mark.parametrize("public_url", [None, "http://127.0.0.1:8080"])
+def test_where_browsers_come_unencrypted_they_may_keep_the_session(make_door: Make, public_url: str | None) -> None:
+    answer = make_door(public_url=public_url).sign_in()
+    assert "Secure" not in answer.headers["Set-Cookie"].split("; ")
+    assert "Strict-Transport-Security" not in answer.headers
