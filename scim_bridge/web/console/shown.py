@@ -17,10 +17,13 @@ def age(seconds: float | None) -> str:
 
 
 def moment(instant: Millis | str | None) -> str:
-    """Return an instant to the second, in UTC; a dash for none."""
+    """Return an instant to the second, in UTC; a dash for none. What is stored beyond all calendars is no time."""
     if instant is None or instant == "":
         return NONE
-    text = instant if isinstance(instant, str) else to_iso(instant)
+    try:
+        text = instant if isinstance(instant, str) else to_iso(instant)
+    except OverflowError:
+        return "no time"
     return text[:19].replace("T", " ")
 
 

@@ -327,7 +327,13 @@ def test_a_moment_is_a_span_back_or_a_date(text: str, instant: int) -> None:
     assert moments.parse_moment(text, NOW) == instant
 
 
-@pytest.mark.parametrize("text", ["", "7", "7w", "-1h", "yesterday"])
+NO_TIMES = [
+    *("", "7", "7w", "-1h", "yesterday", "999999d", "\u0667d", "\uff12\uff10\uff12\uff13-11-14"),
+    *("0001-01-01T00:00+14:00", "1969-12-31", "9999-01-01", "9999-12-31T23:59-14:00"),
+]
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no time"):
         moments.parse_moment(text, NOW)

@@ -161,12 +161,18 @@ def _standing(counter: Counter, number: int) -> dict[str, Any]:
 
 
 def _again(found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what the form of the same plan says; None where people were chosen by hand: who they were is not kept."""
+    """Return what the form of the same plan says; None where it cannot say it.
+
+    Who was chosen by hand is not kept, and a time that no calendar has cannot be written.
+    """
     asked = found["filter"]
     if asked.get("by_user") or asked.get("operations"):
         return None
     fields = {name: value for name, value in asked.items() if name in _FILTERS}
-    fields |= {name: to_iso(fields[name]) for name in ("since", "until") if fields.get(name)}
+    try:
+        fields |= {name: to_iso(fields[name]) for name in ("since", "until") if fields.get(name)}
+    except OverflowError:
+        return None
     return {**fields, "policy": found["policy"]}
 
 
