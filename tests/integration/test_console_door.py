@@ -1,5 +1,6 @@
 """What keeps the console's door: encryption, other sites, the pace of a token, and what an address may hold."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,6 +53,12 @@ def make_door(store: Store, clock: Any) -> Make:
     return lambda **options: Door(store, clock, **options)
 
 
+def csrf_of(client: FlaskClient) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/console/runbooks").text)
+    assert found is not None
+    return found[1]
+
+
 # Encryption
 
 
@@ -73,3 +80,51 @@ def test_where_browsers_come_unencrypted_they_may_keep_the_session(make_door: Ma
     answer = make_door(public_url=public_url).sign_in()
     assert "Secure" not in answer.headers["Set-Cookie"].split("; ")
     assert "Strict-Transport-Security" not in answer.headers
+
+
+# Other sites
+
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"},
+    {"Origin": "https://evil.example.com"},
+    {"Origin": "http://localhost:9999"},
+    {"Origin": "null"},
+    {"Origin": "http://[evil"},
+)
+OWN: tuple[dict[str, str], ...] = (
+    {},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://localhost"},
+    {"Origin": "http://localhost:80"},
+    {"Origin": "https://bridge.example.com"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxied.example.com"},
+)
+
+
+def test_another_site_signs_nobody_in(make_door: Make) -> None:
+    door = make_door(public_url=OUTSIDE)
+    for headers in FOREIGN:
+        answer = door.sign_in(**headers)
+        assert (headers, answer.status_code) == (headers, 403)
+        assert "Set-Cookie" not in answer.headers
+        assert "another site" in answer.text
+
+
+def test_a_form_of_our_own_signs_in(make_door: Make) -> None:
+    door = make_door(public_url=OUTSIDE)
+    for headers in OWN:
+        assert (headers, door.sign_in(**headers).status_code) == (headers, 303)
+
+
+def test_another_site_does_nothing_even_with_a_forms_secret(make_door: Make) -> None:
+    client = make_door().browser()
+    csrf = csrf_of(client)
+    for headers in FOREIGN:
+        assert client.post("/console/sign-out", data={"csrf": csrf}, headers=headers).status_code == 403
+
+
+def test_pages_let_their_own_forms_say_where_they_are_from(make_door: Make) -> None:
+    page = make_door().app.test_client().get("/console/sign-in")
+    assert page.headers["Referrer-Policy"] == "same-origin"

@@ -30,7 +30,8 @@ POLICY = "; ".join(
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer, browsers would not say of our own forms where they are from.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -51,28 +52,7 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
     sessions = Sessions(secret)
     public_url = desk.settings.web.public_url
 
-    @blueprint.before_request
-    def admit() -> Response | None:
-        request.max_content_length = MOST_FORM_BYTES
-        if request.endpoint in _OPEN:
-            return None
-        session = sessions.read(request.cookies.get(COOKIE))
-        principal = None if session is None else doorkeeper.recognise_again(session.token_id, request.remote_addr)
-        if session is None or principal is None or not principal.scopes & SCOPES:
-            return _to_sign_in()
-        g.visitor = Visitor(principal=principal, csrf=sessions.csrf_of(session))
-        if request.method != "GET":
-            _check_origin(g.visitor)
-        return None
-
-    @blueprint.after_request
-    def protect(response: Response) -> Response:
-        response.headers.update(_HEADERS)
-        if origins.is_encrypted(public_url):
-            response.headers["Strict-Transport-Security"] = ENCRYPTED_FOR
-        if request.endpoint != "console.static":
-            response.headers["Cache-Control"] = "no-store"
-        return response
+    _install_admission(blueprint, doorkeeper, sessions, public_url=public_url)
 
     @blueprint.context_processor
     def common() -> dict[str, Any]:
@@ -95,6 +75,35 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
     blueprint.app_template_filter("moment")(shown.moment)
     blueprint.app_template_filter("figure")(shown.figure)
     return blueprint
+
+
+def _install_admission(
+    blueprint: Blueprint, doorkeeper: Doorkeeper, sessions: Sessions, *, public_url: str | None
+) -> None:
+    @blueprint.before_request
+    def admit() -> Response | None:
+        request.max_content_length = MOST_FORM_BYTES
+        if request.method == "POST" and origins.is_of_another_site(public_url):
+            raise NotAllowed("This form is from another site. Open the console itself, and try again there.")
+        if request.endpoint in _OPEN:
+            return None
+        session = sessions.read(request.cookies.get(COOKIE))
+        principal = None if session is None else doorkeeper.recognise_again(session.token_id, request.remote_addr)
+        if session is None or principal is None or not principal.scopes & SCOPES:
+            return _to_sign_in()
+        g.visitor = Visitor(principal=principal, csrf=sessions.csrf_of(session))
+        if request.method != "GET":
+            _check_origin(g.visitor)
+        return None
+
+    @blueprint.after_request
+    def protect(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        if origins.is_encrypted(public_url):
+            response.headers["Strict-Transport-Security"] = ENCRYPTED_FOR
+        if request.endpoint != "console.static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
 
 
 def _install_sign_in(
