@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from scim_bridge.operators import holds as decisions
 from scim_bridge.operators import replay_plans
 from scim_bridge.settings.models import GuardSettings, Settings, TenantSettings
-from scim_bridge.store import errands, imports, inbound, tables, tokens
+from scim_bridge.store import errands, imports, inbound, plans, tables, tokens
 from scim_bridge.store.engine import Store
 from scim_bridge.store.imports import Staged
 from scim_bridge.store.inbound import Seen
@@ -125,7 +125,7 @@ FOR_OPERATORS = (
     *("/holds/release", "/holds/reject", "/holds/allow"),
     *("/drift/compare", "/drift/1/repair"),
 )
-FOR_ADMINS = ("/tokens/create", "/tokens/abc/rotate", "/tokens/abc/revoke")
+FOR_ADMINS = ("/tokens/create", "/tokens/abc/rotate", "/tokens/abc/revoke", "/faults/put-back")
 
 
 def test_a_viewer_can_change_nothing(console: Console) -> None:
@@ -134,9 +134,9 @@ def test_a_viewer_can_change_nothing(console: Console) -> None:
         assert (path, viewer.get(path).status_code, viewer.post(path).status_code) == (path, 403, 403)
 
 
-def test_tokens_are_for_admins_alone(console: Console) -> None:
+def test_tokens_the_chain_or_faults_are_for_admins_alone(console: Console) -> None:
     operator = console.visitor("ops:operator")
-    assert [operator.get(path).status_code for path in ("/tokens", "/audit/chain")] == [403, 403]
+    assert [operator.get(path).status_code for path in ("/tokens", "/audit/chain", "/faults")] == [403, 403, 403]
     for path in FOR_ADMINS:
         assert (path, operator.get(path).status_code, operator.post(path).status_code) == (path, 403, 403)
 
@@ -153,8 +153,9 @@ def test_a_viewer_is_not_shown_what_they_may_not_do(console: Console) -> None:
     }.items():
         assert words not in viewer.get(path).text
         assert words in operator.get(path).text
-    assert 'href="/console/tokens"' not in operator.get("/holds").text
-    assert 'href="/console/tokens"' in console.visitor("ops:admin").get("/holds").text
+    for_admins, admin = ('href="/console/tokens"', 'href="/console/faults"'), console.visitor("ops:admin")
+    assert [words in operator.get("/holds").text for words in for_admins] == [False, False]
+    assert [words in admin.get("/holds").text for words in for_admins] == [True, True]
 
 
 def test_no_form_of_another_site_does_anything(console: Console) -> None:
@@ -273,6 +274,17 @@ def test_a_stale_plan_is_refused_with_the_difference(console: Console) -> None:
     assert "Plan again" in answer.text
     assert "bob@example.com" not in answer.text.partition("Where it stands")[0]
     assert operator.get(f"/replays/{number}/approve").status_code == 200
+    assert operator.post(f"/replays/{number}/approve").status_code == 409
+
+
+def test_a_plan_that_was_not_finished_offers_no_approval(console: Console) -> None:
+    number, operator = planned(console), console.visitor()
+    assert 'id="approve"' in operator.get(f"/replays/{number}").text
+    with console.bench.store.begin("acme") as tx:
+        plans.note(tx, number, figures={})
+    page = operator.get(f"/replays/{number}").text
+    assert ('id="approve"' in page, 'id="cancel"' in page, "not finished" in page) == (False, True, True)
+    assert operator.get(f"/replays/{number}/approve").status_code == 409
     assert operator.post(f"/replays/{number}/approve").status_code == 409
 
 

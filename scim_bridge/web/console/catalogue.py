@@ -48,7 +48,7 @@ PAGES = (
     Page("Drift", "/drift"),
     Page("Requests", "/requests"),
     Page("Audit", "/audit"),
-    Page("Faults", "/faults"),
+    Page("Faults", "/faults", Role.ADMIN),
     Page("Runbooks", "/runbooks"),
     Page("Tokens", "/tokens", Role.ADMIN),
 )

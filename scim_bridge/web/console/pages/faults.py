@@ -16,10 +16,11 @@ PATH = f"{PREFIX}/faults"
 
 
 def install(blueprint: Blueprint, counter: Counter) -> None:
-    """Add the page of faults."""
+    """Add the page of faults. It is for admins: where a job broke off says more than of one tenant."""
 
     @blueprint.get(PATH)
     def faults() -> str:
+        counter.need(Role.ADMIN)
         try:
             jobs, fault = _crashed(counter), None
         except QueueSilent as silent:
@@ -28,7 +29,7 @@ def install(blueprint: Blueprint, counter: Counter) -> None:
 
     @blueprint.get(f"{PATH}/put-back")
     def ask_to_put_back() -> str:
-        counter.need(Role.OPERATOR)
+        counter.need(Role.ADMIN)
         job = forms.word("job")
         chosen = [each for each in _crashed(counter) if job in {None, each["job"]}]
         if not chosen:
@@ -37,7 +38,7 @@ def install(blueprint: Blueprint, counter: Counter) -> None:
 
     @blueprint.post(f"{PATH}/put-back")
     def put_back() -> Response:
-        counter.need(Role.OPERATOR)
+        counter.need(Role.ADMIN)
         desk = counter.desk
         told = crashed.put_back(
             desk.store, desk.queue_url, who=counter.who, tenant=counter.tenant, job=forms.word("job")
