@@ -113,12 +113,13 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
     Raises:
         NotThere: the tenant has no such replay.
         StalePlan: somebody in it has changed, or is no longer dead; the plan is used up.
-        OutOfDate: it is approved already, or has ended.
+        OutOfDate: it is approved already, or has ended, or whoever planned it did not come to its figures.
     """
     with store.begin(tenant) as tx:
         found = _fetched(tx, number, locks=True)
         if found.status != Status.PLANNED:
             raise OutOfDate(f"replay {number} is {_since(found)}; it cannot be approved")
+        check_figures(number, found.figures)
         before = {"status": found.status}
         differs = plan_items.difference(tx, number, most=MOST_TOLD)
         told = None if differs is None else _difference(differs)
@@ -135,6 +136,12 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
     if told is not None:
         raise StalePlan(number, told)
     return shown(approved)
+
+
+def check_figures(number: int, figures: Mapping[str, Any] | None) -> None:
+    """Raise OutOfDate when a plan has no figures, so that nobody could know what they approve."""
+    if not figures:
+        raise OutOfDate(f"replay {number} was not finished; plan again")
 
 
 def cancel(store: Store, *, tenant: str, number: int, who: str) -> dict[str, Any]:

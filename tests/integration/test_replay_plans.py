@@ -12,7 +12,8 @@ from scim_bridge.domain.people import Step
 from scim_bridge.errors import NotThere, OutOfDate, UsageError
 from scim_bridge.operators import discarding, replay, replay_plans
 from scim_bridge.settings.models import FieldSettings, GuardSettings, LimitSettings
-from scim_bridge.store import lanes, tables
+from scim_bridge.store import lanes, plans, tables
+from scim_bridge.store.reports import Chosen
 from workers.relay import housekeeping, replaying
 
 Bench = Any
@@ -182,6 +183,17 @@ def test_a_plan_that_is_cancelled_cannot_be_approved(bench: Bench) -> None:
     with pytest.raises(OutOfDate, match="is cancelled since"):
         approve(bench, number)
     assert bench.states() == {"dead": 1}
+
+
+def test_a_plan_that_was_not_finished_cannot_be_approved(bench: Bench) -> None:
+    die(bench, "ann")
+    with bench.store.begin(TENANT) as tx:
+        # As it is left by a process that died before it had written the figures.
+        number = plans.make(tx, Chosen(tenant=TENANT), who="op@desk", asked={"target": None})
+    assert number is not None
+    with pytest.raises(OutOfDate, match=f"replay {number} was not finished; plan again"):
+        approve(bench, number)
+    assert (bench.states(), status(bench, number)["status"]) == ({"dead": 1}, "planned")
 
 
 def test_what_is_named_without_being_dead_is_told_of_only(bench: Bench) -> None:

@@ -85,6 +85,8 @@ def _install_deciding(blueprint: Blueprint, counter: Counter) -> None:
     def ask_to_approve_replay(number: int) -> str:
         counter.need(Role.OPERATOR)
         found = _status(counter, number)
+        if found["status"] == "planned":
+            replay_plans.check_figures(number, found["figures"])
         return counter.page("ask.html", question=_approval(found))
 
     @blueprint.post(f"{PATH}/{forms.NUMBER}/approve")
