@@ -40,6 +40,9 @@ def put_back(
     A person is brought to the present state of the directory whichever of their operations is sent, so only the newest
     of a person's stuck and waiting ones is kept. Attempts and age start anew. With `reason` only what is stuck for it
     is meant; `code` is what the books say of what waits again.
+
+    Where a newer one is out in a call, nothing older waits again: it brings the person to the same state. What is dead
+    stays so until the newer one is delivered; what was held yields to it, since nobody decides about it any more.
     """
     pairs = set(pairs)
     # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
@@ -68,7 +71,7 @@ def put_back(
     return Replayed(
         waiting=tuple(waiting),
         superseded=tuple(row["id"] for row in older),
-        wakes=_note_wakes(tx, newest.values()),
+        wakes=_note_wakes(tx, [row for row in newest.values() if row["state"] != State.SENDING]),
     )
 
 
@@ -92,7 +95,7 @@ def _newest_and_older(
         .where(
             operation.c.tenant == tx.tenant,
             sets.among(operation.c.resource_id, sets.id_rows(tx, sorted({pair[1] for pair in wanted}))),
-            sa.or_(is_stuck, operation.c.state == State.WAITING.value),
+            sa.or_(is_stuck, operation.c.state.in_([State.WAITING.value, State.SENDING.value])),
         )
         .order_by(operation.c.id.desc())
     )
@@ -102,27 +105,35 @@ def _newest_and_older(
     older: list[Mapping[str, Any]] = []
     for row in (dict(found) for found in tx.connection.execute(query).mappings()):
         pair = (row["lane_id"], row["resource_id"])
-        if pair in newest:
+        if pair not in newest:
+            if pair in wanted:
+                newest[pair] = row
+        elif not _is_left_alone(row, newest[pair]):
             older.append(row)
-        elif pair in wanted:
-            newest[pair] = row
     return newest, older
+
+
+def _is_left_alone(row: Mapping[str, Any], newer: Mapping[str, Any]) -> bool:
+    """Tell whether an operation stays as it is beside a newer one: it is out itself, or dead while the newer is out."""
+    is_out, is_newer_out = row["state"] == State.SENDING, newer["state"] == State.SENDING
+    return bool(is_out or (is_newer_out and row["state"] == State.DEAD))
 
 
 def _hand_on_priority(
     tx: Transaction, newest: Mapping[tuple[int, int], dict[str, Any]], older: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Let what waits be as urgent as all that it stands for: a held leaver who is deleted still leaves first."""
-    most_urgent: dict[int, list[int]] = {}
+    """Let the newest be as urgent as all that it stands for: a held leaver who is deleted still leaves first."""
+    heirs: dict[int, dict[str, Any]] = {}
     for row in older:
         heir = newest[row["lane_id"], row["resource_id"]]
         heir["priority"] = min(heir["priority"], row["priority"])
-        most_urgent.setdefault(heir["id"], []).append(heir["priority"])
-    by_priority: dict[int, list[int]] = {}
-    for operation_id, priorities in most_urgent.items():
-        by_priority.setdefault(min(priorities), []).append(operation_id)
-    for priority, ids in by_priority.items():
-        outbox.move(tx, ids, before=State.WAITING, values={"priority": priority})
+        heirs[heir["id"]] = heir
+    alike: dict[tuple[State, int], list[int]] = {}
+    for heir in heirs.values():
+        state = State.SENDING if heir["state"] == State.SENDING else State.WAITING
+        alike.setdefault((state, heir["priority"]), []).append(heir["id"])
+    for (state, priority), ids in alike.items():
+        outbox.move(tx, ids, before=state, values={"priority": priority})
 
 
 def _entries(

@@ -32,23 +32,28 @@ def settle(
 ) -> None:
     """Bring operations from `before` to the states of their outcomes, with entries and links.
 
-    One that goes back to waiting while a newer one of the same person waits already is superseded by it. When one is
-    delivered (or found to be so already), older dead and held ones of the same person and lane close.
+    Where one goes back to waiting while another of the same person waits already, the newer of both supersedes the
+    older. When one is delivered (or found to be so already), older dead and held ones of the same person close.
 
     Raises:
         NotAsExpected: an operation is not in `before` any more; the caller's transaction must be undone.
     """
-    newer = dict[int, int]()
+    heirs: dict[int, int] = {}
     going_back = [outcome for outcome in outcomes if outcome.state is State.WAITING]
     if going_back:
         # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
         versions.of(tx, [outcome.resource_id for outcome in going_back])
-        newer = _newer_waiting(tx, lane_id, [outcome.resource_id for outcome in going_back])
-        _hand_on_priority(tx, newer, [outcome for outcome in going_back if outcome.resource_id in newer])
+        heirs = _heirs(tx, lane_id, going_back)
+        _hand_on_priority(tx, heirs)
+        # Those that wait give way first: a person has one waiting operation at most.
+        older = sorted(heirs.keys() - {outcome.operation_id for outcome in going_back})
+        if older:
+            gone = {"state": State.SUPERSEDED.value, "reason": outbox.NEWER}
+            outbox.move(tx, older, before=State.WAITING, values=gone)
     by_values: dict[tuple[Any, ...], list[int]] = {}
     for outcome in outcomes:
         state = outcome.state
-        if state is State.WAITING and outcome.resource_id in newer and before is not State.WAITING:
+        if state is State.WAITING and outcome.operation_id in heirs:
             state = State.SUPERSEDED
         due_at = outcome.due_at if outcome.due_at is not None else tx.now
         key = (state.value, outcome.code, outcome.attempts, due_at if state is State.WAITING else None, outcome.cap)
@@ -62,32 +67,33 @@ def settle(
             raise NotAsExpected(msg)
     _enter(tx, outcomes, batch_id=batch_id, who=who)
     notices.owe_for_stuck(tx, lane_id, outcomes)
-    if before is not State.WAITING:
-        _enter_superseded(tx, [outcome for outcome in going_back if outcome.resource_id in newer], newer=newer, who=who)
+    _enter_superseded(tx, heirs, who=who)
     changes = {o.resource_id: o.link_changes for o in outcomes if o.link_changes}
     if changes:
         links.save(tx, lane_id, changes, batch_id=batch_id)
     _close_older(tx, lane_id, [o for o in outcomes if o.state in (State.DELIVERED, State.UNCHANGED)])
 
 
-def _newer_waiting(tx: Transaction, lane_id: int, resource_ids: list[int]) -> dict[int, int]:
+def _heirs(tx: Transaction, lane_id: int, going_back: Sequence[Outcome]) -> dict[int, int]:
+    """Return what is superseded where two would wait of somebody: each such operation with the newer of both."""
     query = sa.select(operation.c.resource_id, operation.c.id).where(
         operation.c.lane_id == lane_id,
         operation.c.state == sa.text("'waiting'"),
-        sets.among(operation.c.resource_id, sets.id_rows(tx, resource_ids)),
+        sets.among(operation.c.resource_id, sets.id_rows(tx, [outcome.resource_id for outcome in going_back])),
     )
-    return {row.resource_id: row.id for row in tx.connection.execute(query)}
+    waits = {row.resource_id: row.id for row in tx.connection.execute(query)}
+    pairs = [(o.operation_id, waits[o.resource_id]) for o in going_back if o.resource_id in waits]
+    return {min(pair): max(pair) for pair in pairs if pair[0] != pair[1]}
 
 
-def _hand_on_priority(tx: Transaction, newer: dict[int, int], outcomes: Sequence[Outcome]) -> None:
+def _hand_on_priority(tx: Transaction, heirs: Mapping[int, int]) -> None:
     """Let the newer operation be as urgent as the one that it supersedes: a leaver stays a leaver."""
-    if not outcomes:
+    if not heirs:
         return
-    older = sets.id_rows(tx, [outcome.operation_id for outcome in outcomes])
-    query = sa.select(operation.c.resource_id, operation.c.priority).where(sets.among(operation.c.id, older))
+    query = sa.select(operation.c.id, operation.c.priority).where(sets.among(operation.c.id, sets.id_rows(tx, heirs)))
     by_priority: dict[int, list[int]] = {}
     for row in tx.connection.execute(query):
-        by_priority.setdefault(row.priority, []).append(newer[row.resource_id])
+        by_priority.setdefault(row.priority, []).append(heirs[row.id])
     for priority, ids in sorted(by_priority.items(), reverse=True):
         tx.connection.execute(
             sa.update(operation)
@@ -111,19 +117,10 @@ def _enter(tx: Transaction, outcomes: Sequence[Outcome], *, batch_id: int | None
     ledger.append_entries(tx, lone)
 
 
-def _enter_superseded(tx: Transaction, outcomes: Sequence[Outcome], *, newer: Mapping[int, int], who: str) -> None:
+def _enter_superseded(tx: Transaction, heirs: Mapping[int, int], *, who: str) -> None:
+    told = {"outcome": State.SUPERSEDED.value, "code": outbox.NEWER, "who": who}
     ledger.append_entries(
-        tx,
-        (
-            {
-                "operation_id": outcome.operation_id,
-                "outcome": State.SUPERSEDED.value,
-                "code": outbox.NEWER,
-                "superseded_by": newer[outcome.resource_id],
-                "who": who,
-            }
-            for outcome in outcomes
-        ),
+        tx, ({"operation_id": older, "superseded_by": newer, **told} for older, newer in heirs.items())
     )
 
 

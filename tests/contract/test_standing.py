@@ -112,7 +112,9 @@ def test_another_tenants_operations_are_not_told(store: Store) -> None:
     assert fates(store, number) == []
 
 
-def test_an_older_operation_that_was_put_back_and_took_over_is_followed(store: Store, known: Lanes) -> None:
+def test_a_replay_beside_a_call_that_is_out_leaves_the_newer_operation_to_be_followed(
+    store: Store, known: Lanes
+) -> None:
     """Ann's first operation is dead; her second is in a call while the first is replayed, and the call fails."""
     with store.begin("acme") as tx:
         ann = add_person(tx, "ann")
@@ -128,7 +130,7 @@ def test_an_older_operation_that_was_put_back_and_took_over_is_followed(store: S
             operation_id=person.operation_id, resource_id=ann, state=State.WAITING, code="unavailable", due_at=tx.now
         )
         settlement.settle(tx, lane_id=known.one, outcomes=[outcome], before=State.SENDING, batch_id=None)
-    assert of(store, ann)[ann][0] == ("one", "waiting", "replayed")
+    assert of(store, ann)[ann][0] == ("one", "waiting", "unavailable")
     with store.begin("acme") as tx:
         send(tx, known.one, [ann], [State.DELIVERED])
     assert of(store, ann)[ann][0] == ("one", "delivered", "ok")
