@@ -282,6 +282,7 @@ def test_a_plan_that_was_not_finished_offers_no_approval(console: Console) -> No
     assert 'id="approve"' in operator.get(f"/replays/{number}").text
     with console.bench.store.begin("acme") as tx:
         plans.note(tx, number, figures={})
+    assert operator.get("/replays").status_code == 200
     page = operator.get(f"/replays/{number}").text
     assert ('id="approve"' in page, 'id="cancel"' in page, "not finished" in page) == (False, True, True)
     assert operator.get(f"/replays/{number}/approve").status_code == 409
