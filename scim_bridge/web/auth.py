@@ -98,11 +98,14 @@ class Doorkeeper:
         """Return whom a token stands for that was shown before, None when it is no good any more, or not from there.
 
         Raises:
+            WaitFirst: requests of this token come too often.
             StoreUnavailable: nothing can be known just now.
         """
         principal = tokens.living(self._store, token_id)
         if principal is None or not principal.may_come_from(networks.parse_address(address)):
             return None
+        self._keep_to_the_pace(principal)
+        self._touch(principal)
         return principal
 
     def _recognise(self, authorization: str | None) -> Principal:

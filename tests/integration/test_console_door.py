@@ -128,3 +128,32 @@ def test_another_site_does_nothing_even_with_a_forms_secret(make_door: Make) -> 
 def test_pages_let_their_own_forms_say_where_they_are_from(make_door: Make) -> None:
     page = make_door().app.test_client().get("/console/sign-in")
     assert page.headers["Referrer-Policy"] == "same-origin"
+
+
+# The pace of a token, and the note of its use
+
+
+def test_pages_are_shown_at_a_tokens_pace(make_door: Make) -> None:
+    client = make_door(pace=Pace(2, clock_ns=lambda: 10**12)).browser()
+    assert client.get("/console/runbooks").status_code == 200
+    answer = client.get("/console/runbooks")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert "more than 2 requests in a second" in answer.text
+    with client.get("/console/static/console.css") as sheet:
+        assert sheet.status_code == 200
+
+
+def test_who_signs_in_too_often_is_told_when_to_come_again(make_door: Make) -> None:
+    client = make_door().app.test_client()
+    wrong = {"token": f"scb_{'0' * 16}_{'0' * 64}"}
+    answers = [client.post("/console/sign-in", data=wrong) for _ in range(21)]
+    assert (answers[-1].status_code, answers[-1].headers.get("Retry-After")) == (429, "60")
+
+
+def test_looking_at_pages_is_a_use_of_the_token(make_door: Make, clock: Any) -> None:
+    door = make_door()
+    client = door.browser()
+    clock.advance(ms=5 * tokens.TOUCH_MS)
+    assert client.get("/console/runbooks").status_code == 200
+    with door.store.begin("acme", write=False) as tx:
+        assert [row.last_used_at for row in tokens.listed(tx)] == [clock()]

@@ -13,7 +13,7 @@ from scim_bridge.store.engine import StatementTimedOut, StoreUnavailable
 from scim_bridge.web import errors
 from scim_bridge.web.api.doors import status_of
 from scim_bridge.web.api.operations import Desk, Role
-from scim_bridge.web.auth import Doorkeeper
+from scim_bridge.web.auth import Doorkeeper, WaitFirst
 from scim_bridge.web.console import forms, origins, shown
 from scim_bridge.web.console.catalogue import INSTALLS, PAGES
 from scim_bridge.web.console.counter import PREFIX, Counter, NotAllowed
@@ -120,7 +120,7 @@ def _install_sign_in(
             principal = doorkeeper.admit(f"Bearer {token}", address=request.remote_addr, scopes=SCOPES)
         except SCIMException as refused:
             page = render_template("sign_in.html", fault=refused.detail)
-            return make_response(page, refused.status or HTTPStatus.UNAUTHORIZED)
+            return _with_wait(make_response(page, refused.status or HTTPStatus.UNAUTHORIZED), refused)
         response = make_response(redirect(f"{PREFIX}/", 303))
         response.set_cookie(
             COOKIE,
@@ -138,6 +138,13 @@ def _install_sign_in(
         response = _to_sign_in()
         response.delete_cookie(COOKIE, path=PREFIX, secure=origins.is_encrypted(public_url), samesite="Strict")
         return response
+
+
+def _with_wait(response: Response, refused: SCIMException) -> Response:
+    """Have the answer to what came too often say when it may come again."""
+    if isinstance(refused, WaitFirst):
+        response.headers["Retry-After"] = str(refused.retry_after_s)
+    return response
 
 
 def _to_sign_in() -> Response:
@@ -172,8 +179,8 @@ def _install_errors(blueprint: Blueprint) -> None:
         return answer(error.code or 500, error.description or "")
 
     @blueprint.errorhandler(SCIMException)
-    def refuse_token(error: SCIMException) -> tuple[str, int]:
-        return answer(error.status or 500, error.detail or "")
+    def refuse_token(error: SCIMException) -> Response:
+        return _with_wait(make_response(answer(error.status or 500, error.detail or "")), error)
 
     @blueprint.errorhandler(StoreUnavailable)
     @blueprint.errorhandler(StatementTimedOut)
