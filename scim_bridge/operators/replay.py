@@ -1,20 +1,28 @@
 """Putting dead operations back after the cause was mended."""
 
+import contextlib
+import functools
 import getpass
 import os
 import socket
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Millis
 from scim_bridge.operators import failed, replay_plans
 from scim_bridge.store import audits, plan_items, plans
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Contended, Store
 from scim_bridge.store.plans import Fate
 from scim_bridge.store.reports import Chosen
 
+_Result = TypeVar("_Result")
+
 PEOPLE_A_TRANSACTION = 1_000
 """So that a replay of many people never keeps senders waiting for long; a whole number of calls of every size."""
+
+TRIES = 10
+"""A transaction that was undone because it was in somebody's way is tried so often in all."""
 
 
 def operator_name() -> str:
@@ -48,6 +56,7 @@ def run(
 
     Raises:
         UsageError: no such code or class.
+        Contended: others were in the way again and again; the relay goes on with what was begun.
     """
     codes = failed.codes_of(code, klass)
     with store.across_tenants("find what is to be replayed") as tx:
@@ -84,14 +93,31 @@ def _put_back(store: Store, dispatcher: Dispatcher, tenant: str, number: int, re
             turn = plan_items.next_people(tx, number, most=PEOPLE_A_TRANSACTION)
         if turn is None:
             break
-        with store.begin(tenant) as tx:
-            replayed = plan_items.put_back(tx, number, *turn)
-        for target, urgent in replayed.wakes.items():
+        wakes = _tried(functools.partial(_put_portion_back, store, tenant, number, turn))
+        for target, urgent in wakes.items():
             dispatcher.wake(tenant, target, urgent=urgent)
+    operations, waiting = _tried(functools.partial(_ended, store, tenant, number))
+    result["waiting"] += waiting
+    result["superseded"] += operations - waiting
+    result["runs"].append(number)
+
+
+def _put_portion_back(store: Store, tenant: str, number: int, turn: tuple[int, list[int]]) -> Mapping[str, bool]:
+    with store.begin(tenant) as tx:
+        return plan_items.put_back(tx, number, *turn).wakes
+
+
+def _ended(store: Store, tenant: str, number: int) -> tuple[int, int]:
+    """End a replay that has nobody left; return how many operations it moved, and how many of them wait again."""
     with store.begin(tenant) as tx:
         plan_items.finish(tx, number)
         ended, fates = plans.fetch(tx, number), plan_items.fates(tx, number)
-    waiting = fates.get(Fate.PUT_BACK, 0)
-    result["waiting"] += waiting
-    result["superseded"] += (0 if ended is None else ended.operations) - waiting
-    result["runs"].append(number)
+    return 0 if ended is None else ended.operations, fates.get(Fate.PUT_BACK, 0)
+
+
+def _tried(work: Callable[[], _Result]) -> _Result:
+    """Return what a transaction gives, beginning it again when it was in somebody's way."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(Contended):
+            return work()
+    return work()

@@ -45,6 +45,8 @@ def put_back(
     stays so until the newer one is delivered; what was held yields to it, since nobody decides about it any more.
     """
     pairs = set(pairs)
+    # Whoever settles a call has its lane before its people.
+    _lock_lanes(tx, {lane_id for lane_id, _ in pairs})
     # Recording locks a person before it owes anything: taking the same lock first, neither misses the other's row.
     versions.of(tx, {resource_id for _, resource_id in pairs})
     newest, older = _newest_and_older(tx, pairs, stuck=stuck, reason=reason)
@@ -73,6 +75,18 @@ def put_back(
         superseded=tuple(row["id"] for row in older),
         wakes=_note_wakes(tx, [row for row in newest.values() if row["state"] != State.SENDING]),
     )
+
+
+def _lock_lanes(tx: Transaction, lane_ids: Iterable[int]) -> None:
+    """Let nobody else work these lanes until the transaction ends; SQLite has one writer anyway."""
+    if tx.dialect == "postgresql":
+        query = (
+            sa.select(tables.lane.c.id)
+            .where(sets.among(tables.lane.c.id, sets.id_rows(tx, lane_ids)))
+            .order_by(tables.lane.c.id)
+            .with_for_update(key_share=True)
+        )
+        tx.connection.execute(query)
 
 
 def _newest_and_older(

@@ -1,18 +1,24 @@
 """Putting dead and held operations back beside what else stands of the same person, on both databases."""
 
+import contextlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from fakes.books import add_person, edit, send
+from fakes.dispatcher import RecordingDispatcher
 
 from scim_bridge.domain.people import Priority
 from scim_bridge.domain.replies import Outcome
 from scim_bridge.domain.states import State
-from scim_bridge.store import batches, due, lanes, replays, settlement, tables
+from scim_bridge.operators import replay
+from scim_bridge.store import batches, due, lanes, replays, settlement, tables, versions
 from scim_bridge.store.batches import OpenBatch
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Contended, Store, Transaction
 from scim_bridge.store.verify import verify_ledger
 
 
@@ -74,6 +80,10 @@ class Ann:
 
 @pytest.fixture
 def ann(store: Store) -> Ann:
+    return ann_of(store)
+
+
+def ann_of(store: Store) -> Ann:
     with store.across_tenants("test", write=True) as tx:
         lanes.sync(tx, [("acme", "one")])
     with store.begin("acme") as tx:
@@ -144,3 +154,60 @@ def test_an_older_one_that_waits_gives_way_to_a_newer_one_that_is_to_be_sent_aga
     ann.is_answered(State.WAITING)
     assert ann.states() == ["superseded", "waiting"]
     assert ann.faults() == []
+
+
+@pytest.fixture
+def ann_in_postgres(postgres_url: str, clock: Any) -> Iterator[Ann]:
+    opened = Store.open(postgres_url, clock=clock, use_database_clock=False)
+    yield ann_of(opened)
+    opened.close()
+
+
+@pytest.mark.postgres
+def test_a_lane_that_is_at_work_is_waited_for_with_none_of_its_people_locked(ann_in_postgres: Ann) -> None:
+    ann = ann_in_postgres
+    stop(ann, State.DEAD)
+    with ThreadPoolExecutor(1) as pool:
+        with ann.store.begin("acme") as tx:
+            assert lanes.has_epoch(tx, ann.lane, epoch=0)
+            putting_back = pool.submit(ann.is_put_back, State.DEAD)
+            while not waiters(tx) and not putting_back.done():
+                time.sleep(0.01)
+            versions.of(tx, [ann.number])
+        assert len(putting_back.result().waiting) == 1
+
+
+def waiters(tx: Transaction) -> int:
+    query = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def test_a_run_that_was_in_somebodys_way_goes_on_with_its_count(ann: Ann) -> None:
+    stop(ann, State.DEAD)
+    with in_the_way(ann.store, times=2):
+        told = replay.run(ann.store, RecordingDispatcher(), who="op")
+    assert (told["operations"], told["waiting"], told["superseded"]) == (1, 1, 0)
+    assert ann.faults() == []
+
+
+def test_a_run_that_is_in_the_way_again_and_again_gives_up(ann: Ann) -> None:
+    stop(ann, State.DEAD)
+    with in_the_way(ann.store, times=1_000), pytest.raises(Contended):
+        replay.run(ann.store, RecordingDispatcher(), who="op")
+    assert ann.states() == ["dead"]
+
+
+@contextlib.contextmanager
+def in_the_way(store: Store, *, times: int) -> Iterator[None]:
+    """Have the database undo so many of those transactions that put something back."""
+    left = iter(range(times))
+
+    def refuse(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT resource.id, resource.version") and next(left, None) is not None:
+            raise sa.exc.OperationalError(statement, None, Exception("deadlock detected"))
+
+    sa.event.listen(store.engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        sa.event.remove(store.engine, "before_cursor_execute", refuse)
