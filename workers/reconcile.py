@@ -6,7 +6,7 @@ from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
 from scim_bridge.planning import needs
 from scim_bridge.recording import repairs
-from scim_bridge.store import comparing, holds, lanes, links, takeovers
+from scim_bridge.store import comparing, directory, holds, lanes, links, takeovers
 from scim_bridge.store.engine import Transaction
 from workers import listing, probes, visits
 from workers.delivery import choosing, submitting
@@ -78,6 +78,8 @@ def _compare(
     with post.store.begin(post.tenant, write=False) as tx:
         managed = choosing.managed_groups(post, tx)
         held = _held(tx, post, [person.resource_id for person, _ in people])
+        succeeded = _succeeded(tx, [person for person, _ in people])
+    people = [(person, is_open) for person, is_open in people if person.resource_id not in succeeded]
     rules = post.rules(managed)
     wanted = {
         person.resource_id: conflicts.Wanted(
@@ -115,6 +117,15 @@ def _compare(
     ]
     if repair:
         _repair(post, report, adopting)
+
+
+def _succeeded(tx: Transaction, people: list[Person]) -> frozenset[int]:
+    """Return who is deleted without an account of ours and lives on under another record: what is there is that one's.
+
+    The look-up of delivery goes by the same rule.
+    """
+    never_linked = [p.resource_id for p in people if p.deleted and p.link.account_id is None and p.link.known is None]
+    return directory.living_namesakes(tx, never_linked)
 
 
 def _held(tx: Transaction, post: Post, resource_ids: list[int]) -> frozenset[int]:

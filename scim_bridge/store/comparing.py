@@ -13,11 +13,15 @@ resource, link, operation = tables.resource, tables.link, tables.operation
 
 AT_A_TIME = 2_000
 
+_REHEARSED = "dry_run"
+"""The reason of an operation of which nothing was sent (`mode = "dry-run"`)."""
+
 
 def users(store: Store, tenant: str, lane_id: int) -> Iterator[tuple[Person, bool]]:
     """Yield every user of a tenant as one lane sees them, and whether something is on its way for them already.
 
-    Deleted users come too while they hold an account: not when another has taken it over (`links.release`).
+    Deleted users come too while they hold an account: not when another has taken it over (`links.release`). So do those
+    whose leaving was only rehearsed: nobody has looked yet whether they have an account.
     No transaction is open between two pages.
     """
     after = 0
@@ -39,7 +43,14 @@ def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[
         sa.select(resource, is_open.label("is_open"), *links.LINK_COLUMNS)
         .select_from(resource.outerjoin(link, sa.and_(link.c.resource_id == resource.c.id, link.c.lane_id == lane_id)))
         .where(resource.c.tenant == tenant, resource.c.kind == "User", resource.c.id > after)
-        .where(sa.or_(resource.c.deleted_at.is_(None), link.c.account_id.is_not(None), link.c.active.is_not(None)))
+        .where(
+            sa.or_(
+                resource.c.deleted_at.is_(None),
+                link.c.account_id.is_not(None),
+                link.c.active.is_not(None),
+                _ended_last(lane_id, resource.c.id, reason=_REHEARSED),
+            )
+        )
         .order_by(resource.c.id)
         .limit(AT_A_TIME)
     )
@@ -62,3 +73,18 @@ def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[
         )
         for row in rows
     ]
+
+
+def _ended_last(lane_id: int, resource_id: sa.ColumnElement[int], *, reason: str) -> sa.ColumnElement[bool]:
+    """Return the condition that the newest operation of somebody in a lane was skipped for a reason."""
+    newer = operation.alias("newer")
+    is_newest = ~sa.exists().where(
+        newer.c.lane_id == lane_id, newer.c.resource_id == operation.c.resource_id, newer.c.id > operation.c.id
+    )
+    return sa.exists().where(
+        operation.c.lane_id == lane_id,
+        operation.c.resource_id == resource_id,
+        operation.c.state == "skipped",
+        operation.c.reason == reason,
+        is_newest,
+    )

@@ -155,6 +155,51 @@ def test_what_was_skipped_is_computed_and_owed_once_the_lane_is_live(dry: Bench)
     assert [account.attributes["userName"] for account in dry.target.accounts.values()] == ["ann@example.com"]
 
 
+def test_who_left_while_nothing_was_sent_is_closed_once_the_lane_is_live(dry: Bench) -> None:
+    dry.target.seed("ann@example.com", firstName="Ann", lastName="Person")
+    dry.push("ann")
+    dry.work()
+    dry.delete("ann")
+    dry.work()
+    go_live(dry)
+    reconcile.reconcile(dry.runtime, "acme", "lms", repair=True)
+    dry.work(shifts=2)
+    assert dry.target.held("ann@example.com").active is False
+    again = reconcile.reconcile(dry.runtime, "acme", "lms", repair=True)
+    assert (again.owed, again.differences) == (0, [])
+
+
+def test_who_left_while_nothing_was_sent_is_held_by_the_guard_once_the_lane_is_live(dry: Bench) -> None:
+    dry.target.seed("ann@example.com", firstName="Ann", lastName="Person")
+    dry.push("ann")
+    dry.delete("ann")
+    dry.work()
+    go_live(dry, guard=GuardSettings(max=0, min=0))
+    reconcile.reconcile(dry.runtime, "acme", "lms", repair=True)
+    dry.work(shifts=2)
+    assert dry.target.held("ann@example.com").active is True
+    with dry.store.across_tenants("test") as tx:
+        assert len(tx.connection.execute(sa.select(tables.hold)).all()) == 1
+
+
+@pytest.mark.parametrize("changed", [{}, {"userName": "ann.new@example.com"}])
+def test_who_left_while_nothing_was_sent_never_closes_the_account_of_who_came_back(
+    dry: Bench, changed: dict[str, Any]
+) -> None:
+    dry.target.seed("ann@example.com", firstName="Ann", lastName="Person")
+    dry.push("ann")
+    dry.work()
+    dry.delete("ann")
+    dry.work()
+    dry.return_after_deletion("ann", **changed)
+    dry.work()
+    go_live(dry)
+    for _ in range(2):
+        reconcile.reconcile(dry.runtime, "acme", "lms", repair=True)
+        dry.work(shifts=2)
+    assert [account.active for account in dry.target.accounts.values()] == [True]
+
+
 def test_a_repair_in_a_dry_run_shows_what_going_live_would_send(dry: Bench) -> None:
     dry.push("ann")
     dry.push("bob")
