@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 from fakes.dispatcher import RecordingDispatcher
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from scim_bridge.settings.models import Settings, TenantSettings, WebSettings
 from scim_bridge.store import tokens
 from scim_bridge.store.engine import Store
+from scim_bridge.web.api.operations import Desk
 from scim_bridge.web.app import create_app
+from scim_bridge.web.auth import Doorkeeper
+from scim_bridge.web.console.doors import console_endpoints
 from scim_bridge.web.pace import Pace
 
 OUTSIDE = "https://bridge.example.com/idp/"
@@ -157,3 +161,19 @@ def test_looking_at_pages_is_a_use_of_the_token(make_door: Make, clock: Any) -> 
     assert client.get("/console/runbooks").status_code == 200
     with door.store.begin("acme", write=False) as tx:
         assert [row.last_used_at for row in tokens.listed(tx)] == [clock()]
+
+
+# Proofs
+
+
+def test_the_chain_is_proved_while_no_other_proof_is_made(store: Store, make_door: Make, clock: Any) -> None:
+    door = make_door()
+    desk = Desk(settings=Settings(), store=store, dispatcher=RecordingDispatcher(), clock=clock)
+    door.app = Flask("console")
+    door.app.register_blueprint(console_endpoints(desk, Doorkeeper(store, clock), secret=b"s" * 32))
+    client = door.browser()
+    with desk.proving:
+        answer = client.get("/console/audit/chain")
+    assert answer.status_code == 409
+    assert "being proved" in answer.text
+    assert [client.get("/console/audit/chain").status_code for _ in range(2)] == [200, 200]

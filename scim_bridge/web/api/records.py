@@ -50,17 +50,17 @@ def _audit(desk: Desk, asked: Asked) -> dict[str, Any]:
 
 
 def _verify_audit(desk: Desk, asked: Asked) -> dict[str, Any]:
-    with _alone(desk):
+    with prove_alone(desk):
         return audit.verify(desk.store, expect=asked.query.get("expect"))
 
 
 def _verify_ledger(desk: Desk, asked: Asked) -> dict[str, Any]:
-    with _alone(desk):
+    with prove_alone(desk):
         return verify_ledger(desk.store, asked.tenant)
 
 
 @contextlib.contextmanager
-def _alone(desk: Desk) -> Iterator[None]:
+def prove_alone(desk: Desk) -> Iterator[None]:
     """Keep two proofs from being made at once, each of which holds books in memory.
 
     Raises:
