@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from scim_bridge.domain.states import State
-from scim_bridge.errors import UsageError
+from scim_bridge.errors import OutOfDate, UsageError
 from scim_bridge.operators import inbox, notes
 from scim_bridge.operators.inbox import Filters
 from scim_bridge.store import audits, dead_letters, discards
@@ -26,17 +26,20 @@ def discard(
     who: str,
     reason: str,
     operations: Collection[int] | None = None,
+    expected: int | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Give up the dead operations that filters choose, or that are named, and return how many these are.
 
     Of those that are named and not dead, `passed` says what became of them; nothing is done to them. A change of the
-    person that comes later is sent as ever. `tenant` is None for all tenants. With `dry_run` they are only counted. A
-    run that is broken off has given up whole people, and may simply be run again.
+    person that comes later is sent as ever. `tenant` is None for all tenants. With `dry_run` they are only counted.
+    With `expected`, nothing is done unless so many are dead. A run that is broken off has given up whole people, and
+    may simply be run again.
 
     Raises:
         UsageError: neither filters nor operations are given, or both; no such code or class; no good reason.
         NotThere: one of the operations does not exist, or not for this tenant; nothing was done.
+        OutOfDate: not as many are dead as were expected; nothing was done.
     """
     words = notes.checked(reason, what="a reason", most=MOST_CHARACTERS)
     if (filters is None) == (operations is None):
@@ -48,6 +51,9 @@ def discard(
             places = dead_letters.places_of(tx, dead_letters.ids_of(tx, inbox.chosen_by(tx, filters or Filters())))
     dead = [each for each in places if each.state is State.DEAD]
     passed = [_passed(each) for each in places if each.state is not State.DEAD]
+    if expected not in {None, len(dead)}:
+        are = "is" if len(dead) == 1 else "are"
+        raise OutOfDate(f"{len(dead):,} {are} dead now, not {expected:,} as you were asked about; look again")
     done = len(dead) if dry_run else sum(_give_up(store, each, who=who, reason=words) for each in _slices(dead))
     return {"operations": len(dead), "discarded": 0 if dry_run else done, "passed": passed, "dry_run": dry_run}
 

@@ -79,6 +79,11 @@ class Console:
         assert csrf is not None
         return self.client.post(f"/console{path}", data={"csrf": csrf[1], **fields})
 
+    def asked(self, path: str) -> dict[str, str]:
+        """Return what the form of a question sends along."""
+        fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', self.get(path).text)
+        return {name: unescape(value) for name, value in fields if name != "csrf"}
+
     def act(self, path: str, **fields: object) -> str:
         """Send a form and return what the page says to which it leads."""
         answer = self.post(path, **fields)
@@ -239,10 +244,30 @@ def test_a_group_is_discarded_after_one_question(bench: Any, operator: Console) 
     die(bench, "ann", "bob")
     assert "Discard 2 operations?" in operator.read("/inbox/discard?target=lms&code=refused")
     assert bench.states()["dead"] == 2
-    told = operator.act("/inbox/discard", target="lms", code="refused", reason="they left")
+    told = operator.act(
+        "/inbox/discard", **operator.asked("/inbox/discard?target=lms&code=refused"), reason="they left"
+    )
     assert "2 operations discarded." in told
     assert bench.states() == {"discarded": 2}
     assert audited(bench)[0]["what"] == "failed discard"
+
+
+def test_who_died_since_the_question_is_not_discarded(bench: Any, operator: Console) -> None:
+    die(bench, "ann", "bob")
+    asked = operator.asked("/inbox/discard?target=lms")
+    bench.clock.advance(ms=1000)
+    die(bench, "cyd")
+    assert "2 operations discarded." in operator.act("/inbox/discard", **asked, reason="they left")
+    assert bench.states() == {"dead": 1, "discarded": 2}
+
+
+def test_nothing_is_discarded_when_other_than_what_was_asked_about(bench: Any, operator: Console) -> None:
+    die(bench, "ann", "bob")
+    asked = operator.asked("/inbox/discard?target=lms")
+    operator.act("/inbox/discard", operation=bench.operations()[0].id, reason="she left")
+    refused = operator.post("/inbox/discard", **asked, reason="they left")
+    assert (refused.status_code, "1 is dead now, not 2" in words_of(refused.text)) == (409, True)
+    assert bench.states() == {"dead": 1, "discarded": 1}
 
 
 def test_who_is_ticked_is_discarded_alone(bench: Any, operator: Console) -> None:

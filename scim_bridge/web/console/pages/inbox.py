@@ -86,14 +86,18 @@ def _install_discarding(blueprint: Blueprint, counter: Counter) -> None:
         filters, named = _filters(counter), _named()
         if forms.is_ticked("ticked") and not named:
             return _back_to_people(counter, told=TICK_FIRST)
+        back = _people_path(filters)
         if named:
             count = len(named)
         else:
+            # Who dies from now on was not asked about.
+            filters = filters if filters.until is not None else replace(filters, until=counter.clock() + 1)
             groups = inbox.groups(counter.desk.store, counter.tenant, filters)["groups"]
             count = sum(each["operations"] for each in groups)
         if not count:
             return counter.go("/inbox", told="Nothing that is dead fits this any more.")
-        return counter.page("ask_about_dead.html", question=_discarding(count, filters), named=named)
+        question = _discarding(count, {} if named else {**_fields(filters), "count": count}, back)
+        return counter.page("ask_about_dead.html", question=question, named=named)
 
     @blueprint.post(f"{PATH}/discard")
     def discard() -> Response:
@@ -104,6 +108,7 @@ def _install_discarding(blueprint: Blueprint, counter: Counter) -> None:
             counter.tenant,
             None if named else filters,
             operations=named or None,
+            expected=None if named else forms.needed_number("count"),
             who=counter.who,
             reason=forms.reason(is_needed=True),
         )
@@ -135,7 +140,7 @@ def _install_noting(blueprint: Blueprint, counter: Counter) -> None:
         return _back_to_people(counter, told="The note is there.")
 
 
-def _discarding(count: int, filters: Filters) -> Question:
+def _discarding(count: int, fields: Mapping[str, str | int], back: str) -> Question:
     return Question(
         title=f"Discard {counted(count, 'operation', 'operations')}?",
         says=(
@@ -143,8 +148,8 @@ def _discarding(count: int, filters: Filters) -> Question:
             "The directory stays as it is: the next change of a person is sent as ever.",
         ),
         does="Discard",
-        back=_people_path(filters),
-        fields=_fields(filters),
+        back=back,
+        fields=fields,
         needs_reason=True,
         is_grave=True,
     )
