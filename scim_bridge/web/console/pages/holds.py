@@ -1,5 +1,7 @@
 """Holds: who waits for a decision, letting them go or leaving them as they are, and allowing a planned day."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,13 +63,13 @@ def _install_deciding(blueprint: Blueprint, counter: Counter) -> None:
     def ask_to_release() -> str:
         counter.need(Role.OPERATOR)
         choice = _choice(counter)
-        number = _count(counter, choice)
+        number, digest = _counted(counter, choice)
         question = Question(
             title=f"Release {people(number)}?",
             says=(_RELEASED[choice["kind"]], _whose(choice)),
             does=f"Release {people(number)}",
             back=_back(choice),
-            fields={**_fields(choice), "people": number},
+            fields={**_fields(choice), "people": number, "digest": digest},
             needs_reason=True,
             is_grave=True,
         )
@@ -87,13 +89,13 @@ def _install_deciding(blueprint: Blueprint, counter: Counter) -> None:
     def ask_to_reject() -> str:
         counter.need(Role.OPERATOR)
         choice = {**_choice(counter), "rejected": False}
-        number = _count(counter, choice)
+        number, digest = _counted(counter, choice)
         question = Question(
             title=f"Leave the accounts of {people(number)} as they are?",
             says=(_REJECTED[choice["kind"]], _whose(choice)),
             does=f"Reject {people(number)}",
             back=_back(choice),
-            fields={**_fields(choice), "people": number},
+            fields={**_fields(choice), "people": number, "digest": digest},
             needs_reason=True,
         )
         return counter.page("ask.html", question=question)
@@ -101,7 +103,7 @@ def _install_deciding(blueprint: Blueprint, counter: Counter) -> None:
     @blueprint.post(f"{PATH}/reject")
     def reject() -> Response:
         counter.need(Role.OPERATOR)
-        choice, reason = {**_confirmed(counter), "rejected": False}, forms.reason(is_needed=True)
+        choice, reason = _confirmed(counter, rejected=False), forms.reason(is_needed=True)
         whom = {name: choice[name] for name in ("kind", "target", "user")}
         desk = counter.desk
         told = holds.reject(desk.store, desk.dispatcher, tenant=counter.tenant, who=counter.who, reason=reason, **whom)
@@ -159,20 +161,30 @@ def _fields(choice: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _count(counter: Counter, choice: Mapping[str, Any]) -> int:
+def _counted(counter: Counter, choice: Mapping[str, Any]) -> tuple[int, str]:
+    """Return how many are chosen, and a digest of who they are.
+
+    Raises:
+        NotThere: nobody.
+    """
     found = holds.list_held(counter.desk.store, tenant=counter.tenant, **choice)
     if not found:
         # Whoever mistypes a name must not believe that a leaver is out.
         raise NotThere("Nobody is held whom this chooses. Look at the holds again.")
-    return len(found)
+    # Who waits for an account has no number of a hold: the target and the person tell them.
+    names = sorted((each["target"], each["id"], each["hold"] or 0) for each in found)
+    return len(found), hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
-def _confirmed(counter: Counter) -> dict[str, Any]:
-    """Return whom the answer to a question is about, once it is sure that they are as many as were asked about."""
-    choice, asked_about = _choice(counter), forms.needed_number("people")
-    number = _count(counter, choice)
+def _confirmed(counter: Counter, **fixed: bool) -> dict[str, Any]:
+    """Return whom the answer to a question is about, once it is sure that they are those who were asked about."""
+    choice = {**_choice(counter), **fixed}
+    asked_about, asked_digest = forms.needed_number("people"), forms.needed_word("digest")
+    number, digest = _counted(counter, choice)
     if number != asked_about:
         raise OutOfDate(f"{people(number)} are held now, not {asked_about:,} as you were asked about. Look again.")
+    if digest != asked_digest:
+        raise OutOfDate("Others are held now than those you were asked about. Look again.")
     return choice
 
 
