@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_bridge.domain.people import Priority
 from scim_bridge.domain.resources import USER
@@ -238,6 +239,7 @@ def put_back(tx: Transaction, number: int, lane_id: int, resource_ids: Iterable[
     pairs = [(lane_id, each) for each in sorted(set(planned.values()))]
     replayed = replays.put_back(tx, pairs, who=plan.approved_by or plan.who)
     _mark(tx, number, lane_id, planned, replayed)
+    _take_over(tx, number, [each for each in replayed.waiting if each not in planned], replayed)
     plans.note(tx, number, operations=plan.operations + len(replayed.waiting) + len(replayed.superseded))
     _end_if_done(tx, plan)
     return replayed
@@ -289,6 +291,34 @@ def _mark(tx: Transaction, number: int, lane_id: int, planned: Mapping[int, int]
             told = sa.update(item).where(*theirs, _is_among(tx, item.c.operation_id, sorted(ids)))
             tx.connection.execute(told.values(state=fate.value))
     tx.connection.execute(sa.update(item).where(*theirs).values(state=most_met.value))
+
+
+def _take_over(tx: Transaction, number: int, unplanned: Sequence[int], replayed: Replayed) -> None:
+    """Note that what waits again was put back by this replay and by none before: its policy is the one that counts.
+
+    A person's newest operation is what waits, also where the plan has only an older one: it becomes an item too.
+    """
+    if not replayed.waiting:
+        return
+    if unplanned:
+        insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
+        columns = (operation.c[name] for name in ("tenant", "id", "lane_id", "resource_id"))
+        told = (sa.literal(number, sa.BigInteger), sa.literal(Fate.PUT_BACK.value, sa.Text))
+        found = (
+            sa.select(*columns, resource.c.version, *told)
+            .join(resource, resource.c.id == operation.c.resource_id)
+            .where(_is_among(tx, operation.c.id, unplanned))
+        )
+        names = ["tenant", "operation_id", "lane_id", "resource_id", "version", "replay_id", "state"]
+        added = insert(item).from_select(names, found)
+        keys = ["replay_id", "operation_id"]
+        tx.connection.execute(added.on_conflict_do_update(index_elements=keys, set_={"state": added.excluded.state}))
+    before = sa.update(item).where(
+        _is_among(tx, item.c.operation_id, replayed.waiting),
+        item.c.state == sa.literal_column(f"'{Fate.PUT_BACK.value}'"),
+        item.c.replay_id != number,
+    )
+    tx.connection.execute(before.values(state=Fate.SUPERSEDED.value))
 
 
 def _still_to_come(

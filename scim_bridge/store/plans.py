@@ -43,7 +43,7 @@ class Fate(StrEnum):
     PLANNED = "planned"
     PUT_BACK = "put_back"
     SUPERSEDED = "superseded"
-    """A newer one of the same person waits, and carries it."""
+    """A newer one of the same person waits, and carries it; or a later replay has put it back again."""
     PASSED = "passed"
     """It was no longer dead when its turn came."""
 
@@ -231,12 +231,11 @@ def _dead(
 
 def _policies(dialect: str) -> sa.Executable:
     asked = sets.ids_in(prepared.text("operations"), dialect=dialect, name="asked")
+    # What put it back last is what counts: it has taken the state from those before.
     return (
         sa.select(item.c.operation_id, replay.c.policy)
         .join(replay, replay.c.id == item.c.replay_id)
         .where(sets.among(item.c.operation_id, asked), item.c.state == sa.literal_column("'put_back'"))
-        # What put it back last is what counts.
-        .order_by(item.c.replay_id)
     )
 
 

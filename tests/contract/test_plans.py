@@ -285,6 +285,38 @@ def test_the_replay_that_put_somebody_back_last_decides_about_conflicts(books: B
     assert found == [{operation_id: "skip"}, {operation_id: "hold"}, {}]
 
 
+def test_what_waits_for_a_chosen_older_one_has_the_policy_of_the_replay(books: Books) -> None:
+    """Ann was refused twice; the first of it is chosen, the second is what is tried again."""
+    (ann,) = books.die("ann")
+    books.die_again(ann, books.one)
+    older, newer = numbers_of(books)
+    number = books.plan(operation_ids=[older], policy="skip")
+    assert books.put_back(number, books.one, [ann]) == 1
+    with books.store.begin("acme", write=False) as tx:
+        assert plans.policies(tx, [older, newer]) == {newer: "skip"}
+    assert (books.status(number), books.fates(number)) == (Status.DONE, {"put_back": 1, "superseded": 1})
+
+
+def test_of_two_replays_that_put_somebody_back_the_later_decides_though_planned_earlier(books: Books) -> None:
+    (ann,) = books.die("ann")
+    earlier, later = books.plan(target="one", policy="skip"), books.plan(target="one")
+    books.put_back(later, books.one, [ann])
+    with books.store.begin("acme") as tx:
+        send(tx, books.one, [ann], [State.DEAD])
+    books.put_back(earlier, books.one, [ann])
+    with books.store.begin("acme", write=False) as tx:
+        assert plans.policies(tx, numbers_of(books)) == dict.fromkeys(numbers_of(books), "skip")
+        assert plan_items.standing(tx, later) == {"waiting": 1}
+    assert (books.fates(earlier), books.fates(later)) == ({"put_back": 1}, {"superseded": 1})
+
+
+def numbers_of(books: Books) -> list[int]:
+    """Return the operations of the first lane, the oldest first."""
+    with books.store.begin("acme", write=False) as tx:
+        query = sa.select(tables.operation.c.id).where(tables.operation.c.lane_id == books.one)
+        return list(tx.connection.execute(query.order_by(tables.operation.c.id)).scalars())
+
+
 def test_old_replays_lose_their_items_and_can_be_approved_no_more(books: Books, clock: Any) -> None:
     books.die("ann")
     number = books.plan()
