@@ -177,3 +177,13 @@ def test_the_chain_is_proved_while_no_other_proof_is_made(store: Store, make_doo
     assert answer.status_code == 409
     assert "being proved" in answer.text
     assert [client.get("/console/audit/chain").status_code for _ in range(2)] == [200, 200]
+
+
+# What an address may hold, and how it is asked for
+
+
+def test_a_page_is_asked_about_without_being_sent(make_door: Make) -> None:
+    client = make_door().browser()
+    for path in ("/console/runbooks", "/console/audit"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.data) == (200, b"")

@@ -92,7 +92,7 @@ def _install_admission(
         if session is None or principal is None or not principal.scopes & SCOPES:
             return _to_sign_in()
         g.visitor = Visitor(principal=principal, csrf=sessions.csrf_of(session))
-        if request.method != "GET":
+        if request.method not in {"GET", "HEAD"}:
             _check_origin(g.visitor)
         return None
 
