@@ -305,6 +305,13 @@ def test_a_note_stands_beside_the_dead_and_in_the_persons_timeline(bench: Any, o
     assert f"asked HR {SCRIPT} Ann" in operator.read("/people?who=ann@example.com")
 
 
+def test_no_note_is_written_where_the_filters_cannot_be_read(bench: Any, operator: Console) -> None:
+    die(bench, "ann")
+    number = bench.operations()[0].id
+    assert operator.post("/inbox/note", since="soon", operation=number, text="asked HR").status_code == 400
+    assert "asked HR" not in operator.read("/inbox/people")
+
+
 def test_a_note_that_is_too_long_is_refused(bench: Any, operator: Console) -> None:
     die(bench, "ann")
     answer = operator.post("/inbox/note", operation=bench.operations()[0].id, text="x" * 10_000)

@@ -135,9 +135,10 @@ def _install_noting(blueprint: Blueprint, counter: Counter) -> None:
     @blueprint.post(f"{PATH}/note")
     def note() -> Response:
         counter.need(Role.OPERATOR)
-        text = request.form.get("text", "")
+        # Before anything is written: what cannot be read is refused, and then nothing is there.
+        filters, text = _filters(counter), request.form.get("text", "")
         notes.note(counter.desk.store, counter.tenant, _named(), who=counter.who, text=text)
-        return _back_to_people(counter, told="The note is there.")
+        return counter.go(_people_path(filters), told="The note is there.")
 
 
 def _discarding(count: int, fields: Mapping[str, str | int], back: str) -> Question:
