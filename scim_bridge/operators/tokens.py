@@ -16,6 +16,12 @@ SCOPES = tokens.SCOPES
 
 LONGEST_NAME = 200
 
+DAY_MS = 86_400_000
+LONGEST_GOOD_FOR_MS = 3_650 * DAY_MS
+LONGEST_OVERLAP_MS = 30 * DAY_MS
+"""So long a token stays good beside the one that replaces it."""
+MOST_NETWORKS = 16
+
 _TIMES = ("created_at", "expires_at", "revoked_at", "last_used_at")
 
 
@@ -36,17 +42,19 @@ def create(
     Without a source it is of the tenant's first one; without networks it is good from everywhere.
 
     Raises:
-        UsageError: no such scope or source, a name that is none, or a time in which it would never be good.
+        UsageError: no such scope or source, a name that is none, too many networks, or a time that cannot be.
     """
     named = _source(settings, tenant, source)
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise UsageError(f"a token's name is one line of text, {LONGEST_NAME} characters at the most")
-    if good_for_ms is not None and good_for_ms <= 0:
-        raise UsageError("such a token would never be good; give at least a minute")
+    _check_good_for(good_for_ms)
+    allowed = list(networks)
+    if len(allowed) > MOST_NETWORKS:
+        raise UsageError(f"a token is kept to {MOST_NETWORKS} networks at the most")
     with store.begin(tenant) as tx:
         ends = None if good_for_ms is None else tx.now + good_for_ms
         try:
-            issued = tokens.issue(tx, scopes=scopes, source=named, name=name, expires_at=ends, networks=networks)
+            issued = tokens.issue(tx, scopes=scopes, source=named, name=name, expires_at=ends, networks=allowed)
         except ValueError as error:
             raise UsageError(str(error)) from error
         audits.append(tx, who=who, what="token create", after=_facts(tokens.find(tx, issued.id)))
@@ -73,7 +81,11 @@ def rotate(
 
     Raises:
         NotThere: the tenant has no such token, or it is revoked or replaced already.
+        UsageError: a time that cannot be.
     """
+    if not 0 <= overlap_ms <= LONGEST_OVERLAP_MS:
+        raise UsageError(f"the old token stays good for {LONGEST_OVERLAP_MS // DAY_MS} days at the most")
+    _check_good_for(good_for_ms)
     with store.begin(tenant) as tx:
         old = tokens.find(tx, token_id)
         if old is None or (
@@ -81,7 +93,7 @@ def rotate(
         ):
             raise NotThere(f"the tenant {tenant} has no token {token_id}, or it is revoked or replaced already")
         after = {**_facts(tokens.find(tx, issued.id)), "replaces": token_id}
-        after["replaced_ends_at"] = to_iso(tx.now + max(0, overlap_ms))
+        after["replaced_ends_at"] = to_iso(tx.now + overlap_ms)
         audits.append(tx, who=who, what="token rotate", before=_facts(old), after=after)
     return _once(issued)
 
@@ -120,6 +132,15 @@ def parse_networks(texts: Iterable[str], *, named: str) -> list[nets.Network]:
     if faults:
         raise UsageError("; ".join(faults))
     return found
+
+
+def _check_good_for(good_for_ms: Millis | None) -> None:
+    if good_for_ms is None:
+        return
+    if good_for_ms <= 0:
+        raise UsageError("such a token would never be good; give at least a minute")
+    if good_for_ms > LONGEST_GOOD_FOR_MS:
+        raise UsageError(f"a token is good for {LONGEST_GOOD_FOR_MS // DAY_MS:,} days at the most, or without end")
 
 
 def _source(settings: Settings, tenant: str, named: str | None) -> str:

@@ -81,6 +81,26 @@ def test_what_is_refused_leaves_no_token_nor_entry(store: Store) -> None:
     assert tokens.list_tokens(store) == audited(store) == []
 
 
+def test_limits_hold_whoever_asks(store: Store) -> None:
+    made = create(store, good_for_ms=tokens.LONGEST_GOOD_FOR_MS, networks=[OFFICE] * tokens.MOST_NETWORKS)
+    for options, told in (
+        ({"good_for_ms": tokens.LONGEST_GOOD_FOR_MS + 1}, "3,650 days at the most"),
+        ({"networks": [OFFICE] * (tokens.MOST_NETWORKS + 1)}, "16 networks at the most"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            create(store, **options)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"overlap_ms": tokens.LONGEST_OVERLAP_MS + 1}, "30 days at the most"),
+        ({"overlap_ms": -1}, "30 days at the most"),
+        ({"good_for_ms": tokens.LONGEST_GOOD_FOR_MS + 1}, "3,650 days at the most"),
+        ({"good_for_ms": 0}, "would never be good"),
+    ]
+    for options, told in wrong:
+        with pytest.raises(UsageError, match=told):
+            tokens.rotate(store, tenant="acme", who="bob@desk", token_id=made["id"], **options)
+    assert len(audited(store)) == 1
+
+
 def test_what_is_no_token_of_the_tenant_is_not_there(store: Store) -> None:
     for token_id in ("0" * 16, "", "a\0b", "\udc80"):
         with pytest.raises(NotThere, match="the tenant acme has no token"):

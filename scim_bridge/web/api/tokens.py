@@ -6,16 +6,13 @@ from scim_bridge.operators import tokens
 from scim_bridge.web.api import shapes
 from scim_bridge.web.api.operations import Asked, Desk, Operation, Parameter, Role, Schema
 
-LONGEST_S = 3650 * 86_400
-LONGEST_OVERLAP_S = 30 * 86_400
-MOST_NETWORKS = 16
 LONGEST_NETWORK = 43
 """Of an address of IPv6 with the length of its prefix."""
 
 _TOKEN = Parameter(name="token", tells="The token's id, its public part.")
 
-_GOOD_FOR: Schema = {"type": "integer", "minimum": 60, "maximum": LONGEST_S}
-_OVERLAP: Schema = {"type": "integer", "minimum": 0, "maximum": LONGEST_OVERLAP_S}
+_GOOD_FOR: Schema = {"type": "integer", "minimum": 60, "maximum": tokens.LONGEST_GOOD_FOR_MS // 1000}
+_OVERLAP: Schema = {"type": "integer", "minimum": 0, "maximum": tokens.LONGEST_OVERLAP_MS // 1000}
 
 _SHOWN = shapes.record(
     id=shapes.TEXT,
@@ -98,7 +95,7 @@ OPERATIONS = (
                 "networks": {
                     "type": "array",
                     "items": {"type": "string", "maxLength": LONGEST_NETWORK},
-                    "maxItems": MOST_NETWORKS,
+                    "maxItems": tokens.MOST_NETWORKS,
                 },
             },
             scopes={
