@@ -187,3 +187,9 @@ def test_a_page_is_asked_about_without_being_sent(make_door: Make) -> None:
     for path in ("/console/runbooks", "/console/audit"):
         answer = client.head(path)
         assert (answer.status_code, answer.data) == (200, b"")
+
+
+def test_who_leaves_is_told_what_ends_all_sessions(make_door: Make) -> None:
+    client = make_door().browser()
+    answer = client.post("/console/sign-out", data={"csrf": csrf_of(client)})
+    assert "Revoking the token ends all of its sessions" in client.get(answer.headers["Location"]).text
