@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Any, get_args
 
 from scim_bridge.domain.instants import Millis, to_iso
@@ -10,7 +11,7 @@ from scim_bridge.operators import existing, failed, replay_figures, replay_previ
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import audits, dead_letters, histories, plan_items, plans
 from scim_bridge.store.engine import Store, Transaction
-from scim_bridge.store.plan_items import Difference
+from scim_bridge.store.plan_items import AsOf, Difference
 from scim_bridge.store.plans import Fate, Plan, Policy, Status
 from scim_bridge.store.reports import Chosen
 
@@ -27,6 +28,9 @@ MOST_TOLD = 20
 
 MOST_NUMBER = 2**63 - 1
 """What both databases take as a number."""
+
+AS_OF = "as_of"
+"""Beside a plan's figures: how far the books had come. It is for the approval, and shown to nobody."""
 
 _ENDED = (Status.DONE, Status.CANCELLED, Status.STALE)
 
@@ -79,12 +83,13 @@ def plan(
         number = plans.make(
             tx, chosen, who=who, asked=asked, policy=None if policy is None else POLICIES[policy], operation_ids=named
         )
-    if number is None:
+        as_of = None if number is None else plan_items.as_of(tx, number)
+    if number is None or as_of is None:
         return {"replay": None, "tenant": tenant, "status": "nothing", "not_dead": not_dead, "figures": None}
     with store.begin(tenant, write=False) as tx:
         figures = replay_figures.figures(tx, settings, number)
     with store.begin(tenant) as tx:
-        plans.note(tx, number, figures=figures)
+        plans.note(tx, number, figures={**figures, AS_OF: asdict(as_of)})
         told = {"replay": number, "filter": asked, "policy": policy}
         told |= {name: figures[name] for name in ("people", "operations", "calls", "held")}
         audits.append(tx, who=who, what="replay plan", after=told)
@@ -121,7 +126,8 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
             raise OutOfDate(f"replay {number} is {_since(found)}; it cannot be approved")
         check_figures(number, found.figures)
         before = {"status": found.status}
-        differs = plan_items.difference(tx, number, most=MOST_TOLD)
+        as_of = AsOf(**found.figures[AS_OF]) if AS_OF in found.figures else None
+        differs = plan_items.difference(tx, number, most=MOST_TOLD, as_of=as_of)
         told = None if differs is None else _difference(differs)
         if told is None:
             plans.note(tx, number, status=Status.RUNNING.value, approved_by=who, approved_at=tx.now)
@@ -228,7 +234,7 @@ def shown(found: Plan) -> dict[str, Any]:
         "ended_at": None if found.ended_at is None else to_iso(found.ended_at),
         "reason": found.reason,
         "put_back": found.operations,
-        "figures": dict(found.figures) or None,
+        "figures": {name: value for name, value in found.figures.items() if name != AS_OF} or None,
     }
 
 

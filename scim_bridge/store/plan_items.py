@@ -16,6 +16,7 @@ from scim_bridge.store.replays import Replayed
 
 replay, item = tables.replay, tables.replay_item
 operation, resource, lane, link = tables.operation, tables.resource, tables.lane, tables.link
+entry = tables.entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,19 @@ class Difference:
     ended: int = 0
     """Operations that are no longer dead."""
     changed: int = 0
-    """Operations that are, and whose person has changed in the directory."""
+    """Operations that are, and whose person has changed in the directory, is owed more, or was tried in between."""
     people: Sequence[Mapping[str, Any]] = ()
     """The first of them: operation_id, target, scim_id, document, and state (None: the operation is gone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """How far the books of a plan's people had come when it was planned: the instant alone would not order them."""
+
+    operation: int
+    """The newest of their operations."""
+    entry: int
+    """The last entry of one that died."""
 
 
 def parts(tx: Transaction, number: int, *, only_planned: bool = False) -> list[Part]:
@@ -107,15 +118,28 @@ def known_active(tx: Transaction, number: int, lane_id: int, *, is_out: bool) ->
     return [(row.id, row.document) for row in tx.connection.execute(query)]
 
 
-def difference(tx: Transaction, number: int, *, most: int) -> Difference | None:
-    """Return how the world differs from the plan's, with so many people at the most; None when it does not."""
+def as_of(tx: Transaction, number: int) -> AsOf:
+    """Return how far the books of a plan's people have come."""
+    theirs = sa.and_(operation.c.resource_id == item.c.resource_id, operation.c.lane_id == item.c.lane_id)
+    newest = sa.select(sa.func.max(operation.c.id)).select_from(item.join(operation, theirs))
+    died = sa.and_(entry.c.operation_id == item.c.operation_id, entry.c.outcome == sa.literal_column("'dead'"))
+    last = sa.select(sa.func.max(entry.c.id)).select_from(item.join(entry, died))
+    found = (tx.connection.execute(query.where(item.c.replay_id == number)).scalar() or 0 for query in (newest, last))
+    return AsOf(*found)
+
+
+def difference(tx: Transaction, number: int, *, most: int, as_of: AsOf | None = None) -> Difference | None:
+    """Return how the world differs from the plan's, with so many people at the most; None when it does not.
+
+    With `as_of` of when it was planned, also who is owed something since, or was put back and has died again.
+    """
     joined = (
         item.join(lane, lane.c.id == item.c.lane_id)
         .outerjoin(operation, operation.c.id == item.c.operation_id)
         .outerjoin(resource, resource.c.id == item.c.resource_id)
     )
     has_ended = sa.or_(operation.c.id.is_(None), operation.c.state != sa.literal_column("'dead'"))
-    is_changed = sa.or_(resource.c.id.is_(None), resource.c.version != item.c.version)
+    is_changed = sa.or_(resource.c.id.is_(None), resource.c.version != item.c.version, *_went_on(as_of))
     differs = (item.c.replay_id == number, sa.or_(has_ended, is_changed))
     counted = sa.select(
         sa.func.count().label("found"), sa.func.sum(sa.case((has_ended, 1), else_=0)).label("ended")
@@ -138,6 +162,18 @@ def difference(tx: Transaction, number: int, *, most: int) -> Difference | None:
     )
     people = [dict(each) for each in tx.connection.execute(first).mappings()]
     return Difference(ended=int(row.ended), changed=row.found - int(row.ended), people=people)
+
+
+def _went_on(as_of: AsOf | None) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that somebody is owed something newer, or that an operation has not just stayed dead."""
+    if as_of is None:
+        return []
+    newer = operation.alias("newer")
+    is_owed = sa.exists().where(
+        newer.c.resource_id == item.c.resource_id, newer.c.lane_id == item.c.lane_id, newer.c.id > as_of.operation
+    )
+    has_moved = sa.exists().where(entry.c.operation_id == item.c.operation_id, entry.c.id > as_of.entry)
+    return [is_owed.correlate(item), has_moved.correlate(item)]
 
 
 def page(tx: Transaction, number: int, *, after: int, limit: int) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from fakes.books import add_person, edit, send
 
 from scim_bridge.domain.people import Priority, Record
 from scim_bridge.domain.states import State
-from scim_bridge.store import lanes, links, plan_items, plans, replays, tables
+from scim_bridge.store import lanes, links, outbox, plan_items, plans, replays, tables
 from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.plans import Fate, Policy, Status
 from scim_bridge.store.reports import Chosen
@@ -267,6 +267,23 @@ def test_what_differs_from_the_plan_is_told(books: Books) -> None:
         ("acme-cyd", "waiting"),
     ]
     assert bob
+
+
+def test_what_happened_since_differs_though_all_are_dead_with_nobody_changed(books: Books) -> None:
+    """Bob was refused twice before; since, ann is owed something more, and cyd was put back and died again."""
+    ann, bob, cyd = books.die("ann", "bob", "cyd")
+    books.die_again(bob, books.one)
+    number = books.plan(target="one", resource_ids=frozenset({ann, bob, cyd}))
+    with books.store.begin("acme") as tx:
+        as_of = plan_items.as_of(tx, number)
+        assert plan_items.difference(tx, number, most=9, as_of=as_of) is None
+        outbox.owe(tx, change=1, lane_ids=[books.one], resource_ids=[ann], priority=Priority.NORMAL)
+        replays.put_back(tx, [(books.one, cyd)], who="somebody else")
+        send(tx, books.one, [cyd], [State.DEAD])
+        found = plan_items.difference(tx, number, most=9, as_of=as_of)
+    assert found is not None
+    assert (found.ended, found.changed) == (0, 2)
+    assert [row["scim_id"] for row in found.people] == ["acme-ann", "acme-cyd"]
 
 
 def test_the_replay_that_put_somebody_back_last_decides_about_conflicts(books: Books) -> None:

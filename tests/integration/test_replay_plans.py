@@ -409,3 +409,16 @@ def test_nobodys_name_is_kept_with_a_replay(bench: Bench) -> None:
         rows += [dict(row) for row in tx.connection.execute(sa.select(tables.audit)).mappings()]
     assert made["filter"]["by_user"] is True
     assert "ann@" not in json.dumps(rows)
+
+
+def test_a_plan_is_stale_once_somebody_was_put_back_by_another_with_no_better_luck(bench: Bench) -> None:
+    die(bench, "ann")
+    made, other = plan(bench), plan(bench)
+    approve(bench, other["replay"])
+    relay(bench)
+    bench.target.refuses["ann@example.com"] = "refused"
+    bench.work()
+    assert bench.states() == {"dead": 1}
+    with pytest.raises(OutOfDate, match="of 1 the person has changed"):
+        approve(bench, made["replay"])
+    assert "as_of" not in status(bench, made["replay"])["figures"]
