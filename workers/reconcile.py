@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.domain.people import Account, Person, Priority, Problem, Record
+from scim_bridge.domain.people import Account, Doubt, Person, Priority, Problem, Record
+from scim_bridge.domain.replies import Outcome
+from scim_bridge.domain.states import State
 from scim_bridge.planning import needs
 from scim_bridge.recording import repairs
-from scim_bridge.store import comparing, directory, holds, lanes, links, takeovers
+from scim_bridge.store import comparing, directory, holds, lanes, links, settlement, takeovers, versions
 from scim_bridge.store.engine import Transaction
 from workers import listing, probes, visits
 from workers.delivery import choosing, submitting
@@ -17,6 +19,9 @@ from workers.runtime import Runtime
 from workers.visits import CannotReconcile
 
 OWED_AT_A_TIME = 500
+
+SKIPPED = "conflict_skipped"
+"""The reason of an operation that linked an account and left it as it was (`on_conflict = "skip"`)."""
 
 
 def reconcile(
@@ -79,6 +84,7 @@ def _compare(
         managed = choosing.managed_groups(post, tx)
         held = _held(tx, post, [person.resource_id for person, _ in people])
         succeeded = _succeeded(tx, [person for person, _ in people])
+        skipped = _skipped(tx, post, [person.resource_id for person, _ in people])
     people = [(person, is_open) for person, is_open in people if person.resource_id not in succeeded]
     rules = post.rules(managed)
     wanted = {
@@ -91,6 +97,7 @@ def _compare(
     found, contested = _share_out([person for person, _ in people], matched)
     doubtful = conflicts.ambiguous(wanted, accounts, match_by=post.settings.match_by)
     adopting: dict[int, Mapping[str, object]] = {}
+    leaving_alone: dict[int, Mapping[str, object]] = {}
     for person, is_open in people:
         if is_open or (person.link.known_at or 0) > since:
             # Something is to be delivered, or was since: the listing may not have shown it.
@@ -106,6 +113,11 @@ def _compare(
         if person.resource_id in held and (waits_for := _waiting_for(post, person, account, rules)):
             _add(report, Drift.HELD, person, account, waits_for)
             continue
+        if account is not None and _is_left_alone(post, person, account, is_skipped=person.resource_id in skipped):
+            report.equal += 1
+            if person.link.account_id != account.account_id:
+                leaving_alone[person.resource_id] = _adoption(person, account)
+            continue
         if account is not None and _may_take_over(post, person, account):
             adopting[person.resource_id] = _adoption(person, account)
         _judge(report, post, person, account, rules=rules, is_doubtful=person.resource_id in doubtful)
@@ -116,6 +128,7 @@ def _compare(
         if account.account_id not in known and account.known.active
     ]
     if repair:
+        _link_only(post, report, leaving_alone)
         _repair(post, report, adopting)
 
 
@@ -133,6 +146,13 @@ def _held(tx: Transaction, post: Post, resource_ids: list[int]) -> frozenset[int
     standing = holds.standing(tx, post.lane_id, resource_ids)
     leaving = {number for number, what in standing.items() if what is not holds.Standing.LET_GO}
     return takeovers.standing(tx, post.lane_id, resource_ids) | leaving
+
+
+def _skipped(tx: Transaction, post: Post, resource_ids: list[int]) -> frozenset[int]:
+    """Return whose account was linked and left as it was, and nothing has been sent since."""
+    if post.settings.on_conflict != "skip":
+        return frozenset()
+    return comparing.skipped_last(tx, post.lane_id, resource_ids, reason=SKIPPED)
 
 
 def _waiting_for(post: Post, person: Person, account: Account | None, rules: needs.Rules) -> tuple[str, ...]:
@@ -173,6 +193,26 @@ def _is_kept(post: Post, person: Person) -> bool:
     """Tell whether somebody has left the scope and is left as they are, as `on_unscope = "keep"` says."""
     is_here = not person.deleted and bool(person.document.get("active", True))
     return is_here and not post.scope.deactivates_on_unscope and not post.scope.takes(person.document)
+
+
+def _is_left_alone(post: Post, person: Person, account: Account, *, is_skipped: bool) -> bool:
+    """Tell whether an account is linked and left as it is, as delivery would: met for the first time under `skip`.
+
+    A leaver's is not, nor one whose person cannot be mapped; of a doubtful one, delivery decides.
+    """
+    desired = choosing.desired_of(post, person)
+    if isinstance(desired, Problem):
+        return False
+    if person.link.account_id == account.account_id:
+        return is_skipped and desired.active
+    if person.link.account_id is not None or person.link.known is not None or person.link.doubt not in _UNMET:
+        return False
+    decision = conflicts.decide(post.settings.on_conflict, is_protected=account.protected, is_leaver=not desired.active)
+    return decision is conflicts.Decision.SKIP
+
+
+_UNMET = (None, Doubt.CONFLICT)
+"""Somebody in one of these doubts was never given an account by us."""
 
 
 def _may_take_over(post: Post, person: Person, account: Account) -> bool:
@@ -254,6 +294,36 @@ def _add(
     )
 
 
+def _link_only(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]]) -> None:
+    """Link accounts that are left as they are, each with an operation in the books that says so, as delivery does.
+
+    Raises:
+        LeaseGone: the lane belongs to a successor; the report says what had been written by then.
+    """
+    for start in range(0, len(adopting), OWED_AT_A_TIME):
+        part = dict(list(adopting.items())[start : start + OWED_AT_A_TIME])
+        with post.store.begin(post.tenant) as tx:
+            _require_lane(tx, post)
+            # Locked, so that nobody's change comes between: what is on its way since goes its own way.
+            versions.of(tx, part)
+            on_their_way = comparing.open_operations(tx, post.lane_id, part)
+            mine = _free(tx, post.lane_id, {number: c for number, c in part.items() if number not in on_their_way})
+            repairs.owe(tx, post.lane_id, list(mine), kind="repair", source="reconcile", priority=Priority.NORMAL)
+            owed = comparing.open_operations(tx, post.lane_id, mine)
+            outcomes = [
+                Outcome(
+                    operation_id=owed[number],
+                    resource_id=number,
+                    state=State.SKIPPED,
+                    code=SKIPPED,
+                    link_changes=change,
+                )
+                for number, change in mine.items()
+            ]
+            settlement.settle(tx, lane_id=post.lane_id, outcomes=outcomes, before=State.WAITING, batch_id=None)
+        report.adopted += len(mine)
+
+
 def _repair(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]]) -> None:
     """Write the links of who is there, then owe what is missing or differs; delivery does the rest, as always.
 
@@ -291,9 +361,19 @@ def _require_lane(tx: Transaction, post: Post) -> None:
 
 def _adopt(tx: Transaction, lane_id: int, adopting: Mapping[int, Mapping[str, object]]) -> int:
     """Link accounts to their people, save those that a living other person holds."""
+    mine = _free(tx, lane_id, adopting)
+    links.save(tx, lane_id, mine)
+    return len(mine)
+
+
+def _free(
+    tx: Transaction, lane_id: int, adopting: Mapping[int, Mapping[str, object]]
+) -> dict[int, Mapping[str, object]]:
+    """Return what may be linked: no living other person holds it. From somebody deleted it is taken."""
     ids = [str(change["account_id"]) for change in adopting.values()]
     owners = links.owners(tx, lane_id, ids)
-    mine, moving = {}, []
+    mine: dict[int, Mapping[str, object]] = {}
+    moving: list[int] = []
     for resource_id, change in adopting.items():
         owner, is_deleted = owners.get(str(change["account_id"]), (resource_id, False))
         if owner != resource_id:
@@ -303,5 +383,4 @@ def _adopt(tx: Transaction, lane_id: int, adopting: Mapping[int, Mapping[str, ob
         mine[resource_id] = change
     if moving:
         links.release(tx, lane_id, moving)
-    links.save(tx, lane_id, mine)
-    return len(mine)
+    return mine

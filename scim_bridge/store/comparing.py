@@ -1,13 +1,13 @@
 """The directory in pages, as reconciliation reads it: every user with groups and link, a few thousand at a time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
 from scim_bridge.domain.people import Person
-from scim_bridge.store import due, links, tables
-from scim_bridge.store.engine import Store
+from scim_bridge.store import due, links, sets, tables
+from scim_bridge.store.engine import Store, Transaction
 
 resource, link, operation = tables.resource, tables.link, tables.operation
 
@@ -31,6 +31,24 @@ def users(store: Store, tenant: str, lane_id: int) -> Iterator[tuple[Person, boo
         if len(page) < AT_A_TIME:
             return
         after = page[-1][0].resource_id
+
+
+def skipped_last(tx: Transaction, lane_id: int, resource_ids: Sequence[int], *, reason: str) -> frozenset[int]:
+    """Return those whose newest operation in a lane was skipped for a reason."""
+    query = sa.select(resource.c.id).where(
+        sets.among(resource.c.id, sets.id_rows(tx, resource_ids)), _ended_last(lane_id, resource.c.id, reason=reason)
+    )
+    return frozenset(tx.connection.execute(query).scalars())
+
+
+def open_operations(tx: Transaction, lane_id: int, resource_ids: Iterable[int]) -> dict[int, int]:
+    """Return the operation that is on its way for each of these resources, by resource id."""
+    query = sa.select(operation.c.resource_id, operation.c.id).where(
+        operation.c.lane_id == lane_id,
+        operation.c.state.in_(("waiting", "sending")),
+        sets.among(operation.c.resource_id, sets.id_rows(tx, resource_ids)),
+    )
+    return {row.resource_id: row.id for row in tx.connection.execute(query)}
 
 
 def _page(store: Store, tenant: str, lane_id: int, *, after: int) -> list[tuple[Person, bool]]:

@@ -44,6 +44,50 @@ def test_a_new_target_is_loaded_by_one_listing_and_full_batches(make_bench: Call
     assert bench.states() == {"delivered": 247}
 
 
+def before_its_lane(make_bench: Callable[..., Bench], store: Store, **options: Any) -> Bench:
+    """Return a bench whose one person was in the directory before the lane was, and has an account of other values."""
+    bench = make_bench(**options)
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [])
+    bench.push("ann")
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms")])
+    bench.target.seed("ann@example.com", firstName="Old", lastName="Old")
+    return bench
+
+
+def test_a_repair_links_what_is_to_be_skipped_once_for_all(make_bench: Callable[..., Bench], store: Store) -> None:
+    bench = before_its_lane(make_bench, store, on_conflict="skip")
+    reports = []
+    for _ in range(2):
+        reports.append(counts(reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)))
+        bench.work(shifts=2)
+    assert reports == [{"equal": 1, "adopted": 1}, {"equal": 1}]
+    assert bench.target.held("ann@example.com").attributes["firstName"] == "Old"
+    assert [(row.state, row.reason) for row in bench.operations()] == [("skipped", "conflict_skipped")]
+    assert bench.states() == {"skipped": 1}
+
+
+def test_who_leaves_is_closed_though_their_account_was_skipped(make_bench: Callable[..., Bench], store: Store) -> None:
+    bench = before_its_lane(make_bench, store, on_conflict="skip")
+    reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    bench.push("ann", active=False)
+    bench.work(shifts=2)
+    assert bench.target.held("ann@example.com").active is False
+
+
+def test_a_leaver_is_not_skipped_by_a_repair(make_bench: Callable[..., Bench], store: Store) -> None:
+    bench = before_its_lane(make_bench, store, on_conflict="skip")
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [])
+    bench.push("ann", active=False)
+    with store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [("acme", "lms")])
+    reconcile.reconcile(bench.runtime, "acme", "lms", repair=True)
+    bench.work(shifts=2)
+    assert bench.target.held("ann@example.com").active is False
+
+
 def test_a_report_changes_nothing(bench: Bench) -> None:
     for name in ("ann", "bob", "cyd"):
         bench.push(name)
