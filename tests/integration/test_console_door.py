@@ -193,3 +193,14 @@ def test_who_leaves_is_told_what_ends_all_sessions(make_door: Make) -> None:
     client = make_door().browser()
     answer = client.post("/console/sign-out", data={"csrf": csrf_of(client)})
     assert "Revoking the token ends all of its sessions" in client.get(answer.headers["Location"]).text
+
+
+def test_what_nobody_can_print_names_nothing(make_door: Make) -> None:
+    client = make_door().browser()
+    csrf = csrf_of(client)
+    for part in ("%00", "a%00b", "%0A", "%1B", "%E2%80%AE"):
+        for path in (f"people/{part}", f"lanes/{part}/pause", f"imports/{part}", f"tokens/{part}/revoke"):
+            assert (path, client.get(f"/console/{path}").status_code) == (path, 404)
+        answer = client.post(f"/console/lanes/{part}/pause", data={"csrf": csrf, "reason": "x"})
+        assert (part, answer.status_code) == (part, 404)
+        assert "There is no such page" in answer.text

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request
 from scim2_models import SCIMException
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from scim_bridge.errors import BridgeError
 from scim_bridge.store.engine import StatementTimedOut, StoreUnavailable
@@ -94,6 +94,7 @@ def _install_admission(
         g.visitor = Visitor(principal=principal, csrf=sessions.csrf_of(session))
         if request.method not in {"GET", "HEAD"}:
             _check_origin(g.visitor)
+        _check_path()
         return None
 
     @blueprint.after_request
@@ -138,6 +139,16 @@ def _install_sign_in(
         response = _to_sign_in()
         response.delete_cookie(COOKIE, path=PREFIX, secure=origins.is_encrypted(public_url), samesite="Strict")
         return response
+
+
+def _check_path() -> None:
+    """Refuse an address in which a name cannot be printed: nothing has such a name, and PostgreSQL takes no NUL.
+
+    Raises:
+        NotFound: there is no such page.
+    """
+    if not all(str(part).isprintable() for part in (request.view_args or {}).values()):
+        raise NotFound("There is no such page.")
 
 
 def _with_wait(response: Response, refused: SCIMException) -> Response:
