@@ -204,3 +204,18 @@ def test_what_nobody_can_print_names_nothing(make_door: Make) -> None:
         answer = client.post(f"/console/lanes/{part}/pause", data={"csrf": csrf, "reason": "x"})
         assert (part, answer.status_code) == (part, 404)
         assert "There is no such page" in answer.text
+
+
+# What a page tells of the action before it
+
+
+def test_only_the_session_that_did_something_is_told_so(make_door: Make) -> None:
+    door = make_door()
+    own, other = door.browser(), door.browser()
+    with door.store.begin("acme") as tx:
+        spare = tokens.issue(tx, scopes=["scim"], source="idp").id
+    answer = own.post(f"/console/tokens/{spare}/revoke", data={"csrf": csrf_of(own)})
+    told = answer.headers["Location"].partition("told=")[2]
+    pages = [browser.get(f"/console/runbooks?told={told}").text for browser in (own, other)]
+    assert [f"The token {spare} is revoked." in page for page in pages] == [True, False]
+    assert spare not in door.app.test_client().get(f"/console/sign-in?told={told}").text

@@ -60,7 +60,7 @@ def console_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, secret: bytes) -> B
         return {
             "visitor": visitor,
             "pages": PAGES,
-            "told": sessions.told(request.args.get("told")),
+            "told": None if visitor is None else sessions.told(request.args.get("told"), visitor.session),
             "may": lambda role: visitor is not None and Role(role).is_in(visitor.principal.scopes),
             "now": desk.clock(),
             "here": forms.here,
@@ -91,7 +91,7 @@ def _install_admission(
         principal = None if session is None else doorkeeper.recognise_again(session.token_id, request.remote_addr)
         if session is None or principal is None or not principal.scopes & SCOPES:
             return _to_sign_in()
-        g.visitor = Visitor(principal=principal, csrf=sessions.csrf_of(session))
+        g.visitor = Visitor(principal=principal, session=session, csrf=sessions.csrf_of(session))
         if request.method not in {"GET", "HEAD"}:
             _check_origin(g.visitor)
         _check_path()

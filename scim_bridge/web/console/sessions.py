@@ -30,6 +30,7 @@ class Visitor:
     """Who asks for a page, and what its forms must send back to be believed."""
 
     principal: Principal
+    session: Session
     csrf: str = field(repr=False)
 
 
@@ -40,7 +41,6 @@ class Sessions:
         """Sign with this secret; every web process needs the same."""
         self._secret = hashlib.sha256(b"console" + secret).digest()
         self._cookies = URLSafeTimedSerializer(self._secret, salt="session")
-        self._told = URLSafeTimedSerializer(self._secret, salt="told")
 
     def begin(self, token_id: str) -> str:
         """Return the cookie of a new session."""
@@ -60,13 +60,16 @@ class Sessions:
         """Return what a form of this session sends along, which no other site can know."""
         return hmac.new(self._secret, session.nonce.encode(), hashlib.sha256).hexdigest()
 
-    def tell(self, text: str) -> str:
-        """Return a text that the next page may show, so that nobody else can put words there."""
-        return str(self._told.dumps(text))
+    def tell(self, text: str, session: Session) -> str:
+        """Return a text that the next page of a session may show, so that nobody else can put words there."""
+        return str(self._teller(session).dumps(text))
 
-    def told(self, signed: str | None) -> str | None:
-        """Return what `tell` was given, None when it is not from us or long ago."""
+    def told(self, signed: str | None, session: Session) -> str | None:
+        """Return what `tell` was given, None when it was not told to this session, or long ago."""
         try:
-            return str(self._told.loads(signed, max_age=TOLD_S)) if signed else None
+            return str(self._teller(session).loads(signed, max_age=TOLD_S)) if signed else None
         except BadSignature:
             return None
+
+    def _teller(self, session: Session) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self._secret, salt=f"told {session.nonce}")
