@@ -276,6 +276,20 @@ def test_what_lies_behind_a_fault_is_not_judged(chained: Store) -> None:
     assert faults(chained, expect=noted)[1:] == ["the chain was followed to 2 only, not to 6"]
 
 
+def test_a_token_is_told_whether_the_chain_fits_without_figures_of_others(chained: Store) -> None:
+    noted = head(chained)
+    assert audit.verify_for_token(chained, expect=noted) == {
+        "verified": True,
+        "expected": noted,
+        "head": noted,
+        "fault": None,
+    }
+    by_hand(chained, "DELETE FROM audit WHERE number = 3")
+    found = audit.verify_for_token(chained)
+    assert (found["verified"], found["fault"]) == (False, audit.DOES_NOT_FIT)
+    assert not any(letter.isdigit() for letter in audit.DOES_NOT_FIT)
+
+
 def test_entries_may_wait_two_minutes_for_their_place(chained: Store, clock: Any) -> None:
     decide(chained, 2)
     clock.advance(ms=120_000)

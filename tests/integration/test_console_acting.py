@@ -455,7 +455,9 @@ def test_the_audit_is_filtered_by_the_first_words_of_what_was_done(console: Cons
 def test_an_admin_verifies_the_chain(console: Console) -> None:
     admin = console.visitor("ops:admin")
     assert "agrees" in admin.get("/audit/chain").text
-    assert "does not agree" in admin.get(f"/audit/chain?expect=9:{'0' * 64}").text
+    page = admin.get(f"/audit/chain?expect=9:{'0' * 64}").text
+    assert "does not agree" in page
+    assert "scim-bridge audit verify" in page
     assert admin.get("/audit/chain?expect=nonsense").status_code == 400
 
 

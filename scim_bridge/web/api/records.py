@@ -51,7 +51,7 @@ def _audit(desk: Desk, asked: Asked) -> dict[str, Any]:
 
 def _verify_audit(desk: Desk, asked: Asked) -> dict[str, Any]:
     with prove_alone(desk):
-        return audit.verify(desk.store, expect=asked.query.get("expect"))
+        return audit.verify_for_token(desk.store, expect=asked.query.get("expect"))
 
 
 def _verify_ledger(desk: Desk, asked: Asked) -> dict[str, Any]:
@@ -135,13 +135,9 @@ OPERATIONS = (
         parameters=(_EXPECT,),
         answer=shapes.record(
             verified=shapes.TRUTH,
-            entries=shapes.COUNT,
             head=shapes.TEXT,
-            cut=shapes.TEXT_OR_NONE,
             expected=shapes.TEXT_OR_NONE,
-            waiting=shapes.COUNT,
-            waiting_since=shapes.INSTANT_OR_NONE,
-            faults=shapes.TEXTS,
+            fault=shapes.TEXT_OR_NONE,
         ),
     ),
     Operation(

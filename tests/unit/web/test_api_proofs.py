@@ -22,5 +22,5 @@ def test_proofs_are_made_one_at_a_time(proof: Operation, sqlite_url: str, clock:
     with desk.proving, pytest.raises(OutOfDate, match="being proved"):
         proof.handler(desk, asked)
     for _ in range(2):
-        assert "faults" in str(proof.handler(desk, asked))
+        assert "fault" in str(proof.handler(desk, asked))
     store.close()
