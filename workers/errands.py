@@ -30,6 +30,12 @@ AGAIN_MS = 5_000
 TRIED_FOR_MS = 600_000
 """An errand whose lane is always at work is given up after this long."""
 
+MOST_TAKINGS = 3
+"""An errand is given up that was taken up so often and never heard of again: it may be what ends its process."""
+
+GIVEN_BACK_WITHIN = 10
+"""So many times, a second apart, it is tried to give an errand back that the store's absence broke off."""
+
 AT_ONCE = 2
 """So many errands one process works on at the same time."""
 
@@ -88,6 +94,27 @@ def work(runtime: Runtime, tenant: str, number: int) -> None:
         held = errands.take(tx, number, lease_ms=LEASE_MS)
     if held is None:
         return
+    try:
+        _hold(runtime, held)
+    except StoreUnavailable:
+        _give_back(runtime, held)
+        raise
+
+
+def _give_back(runtime: Runtime, held: Errand) -> None:
+    """Give an errand back as soon as the store is there again: that it was away is no fault of the errand's."""
+    for _ in range(GIVEN_BACK_WITHIN):
+        try:
+            with runtime.store.begin(held.tenant) as tx:
+                errands.put_off(tx, held, wait_ms=AGAIN_MS)
+        except StoreUnavailable:
+            runtime.pause(1.0)
+        else:
+            return
+
+
+def _hold(runtime: Runtime, held: Errand) -> None:
+    tenant, number = held.tenant, held.id
     with _Keeper(runtime.store, held):
         ended = _carry_out(runtime, held)
         if ended is None:
@@ -100,7 +127,10 @@ def work(runtime: Runtime, tenant: str, number: int) -> None:
 def _carry_out(runtime: Runtime, held: Errand) -> Ended | None:
     """Return what came of an errand; None: it is to be tried again."""
     if runtime.target_settings(held.tenant, held.target) is None:
-        return Ended(status=errands.FAILED, reason="The configuration does not name this target any more.")
+        return Ended(status=errands.FAILED, reason=errands.GONE)
+    if held.takings > MOST_TAKINGS:
+        reason = f"Its worker ended {MOST_TAKINGS} times before it was done; look at the workers' logs, then ask again."
+        return Ended(status=errands.FAILED, reason=reason)
     try:
         if held.kind == errands.PROBE:
             return probed(probes.probe(runtime, held.tenant, held.target, patience_s=PATIENCE_S))

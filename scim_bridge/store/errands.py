@@ -5,7 +5,7 @@ Whoever works on one holds it by a lease. `began_at` is the present holder's: wh
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,12 @@ FAILED = "failed"
 
 BROKEN_OFF = "It was broken off."
 """The reason of an errand whose process ended while its answer was written."""
+
+GONE = "The configuration does not name this target any more."
+"""The reason of an errand to a target that nobody can reach any more."""
+
+_TAKINGS = "takings"
+"""Stands in the answer of an open errand: how often it was taken up and never heard of again, the present included."""
 
 FORGOTTEN_AT_ONCE = 5_000
 """Rows that are removed in one transaction."""
@@ -56,6 +62,11 @@ class Errand:
     def is_open(self) -> bool:
         """Tell whether the answer is still to come."""
         return self.status in (WAITING, WORKING)
+
+    @property
+    def takings(self) -> int:
+        """Return how often an open errand was taken up without being given back."""
+        return int(self.answer.get(_TAKINGS, 0))
 
 
 _COLUMNS = [errand.c[name] for name in Errand.__dataclass_fields__]
@@ -159,7 +170,7 @@ def last_asked(tx: Transaction, kind: str) -> dict[tuple[str, str], Millis]:
 
 
 def take(tx: Transaction, number: int, *, lease_ms: Millis) -> Errand | None:
-    """Take an open errand up; None where it is over, or somebody holds it."""
+    """Take an open errand up, and count it; None where it is over, or somebody holds it."""
     now = tx.lease_clock()
     statement = (
         sa.update(errand)
@@ -168,7 +179,12 @@ def take(tx: Transaction, number: int, *, lease_ms: Millis) -> Errand | None:
         .returning(*_COLUMNS)
     )
     row = tx.connection.execute(statement).mappings().one_or_none()
-    return None if row is None else _read(row)
+    if row is None:
+        return None
+    taken = _read(row)
+    taken = replace(taken, answer={_TAKINGS: taken.takings + 1})
+    _change(tx, taken, answer=compact_json(taken.answer))
+    return taken
 
 
 def renew(tx: Transaction, held: Errand, *, lease_ms: Millis) -> bool:
@@ -177,8 +193,22 @@ def renew(tx: Transaction, held: Errand, *, lease_ms: Millis) -> bool:
 
 
 def put_off(tx: Transaction, held: Errand, *, wait_ms: Millis) -> bool:
-    """Give an errand back, to be taken up again after a while; False as `renew`."""
-    return _change(tx, held, status=WAITING, lease_until=tx.lease_clock() + wait_ms)
+    """Give an errand back, to be taken up again after a while, as if it had not been taken; False as `renew`."""
+    answer = compact_json({_TAKINGS: max(0, held.takings - 1)})
+    return _change(tx, held, status=WAITING, lease_until=tx.lease_clock() + wait_ms, answer=answer)
+
+
+def end_unreachable(tx: Transaction) -> int:
+    """End as failed the open errands that nobody holds to targets that left the configuration; returns how many."""
+    is_configured = sa.exists().where(
+        lane.c.tenant == errand.c.tenant, lane.c.target == errand.c.target, lane.c.configured == 1
+    )
+    statement = (
+        sa.update(errand)
+        .where(_IS_OPEN, errand.c.lease_until <= tx.lease_clock(), ~is_configured)
+        .values(status=FAILED, reason=GONE, answer="{}", ended_at=tx.now)
+    )
+    return int(tx.connection.execute(statement).rowcount)
 
 
 def note(tx: Transaction, *, target: str, kind: str, who: str, asked: Mapping[str, Any], at: Millis) -> Errand:

@@ -16,7 +16,7 @@ from scim_bridge.operators import drift
 from scim_bridge.settings.models import Settings, TenantSettings
 from scim_bridge.store import errands as kept
 from scim_bridge.store import lanes, tables
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Store, StoreUnavailable
 from workers import commands, errands
 from workers.relay import errands as duty
 from workers.targets import port
@@ -130,6 +130,43 @@ def test_a_worker_that_stops_leaves_its_errand_to_others(drifted: Bench, clock: 
     clock.advance(ms=errands.AGAIN_MS)
     errands.work(drifted.runtime, "acme", number)
     assert shown(drifted, number)["status"] == "done"
+
+
+def test_an_errand_that_ends_its_process_is_given_up(drifted: Bench, clock: Any) -> None:
+    number = ask(drifted)
+    for _ in range(errands.MOST_TAKINGS):
+        with drifted.store.begin("acme") as tx:
+            assert kept.take(tx, number, lease_ms=errands.LEASE_MS) is not None
+        clock.advance(ms=errands.LEASE_MS)
+    errands.work(drifted.runtime, "acme", number)
+    told = shown(drifted, number)
+    assert (told["status"], "Its worker ended 3 times" in told["reason"]) == ("failed", True)
+    assert drifted.target.calls == []
+
+
+def test_what_the_store_broke_off_is_not_counted(drifted: Bench, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = ask(drifted)
+
+    def lose_the_store() -> bool:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(drifted.target, "needs_probe", lose_the_store)
+    for _ in range(errands.MOST_TAKINGS + 1):
+        with pytest.raises(StoreUnavailable):
+            errands.work(drifted.runtime, "acme", number)
+        clock.advance(ms=errands.LEASE_MS * 10)
+    monkeypatch.undo()
+    errands.work(drifted.runtime, "acme", number)
+    assert shown(drifted, number)["status"] == "done"
+
+
+def test_the_relay_ends_errands_to_targets_that_are_gone(drifted: Bench) -> None:
+    number = ask(drifted)
+    with drifted.store.across_tenants("test", write=True) as tx:
+        lanes.sync(tx, [])
+    duty.run_once(drifted.runtime, drifted.clock())
+    told = shown(drifted, number)
+    assert (told["status"], told["reason"]) == ("failed", kept.GONE)
 
 
 def test_a_target_that_does_not_answer_is_the_reason(drifted: Bench) -> None:

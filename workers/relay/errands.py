@@ -24,6 +24,8 @@ def run_once(runtime: Runtime, now: Millis) -> Millis:
     """Wake workers for the errands that nobody works on, and return when to come again."""
     if runtime.schedule_seen_at is None or runtime.schedule_seen_at <= now - SCHEDULE_EVERY_MS:
         _ask_what_is_due(runtime, now)
+        with runtime.store.across_tenants("relay: errands to targets that are gone", write=True) as tx:
+            errands.end_unreachable(tx)
         _forget(runtime, before=now - runtime.settings.evidence_days * _DAY_MS)
         runtime.schedule_seen_at = now
     with runtime.store.across_tenants("relay: errands that nobody works on") as tx:
