@@ -38,6 +38,16 @@ WIDE = """
   .map(each => each.outerHTML.slice(0, 120))
 """
 
+MIDDLES = """
+() => [...document.querySelectorAll('header > *, header li')].map(each => {
+  const box = each.getBoundingClientRect();
+  return box.top + box.height / 2;
+})
+"""
+"""How far down the middles of the header's parts are, in pixels."""
+
+ONE_ROW_PX = 4
+
 LEVELS = "() => [...document.querySelectorAll('h1, h2, h3, h4')].map(each => Number(each.tagName[1]))"
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -165,6 +175,14 @@ def test_a_page_of_no_use_is_whole_too(furnished: Stage, window: Window, name: s
     found, said = window.visit(f"{furnished.bridge.url}/console{path}", name=name)
     # The browser itself tells of every answer that is an error.
     assert (found, [each for each in said if "status of 404" not in each]) == (status, [])
+
+
+def test_the_header_is_one_row_of_a_desks_screen(furnished: Stage) -> None:
+    with furnished.page("/holds") as page:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        middles = page.evaluate(MIDDLES)
+        assert max(middles) - min(middles) < ONE_ROW_PX, middles
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280
 
 
 def test_the_skip_link_is_first_and_leads_to_the_content(furnished: Stage) -> None:
