@@ -119,13 +119,14 @@ def drop(store: Store, *, number: int, who: str, reason: str, tenant: str | None
     """
     placed = _find(store, number, tenant)
     kept = placed.kept
-    told = {"event": number, "source": placed.source, "state": _TOLD[kept.state], "person": kept.row.external_id}
+    told = {"event": number, "source": placed.source, "state": _TOLD[kept.state]}
     with store.begin(placed.tenant) as tx:
         if not hr_events.drop(tx, [number]):
             raise _unknown(number)
         before = {"correlation_id": kept.correlation_id, "code": kept.refusal.code if kept.refusal else ""}
         audits.append(tx, who=who, what="hr events drop", before=before, after={**told, "reason": reason})
-    return {"tenant": placed.tenant, **told}
+    # The audit is kept for good: it does not say who the person is.
+    return {"tenant": placed.tenant, **told, "person": kept.row.external_id}
 
 
 def _find(store: Store, number: int, tenant: str | None = None) -> Placed:
