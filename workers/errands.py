@@ -115,8 +115,8 @@ def _give_back(runtime: Runtime, held: Errand) -> None:
 
 def _hold(runtime: Runtime, held: Errand) -> None:
     tenant, number = held.tenant, held.id
-    with _Keeper(runtime.store, held):
-        ended = _carry_out(runtime, held)
+    with _Keeper(runtime.store, held) as keeper:
+        ended = _carry_out(runtime, held, lost=keeper.lost)
         if ended is None:
             with runtime.store.begin(tenant) as tx:
                 errands.put_off(tx, held, wait_ms=AGAIN_MS)
@@ -124,7 +124,7 @@ def _hold(runtime: Runtime, held: Errand) -> None:
             log.warning("errand_lost", tenant=tenant, errand=number)
 
 
-def _carry_out(runtime: Runtime, held: Errand) -> Ended | None:
+def _carry_out(runtime: Runtime, held: Errand, *, lost: threading.Event) -> Ended | None:
     """Return what came of an errand; None: it is to be tried again."""
     if runtime.target_settings(held.tenant, held.target) is None:
         return Ended(status=errands.FAILED, reason=errands.GONE)
@@ -141,6 +141,7 @@ def _carry_out(runtime: Runtime, held: Errand) -> Ended | None:
             repair=bool(held.asked.get("repair")),
             max_calls=held.asked.get("max_calls"),
             patience_s=PATIENCE_S,
+            lost=lost,
         )
         return reconciled(report)
     except visits.LaneAtWork as error:
@@ -219,6 +220,8 @@ class _Keeper:
         self._store = store
         self._held = held
         self._ended = threading.Event()
+        self.lost = threading.Event()
+        """Set once the errand is somebody else's."""
         self._thread = threading.Thread(target=self._renew, name=f"errand-lease-{held.id}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -237,4 +240,5 @@ class _Keeper:
             except StoreUnavailable:
                 continue
             if not is_held:
+                self.lost.set()
                 return

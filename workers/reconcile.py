@@ -1,5 +1,6 @@
 """Directory against target: what differs, and owing the difference when asked. One listing, not one call a user."""
 
+import threading
 from collections.abc import Mapping
 
 from scim_bridge.domain.instants import Millis
@@ -32,17 +33,19 @@ def reconcile(
     repair: bool,
     max_calls: int | None = None,
     patience_s: float = visits.PATIENCE_S,
+    lost: threading.Event | None = None,
 ) -> Report:
     """Compare the directory with one listing of the target; with `repair`, adopt who is there and owe the difference.
 
-    Extra accounts are reported and left alone. The first load of a new target is this with `repair`.
+    Extra accounts are reported and left alone. The first load of a new target is this with `repair`. Once `lost` is
+    set, somebody else does it: nothing more is asked or written.
 
     Raises:
         LaneAtWork: another worker has the lane.
         CannotReconcile: another worker took the lane meanwhile, the target did not show its accounts, or it would take
             more calls than `max_calls`.
     """
-    report = Report()
+    report, lost = Report(), lost or threading.Event()
     try:
         with visits.at(runtime, tenant, target, patience_s=patience_s) as post:
             if post.target.needs_probe():
@@ -50,10 +53,10 @@ def reconcile(
                 probes.ask(post)
         began_at = runtime.clock()
         known = [person for person, _ in comparing.users(runtime.store, tenant, post.lane_id)]
-        accounts = listing.accounts_of(post, known, max_calls=max_calls)
+        accounts = listing.accounts_of(post, known, max_calls=max_calls, lost=lost)
         with visits.at(runtime, tenant, target, patience_s=patience_s) as post:
             people = list(comparing.users(runtime.store, tenant, post.lane_id))
-            _compare(post, people, accounts, since=began_at, report=report, repair=repair)
+            _compare(post, people, accounts, since=began_at, report=report, repair=repair, lost=lost)
     except submitting.LeaseGone:
         raise CannotReconcile(_interrupted(report)) from None
     return report
@@ -78,6 +81,7 @@ def _compare(
     since: Millis,
     report: Report,
     repair: bool,
+    lost: threading.Event,
 ) -> None:
     """Compare people, as they are now, with accounts as they were listed `since` an instant, beside delivery."""
     with post.store.begin(post.tenant, write=False) as tx:
@@ -128,8 +132,8 @@ def _compare(
         if account.account_id not in known and account.known.active
     ]
     if repair:
-        _link_only(post, report, leaving_alone)
-        _repair(post, report, adopting)
+        _link_only(post, report, leaving_alone, lost=lost)
+        _repair(post, report, adopting, lost=lost)
 
 
 def _succeeded(tx: Transaction, people: list[Person]) -> frozenset[int]:
@@ -294,7 +298,9 @@ def _add(
     )
 
 
-def _link_only(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]]) -> None:
+def _link_only(
+    post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]], *, lost: threading.Event
+) -> None:
     """Link accounts that are left as they are, each with an operation in the books that says so, as delivery does.
 
     Raises:
@@ -303,7 +309,7 @@ def _link_only(post: Post, report: Report, adopting: Mapping[int, Mapping[str, o
     for start in range(0, len(adopting), OWED_AT_A_TIME):
         part = dict(list(adopting.items())[start : start + OWED_AT_A_TIME])
         with post.store.begin(post.tenant) as tx:
-            _require_lane(tx, post)
+            _require_lane(tx, post, lost)
             # Locked, so that nobody's change comes between: what is on its way since goes its own way.
             versions.of(tx, part)
             on_their_way = comparing.open_operations(tx, post.lane_id, part)
@@ -324,7 +330,7 @@ def _link_only(post: Post, report: Report, adopting: Mapping[int, Mapping[str, o
         report.adopted += len(mine)
 
 
-def _repair(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]]) -> None:
+def _repair(post: Post, report: Report, adopting: Mapping[int, Mapping[str, object]], *, lost: threading.Event) -> None:
     """Write the links of who is there, then owe what is missing or differs; delivery does the rest, as always.
 
     Raises:
@@ -333,29 +339,29 @@ def _repair(post: Post, report: Report, adopting: Mapping[int, Mapping[str, obje
     for start in range(0, len(adopting), OWED_AT_A_TIME):
         part = dict(list(adopting.items())[start : start + OWED_AT_A_TIME])
         with post.store.begin(post.tenant) as tx:
-            _require_lane(tx, post)
+            _require_lane(tx, post, lost)
             adopted = _adopt(tx, post.lane_id, part)
         report.adopted += adopted
     owed = [each for each in report.differences if each.drift in (Drift.MISSING, Drift.DIFFERING)]
     for priority, is_leaver in ((Priority.LEAVER, True), (Priority.NORMAL, False)):
         alike = [each for each in owed if each.is_leaver is is_leaver]
         for start in range(0, len(alike), OWED_AT_A_TIME):
-            report.owed += _owe(post, alike[start : start + OWED_AT_A_TIME], priority=priority)
+            report.owed += _owe(post, alike[start : start + OWED_AT_A_TIME], priority=priority, lost=lost)
 
 
-def _owe(post: Post, differences: list[Difference], *, priority: int) -> int:
+def _owe(post: Post, differences: list[Difference], *, priority: int, lost: threading.Event) -> int:
     ids = {each.resource_id: each.drift for each in differences if each.resource_id is not None}
     nothing_known = {"account_id": None, "known": None, "doubt": None}
-    lost = {number: nothing_known for number, drift in ids.items() if drift is Drift.MISSING}
+    unlinked = {number: nothing_known for number, drift in ids.items() if drift is Drift.MISSING}
     with post.store.begin(post.tenant) as tx:
-        _require_lane(tx, post)
-        if lost:
-            links.save(tx, post.lane_id, lost)
+        _require_lane(tx, post, lost)
+        if unlinked:
+            links.save(tx, post.lane_id, unlinked)
         return repairs.owe(tx, post.lane_id, list(ids), kind="repair", source="reconcile", priority=priority)
 
 
-def _require_lane(tx: Transaction, post: Post) -> None:
-    if not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
+def _require_lane(tx: Transaction, post: Post, lost: threading.Event) -> None:
+    if lost.is_set() or not lanes.has_epoch(tx, post.lane_id, epoch=post.epoch):
         raise submitting.LeaseGone
 
 

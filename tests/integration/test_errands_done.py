@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from fakes.dispatcher import RecordingDispatcher
-from fakes.target import FakeTarget
+from fakes.target import SIZES, FakeTarget
 from structlog.testing import capture_logs
 
 from scim_bridge.domain.people import Step
@@ -17,7 +18,7 @@ from scim_bridge.settings.models import Settings, TenantSettings
 from scim_bridge.store import errands as kept
 from scim_bridge.store import lanes, tables
 from scim_bridge.store.engine import Store, StoreUnavailable
-from workers import commands, errands
+from workers import commands, errands, reconcile, visits
 from workers.relay import errands as duty
 from workers.targets import port
 
@@ -102,6 +103,43 @@ def test_a_holder_who_comes_back_too_late_writes_nothing(drifted: Bench, clock: 
     errands.work(drifted.runtime, "acme", number)
     assert shown(drifted, number)["status"] == "done"
     assert sorted(rows(drifted, number)) == sorted(FOUND)
+
+
+def test_a_holder_who_learns_of_a_successor_asks_no_further(
+    make_bench: Callable[..., Bench], clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target is asked for one person at a time; during the first call the errand goes to another worker."""
+    monkeypatch.setattr(errands, "RENEW_EVERY_S", 0.01)
+    bench = make_bench(target=FakeTarget(listing=None, sizes={**SIZES, Step.LOOK_UP: 1}))
+    for name in ("ann", "bob", "cyd"):
+        bench.push(name)
+    bench.work()
+    bench.target.calls.clear()
+    number = ask(bench, repair=True)
+
+    def lose_the_errand(_: Any) -> None:
+        bench.target.on_call = lambda _: None
+        clock.advance(ms=errands.LEASE_MS + 1)
+        with bench.store.begin("acme") as tx:
+            assert kept.take(tx, number, lease_ms=10**9) is not None
+        keeper = next(each for each in threading.enumerate() if each.name == f"errand-lease-{number}")
+        keeper.join(timeout=10)
+
+    bench.target.on_call = lose_the_errand
+    errands.work(bench.runtime, "acme", number)
+    assert len(bench.target.calls) == 1
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_holder_who_learns_of_a_successor_repairs_nothing(drifted: Bench, missing: bool) -> None:  # noqa: FBT001
+    """Whatever is left to repair: nothing is linked or owed once the errand is another's."""
+    if missing:
+        drifted.target.accounts.clear()
+    lost = threading.Event()
+    drifted.target.on_call = lambda _: lost.set()
+    with pytest.raises(visits.CannotReconcile):
+        reconcile.reconcile(drifted.runtime, "acme", "lms", repair=True, lost=lost)
+    assert drifted.states() == {"delivered": 2}
 
 
 def take_the_lane(store: Store) -> None:
