@@ -169,6 +169,14 @@ def last_asked(tx: Transaction, kind: str) -> dict[tuple[str, str], Millis]:
     return {(row.tenant, row.target): int(row.at) for row in tx.connection.execute(query)}
 
 
+def was_asked(tx: Transaction, *, target: str, kind: str, after: Millis) -> bool:
+    """Tell whether a target of the transaction's tenant was asked for something of a kind after an instant."""
+    query = sa.select(errand.c.id).where(
+        errand.c.tenant == tx.tenant, errand.c.target == target, errand.c.kind == kind, errand.c.at > after
+    )
+    return tx.connection.execute(query.limit(1)).scalar() is not None
+
+
 def take(tx: Transaction, number: int, *, lease_ms: Millis) -> Errand | None:
     """Take an open errand up, and count it; None where it is over, or somebody holds it."""
     now = tx.lease_clock()

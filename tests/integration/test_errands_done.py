@@ -308,6 +308,17 @@ def test_a_target_is_compared_when_its_time_has_come_and_never_repaired(
     assert len(listed(bench)) == 3
 
 
+def test_a_second_relay_asks_for_no_comparison_that_was_made_since(bench: Bench) -> None:
+    """Both have read that one is due; the first one's is over before the second asks."""
+    [target] = bench.settings.tenants[0].targets
+    due_after = bench.clock() - 1
+    for _ in range(2):
+        with bench.store.begin("acme") as tx:
+            duty.ask_once(tx, target, after=due_after)
+        errands.work(bench.runtime, "acme", 1)
+    assert listed(bench) == [("schedule", "done", False)]
+
+
 def test_a_target_without_a_schedule_is_never_compared_by_itself(bench: Bench, clock: Any) -> None:
     clock.advance(ms=10**11)
     duty.run_once(bench.runtime, clock())

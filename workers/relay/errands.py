@@ -50,10 +50,13 @@ def _ask_what_is_due(runtime: Runtime, now: Millis) -> None:
     for tenant_id, target, every_ms in scheduled:
         if last.get((tenant_id, target.name), 0) <= now - every_ms:
             with runtime.store.begin(tenant_id) as tx:
-                _ask(tx, target)
+                ask_once(tx, target, after=now - every_ms)
 
 
-def _ask(tx: Transaction, target: TargetSettings) -> None:
+def ask_once(tx: Transaction, target: TargetSettings, *, after: Millis) -> None:
+    """Ask for a comparison, unless another relay has done so after an instant: it may have been carried out since."""
+    if errands.was_asked(tx, target=target.name, kind=errands.RECONCILE, after=after):
+        return
     asked = {"repair": False, "max_calls": None}
     errands.ask(tx, target=target.name, kind=errands.RECONCILE, who=SCHEDULE, asked=asked)
 
