@@ -33,17 +33,21 @@ class Seen:
     source: str | None
     correlation_id: str
     detail: str = ""
+    is_known: bool = True
+    """Whether the token was a good one: else its public part is whatever somebody sent."""
 
 
 def append(tx: Transaction, seen: Sequence[Seen]) -> None:
     """Keep requests, in the order in which they came.
 
     Of whom only a token's public part is known, the tenant and the source are that token's; of a token that there is
-    not, nobody's.
+    not, nobody's. Where the address tells the tenant, an unproved token is kept only if it is that tenant's.
     """
     if not seen:
         return
-    owners = _owners(tx, {each.token_id for each in seen if each.tenant is None and each.token_id is not None})
+    owners = _owners(
+        tx, {each.token_id for each in seen if each.token_id is not None and (each.tenant is None or not each.is_known)}
+    )
     rows = [_row(each, owners) for each in sorted(seen, key=lambda each: each.at)]
     # One statement for all: as rows of JSON they would cost the process twice as much.
     tx.connection.execute(sa.insert(inbound), rows)
@@ -65,6 +69,8 @@ def _row(seen: Seen, owners: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     if tenant is None:
         tenant, source = owners.get(token_id or "", ("", ""))
         token_id = token_id if token_id in owners else None
+    elif not seen.is_known and owners.get(token_id or "", ("", ""))[0] != tenant:
+        token_id = None
     return {
         "tenant": tenant,
         "method": seen.method,

@@ -29,6 +29,9 @@ EVERY_S = 1.0
 MOST_AT_ONCE = 200
 """So many are written at a time, by each process."""
 
+MOST_UNKNOWN_AT_ONCE = 50
+"""So many of these may be of nobody whom we know: anybody can knock, and must not push out the others."""
+
 LAST_WRITE_S = 2.0
 """So long a process that ends waits for what is not written yet."""
 
@@ -82,6 +85,7 @@ class InboundLog:
         # Bounded, too, for two threads that both find room at the same moment.
         self._refused: deque[_Came] = deque(maxlen=MOST_AT_ONCE)
         self._fine: deque[_Came] = deque(maxlen=MOST_AT_ONCE)
+        self._unknown: deque[_Came] = deque(maxlen=MOST_UNKNOWN_AT_ONCE)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._ending = threading.Event()
@@ -91,8 +95,8 @@ class InboundLog:
         """Keep of a request what will be written of it; called with its answer, which is returned."""
         asked: Request = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - once, not each time
         if asked.path.startswith(DOORS):
-            waiting = self._fine if response.status_code < inbound.REFUSED_FROM else self._refused
-            if len(waiting) >= MOST_AT_ONCE:
+            waiting = self._place_of(response)
+            if len(waiting) >= (waiting.maxlen or 0):
                 metrics.INBOUND_DROPPED.inc()
             else:
                 waiting.append(_came(asked, response, self._clock()))
@@ -102,10 +106,9 @@ class InboundLog:
 
     def write(self) -> int:
         """Write what waits, as far as one transaction holds, and return how many requests that were."""
-        refused, fine = _taken(self._refused), _taken(self._fine)
-        room = max(0, MOST_AT_ONCE - len(refused))
-        came = sorted([*refused[:MOST_AT_ONCE], *fine[:room]], key=lambda each: each.at)
-        lost = len(refused) + len(fine) - len(came)
+        unknown, refused, fine = _taken(self._unknown), _taken(self._refused), _taken(self._fine)
+        came = sorted([*refused, *unknown, *fine][:MOST_AT_ONCE], key=lambda each: each.at)
+        lost = len(refused) + len(unknown) + len(fine) - len(came)
         if came:
             try:
                 seen = [_seen(each, self._names) for each in came]
@@ -126,6 +129,11 @@ class InboundLog:
         self._ending.set()
         if self._thread is not None:
             self._thread.join(LAST_WRITE_S)
+
+    def _place_of(self, response: Response) -> deque[_Came]:
+        if response.status_code < inbound.REFUSED_FROM:
+            return self._fine
+        return self._refused if g.get("principal") is not None else self._unknown
 
     def _start(self) -> None:
         with self._starting:
@@ -191,6 +199,7 @@ def _seen(came: _Came, names: Collection[tuple[str, str]]) -> Seen:
         took_ms=came.took_ms,
         tenant=tenant,
         token_id=came.token_id,
+        is_known=came.tenant is not None,
         source=source,
         correlation_id=came.correlation_id,
         detail=reasons.reason(came.status, came.answer, is_ours=came.is_ours) if is_refused else "",

@@ -9,10 +9,11 @@ from flask import Flask, Response, g
 
 from scim_bridge import metrics
 from scim_bridge.operators import inbound as requests
+from scim_bridge.store import tokens
 from scim_bridge.store.engine import Store
 from scim_bridge.store.tokens import Principal
 from scim_bridge.web import inbound
-from scim_bridge.web.inbound import MOST_AT_ONCE, InboundLog
+from scim_bridge.web.inbound import MOST_AT_ONCE, MOST_UNKNOWN_AT_ONCE, InboundLog
 
 PRINCIPAL = Principal(tenant="acme", token_id="ab" * 8, scopes=frozenset({"scim"}), source="okta")
 
@@ -101,6 +102,33 @@ def test_a_known_webhook_s_address_tells_whose_it_is(app: Flask, log: InboundLog
     [row] = noted(store)
     assert (row["tenant"], row["source"], row["route"]) == ("acme", "lms", "/webhooks/acme/lms")
     assert row["why"] == "The signature is wrong."
+
+
+def test_a_token_of_another_tenant_is_not_noted_at_a_known_address(app: Flask, log: InboundLog, store: Store) -> None:
+    issued = {}
+    for tenant in ("acme", "other"):
+        with store.begin(tenant) as tx:
+            issued[tenant] = tokens.issue(tx, scopes=["scim"], source="idp").id
+    for token_id in (*issued.values(), "ab" * 8):
+        app.test_client().post("/webhooks/acme/lms", headers={"Authorization": f"Bearer scb_{token_id}_{'0' * 64}"})
+    log.write()
+    assert {(row["tenant"], row["token"]) for row in noted(store)} == {("acme", None), ("acme", issued["acme"])}
+
+
+def test_a_flood_of_those_whom_nobody_knows_leaves_room_for_the_others(
+    app: Flask, log: InboundLog, store: Store
+) -> None:
+    client, before = app.test_client(), dropped()
+    for _ in range(MOST_AT_ONCE + 5):
+        client.post("/webhooks/acme/lms")
+    for _ in range(MOST_AT_ONCE):
+        client.get("/scim/v2/Users/ann")
+    assert dropped() - before == MOST_AT_ONCE + 5 - MOST_UNKNOWN_AT_ONCE
+    assert log.write() == MOST_AT_ONCE
+    assert {row["status"] for row in noted(store)} == {404}
+    for _ in range(MOST_AT_ONCE):
+        client.post("/webhooks/acme/lms")
+    assert log.write() == MOST_UNKNOWN_AT_ONCE
 
 
 def test_what_comes_to_no_sender_s_door_is_not_noted(app: Flask, log: InboundLog) -> None:
