@@ -98,9 +98,10 @@ def preview_replay(config: str | None, number: int, *, after: int, limit: int, a
 @click.pass_context
 def approve_replay(ctx: click.Context, config: str | None, number: int, *, as_json: bool) -> None:
     """Let plan NUMBER run; exit 1 when somebody in it has changed meanwhile, and say who."""
-    with _found(config, number) as (_, store, tenant):
+    with _found(config, number) as (settings, store, tenant):
+        who = replay.operator_name()
         try:
-            approved = replay_plans.approve(store, tenant=tenant, number=number, who=replay.operator_name())
+            approved = replay_plans.approve(store, settings, tenant=tenant, number=number, who=who)
         except replay_plans.StalePlan as stale:
             _print_stale(stale, as_json=as_json)
             ctx.exit(1)

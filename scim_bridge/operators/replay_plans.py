@@ -1,7 +1,9 @@
 """Replay plans: see what a replay would do, approve it by name, watch it, and stop it."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -29,8 +31,11 @@ MOST_TOLD = 20
 MOST_NUMBER = 2**63 - 1
 """What both databases take as a number."""
 
-AS_OF = "as_of"
-"""Beside a plan's figures: how far the books had come. It is for the approval, and shown to nobody."""
+AS_OF, CONFIGURED = "as_of", "configured"
+"""Beside a plan's figures: how far the books had come, and digests of targets. For the approval; shown to nobody."""
+
+_TOLD_BY = {"mode", "mapping", "fields", "groups", "scope", "on_unscope", "on_conflict"}
+"""Settings of a target that decide what it is told of somebody, and so what was seen before the approval."""
 
 _ENDED = (Status.DONE, Status.CANCELLED, Status.STALE)
 
@@ -39,7 +44,7 @@ class StalePlan(OutOfDate):
     """The world is not the one that the plan was made for: nothing was put back, and it has to be planned again."""
 
     def __init__(self, number: int, difference: Mapping[str, Any]) -> None:
-        """Keep the difference: how many operations are no longer dead, how many people changed, and the first ones."""
+        """Keep the difference: operations that are no longer dead, people who changed, the first ones, and targets."""
         super().__init__(f"things have changed since replay {number} was planned: {_in_words(difference)}; plan again")
         self.difference = difference
 
@@ -88,8 +93,9 @@ def plan(
         return {"replay": None, "tenant": tenant, "status": "nothing", "not_dead": not_dead, "figures": None}
     with store.begin(tenant, write=False) as tx:
         figures = replay_figures.figures(tx, settings, number)
+    configured = _configured(settings, tenant, [each["target"] for each in figures["targets"]])
     with store.begin(tenant) as tx:
-        plans.note(tx, number, figures={**figures, AS_OF: asdict(as_of)})
+        plans.note(tx, number, figures={**figures, AS_OF: asdict(as_of), CONFIGURED: configured})
         told = {"replay": number, "filter": asked, "policy": policy}
         told |= {name: figures[name] for name in ("people", "operations", "calls", "held")}
         audits.append(tx, who=who, what="replay plan", after=told)
@@ -112,12 +118,12 @@ def preview(
         return replay_preview.page(tx, settings, number, after=min(after, MOST_NUMBER), limit=limit)
 
 
-def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, Any]:
+def approve(store: Store, settings: Settings, *, tenant: str, number: int, who: str) -> dict[str, Any]:
     """Let a plan run, and return it. The relay puts its people back; whatever fails is seen in `status`.
 
     Raises:
         NotThere: the tenant has no such replay.
-        StalePlan: somebody in it has changed, or is no longer dead; the plan is used up.
+        StalePlan: somebody in it has changed or is no longer dead, or a target is configured otherwise; it is used up.
         OutOfDate: it is approved already, or has ended, or whoever planned it did not come to its figures.
     """
     with store.begin(tenant) as tx:
@@ -128,7 +134,9 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
         before = {"status": found.status}
         as_of = AsOf(**found.figures[AS_OF]) if AS_OF in found.figures else None
         differs = plan_items.difference(tx, number, most=MOST_TOLD, as_of=as_of)
-        told = None if differs is None else _difference(differs)
+        known = found.figures.get(CONFIGURED, {})
+        targets = [name for name, now in _configured(settings, tenant, known).items() if now != known[name]]
+        told = None if differs is None and not targets else _difference(differs or Difference(), targets)
         if told is None:
             plans.note(tx, number, status=Status.RUNNING.value, approved_by=who, approved_at=tx.now)
             after = {"replay": number, "status": Status.RUNNING.value}
@@ -137,7 +145,7 @@ def approve(store: Store, *, tenant: str, number: int, who: str) -> dict[str, An
         else:
             counts = {name: told[name] for name in ("no_longer_dead", "changed")}
             plans.note(tx, number, status=Status.STALE.value, ended_at=tx.now, reason=_in_words(told))
-            after = {"replay": number, "status": Status.STALE.value, **counts}
+            after = {"replay": number, "status": Status.STALE.value, **counts, "targets": targets}
             audits.append(tx, who=who, what="replay approve", before=before, after=after)
     if told is not None:
         raise StalePlan(number, told)
@@ -234,7 +242,7 @@ def shown(found: Plan) -> dict[str, Any]:
         "ended_at": None if found.ended_at is None else to_iso(found.ended_at),
         "reason": found.reason,
         "put_back": found.operations,
-        "figures": {name: value for name, value in found.figures.items() if name != AS_OF} or None,
+        "figures": {name: value for name, value in found.figures.items() if name not in {AS_OF, CONFIGURED}} or None,
     }
 
 
@@ -286,8 +294,17 @@ def _since(found: Plan) -> str:
     return f"{found.status}{ended}" + (f", approved by {found.approved_by}" if found.approved_by else "")
 
 
-def _difference(differs: Difference) -> dict[str, Any]:
+def _configured(settings: Settings, tenant: str, names: Iterable[str]) -> dict[str, str]:
+    """Return a digest of what decides what targets are told, by their names; of one that is gone it is that of none."""
+    found = settings.tenant(tenant)
+    targets = {} if found is None else {target.name: target for target in found.targets}
+    told = {name: targets[name].model_dump(mode="json", include=_TOLD_BY) if name in targets else {} for name in names}
+    return {name: hashlib.sha256(json.dumps(each, sort_keys=True).encode()).hexdigest() for name, each in told.items()}
+
+
+def _difference(differs: Difference, targets: Sequence[str]) -> dict[str, Any]:
     return {
+        "targets": list(targets),
         "no_longer_dead": differs.ended,
         "changed": differs.changed,
         "people": [
@@ -305,6 +322,8 @@ def _difference(differs: Difference) -> dict[str, Any]:
 
 def _in_words(difference: Mapping[str, Any]) -> str:
     ended, changed = difference["no_longer_dead"], difference["changed"]
+    if difference["targets"] and not ended + changed:
+        return f"{', '.join(difference['targets'])} is configured otherwise now"
     return f"{ended} of its operations are no longer dead, and of {changed} the person has changed"
 
 

@@ -35,7 +35,7 @@ def plan(bench: Bench, who: str = "op@desk", **choice: Any) -> dict[str, Any]:
 
 
 def approve(bench: Bench, number: int, who: str = "boss@desk") -> dict[str, Any]:
-    return replay_plans.approve(bench.store, tenant=TENANT, number=number, who=who)
+    return replay_plans.approve(bench.store, bench.settings, tenant=TENANT, number=number, who=who)
 
 
 def status(bench: Bench, number: int) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def doors(bench: Bench, tenant: str, number: int) -> tuple[Callable[[], Any], ..
     """Return every way to ask about one replay."""
     given = {"tenant": tenant, "number": number}
     return (
-        lambda: replay_plans.approve(bench.store, who="op", **given),
+        lambda: replay_plans.approve(bench.store, bench.settings, who="op", **given),
         lambda: replay_plans.cancel(bench.store, who="op", **given),
         lambda: replay_plans.status(bench.store, bench.settings, **given),
         lambda: replay_plans.preview(bench.store, bench.settings, **given),
@@ -422,3 +422,24 @@ def test_a_plan_is_stale_once_somebody_was_put_back_by_another_with_no_better_lu
     with pytest.raises(OutOfDate, match="of 1 the person has changed"):
         approve(bench, made["replay"])
     assert "as_of" not in status(bench, made["replay"])["figures"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_stale"),
+    [({"on_conflict": "skip"}, True), ({"scope": 'title eq "Chief"'}, True), ({"max_attempts": 3}, False)],
+)
+def test_a_plan_is_stale_once_its_target_would_be_told_otherwise(
+    bench: Bench, *, change: dict[str, Any], is_stale: bool
+) -> None:
+    die(bench, "ann")
+    made = plan(bench)
+    target = bench.settings.tenants[0].targets[0].model_copy(update=change)
+    tenant = bench.settings.tenants[0].model_copy(update={"targets": [target]})
+    bench.settings = bench.settings.model_copy(update={"tenants": [tenant]})
+    if not is_stale:
+        assert approve(bench, made["replay"])["status"] == "running"
+        return
+    with pytest.raises(replay_plans.StalePlan, match="lms is configured otherwise now") as refused:
+        approve(bench, made["replay"])
+    assert (refused.value.difference["targets"], refused.value.difference["people"]) == (["lms"], [])
+    assert status(bench, made["replay"])["status"] == "stale"

@@ -17,6 +17,7 @@ from scim_bridge.sandbox.benches.delivery_finding import Finding, Line
 from scim_bridge.sandbox.benches.delivery_stage import Lane, Limit, Stage
 from scim_bridge.sandbox.benches.front_door import TENANT
 from scim_bridge.settings import loading
+from scim_bridge.settings.models import Settings
 from scim_bridge.store import plans
 from scim_bridge.store.plans import Status
 from scim_bridge.store.verify import verify_ledger
@@ -56,7 +57,7 @@ def measure(store_url: str, *, store: str, users: int, folder: Path, seed: int) 
             planned = _plan(played)
             plan_s = time.monotonic() - began_s
             approved_s, number = time.monotonic(), int(planned["replay"])
-            replay_plans.approve(played.store, tenant=TENANT, number=number, who="bench")
+            replay_plans.approve(played.store, _settings(played), tenant=TENANT, number=number, who="bench")
             patience_s = PATIENCE_S + 3 * arrivals.least_s(math.ceil(users / A_CALL), limit)
             played.await_that(lambda: _is_done(played, number), workers, patience_s=patience_s)
             took_s = time.monotonic() - approved_s
@@ -95,9 +96,12 @@ def _are_up(played: Stage, *, since: Millis) -> bool:
     return all((heard.get(process) or 0) >= since for process in dispatch.PROCESSES)
 
 
+def _settings(played: Stage) -> Settings:
+    return loading.load(played.config, environ={})
+
+
 def _plan(played: Stage) -> dict[str, Any]:
-    mended = loading.load(played.config, environ={})
-    return replay_plans.plan(played.store, mended, tenant=TENANT, who="bench", code="too_long")
+    return replay_plans.plan(played.store, _settings(played), tenant=TENANT, who="bench", code="too_long")
 
 
 def _is_done(played: Stage, number: int) -> bool:

@@ -95,7 +95,7 @@ def _people(desk: Desk, asked: Asked) -> dict[str, Any]:
 
 def _approve(desk: Desk, asked: Asked) -> Reply:
     number = asked.path["replay"]
-    approved = replay_plans.approve(desk.store, tenant=asked.tenant, number=number, who=asked.who)
+    approved = replay_plans.approve(desk.store, desk.settings, tenant=asked.tenant, number=number, who=asked.who)
     return Reply(body=approved, status=202, headers={"Location": f"{PREFIX}/replays/{number}"})
 
 

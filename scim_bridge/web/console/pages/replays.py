@@ -93,7 +93,8 @@ def _install_deciding(blueprint: Blueprint, counter: Counter) -> None:
     def approve_replay(number: int) -> Response:
         counter.need(Role.OPERATOR)
         try:
-            replay_plans.approve(counter.desk.store, tenant=counter.tenant, number=number, who=counter.who)
+            desk = counter.desk
+            replay_plans.approve(desk.store, desk.settings, tenant=counter.tenant, number=number, who=counter.who)
         except replay_plans.StalePlan as stale:
             return make_response(_shown(counter, number, difference=stale.difference), 409)
         return counter.go(f"/replays/{number}", told="Approved. It begins within seconds.")
