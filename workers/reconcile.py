@@ -125,15 +125,19 @@ def _compare(
         if account is not None and _may_take_over(post, person, account):
             adopting[person.resource_id] = _adoption(person, account)
         _judge(report, post, person, account, rules=rules, is_doubtful=person.resource_id in doubtful)
+    _add_extra(report, accounts, found)
+    if repair:
+        _link_only(post, report, leaving_alone, lost=lost)
+        _repair(post, report, adopting, lost=lost)
+
+
+def _add_extra(report: Report, accounts: tuple[Account, ...], found: Mapping[int, Account]) -> None:
     known = {account.account_id for account in found.values()}
     report.differences += [
         Difference(drift=Drift.EXTRA, scim_id=None, resource_id=None, account_id=account.account_id)
         for account in accounts
         if account.account_id not in known and account.known.active
     ]
-    if repair:
-        _link_only(post, report, leaving_alone, lost=lost)
-        _repair(post, report, adopting, lost=lost)
 
 
 def _succeeded(tx: Transaction, people: list[Person]) -> frozenset[int]:
