@@ -113,6 +113,13 @@ def hold(console: Console, *who: str) -> None:
     console.bench.work()
 
 
+def asked(visitor: "Visitor", path: str) -> str:
+    """Return what a question's form sends along of whom it asked about."""
+    found = re.search(r'name="digest" value="([0-9a-f]+)"', visitor.get(path).text)
+    assert found is not None
+    return found[1]
+
+
 def held(console: Console, *, rejected: bool = False) -> list[str]:
     rows = decisions.list_held(console.bench.store, tenant="acme", rejected=rejected)
     return [row["user"].partition("@")[0] for row in rows]
@@ -321,7 +328,8 @@ def test_a_release_asks_once_with_the_number(console: Console) -> None:
     hold(console, "ann", "bob")
     operator = console.visitor()
     assert "Release 2 people?" in operator.get("/holds/release?kind=deactivation").text
-    answer = operator.post("/holds/release", kind="deactivation", people=2, reason="asked HR")
+    digest = asked(operator, "/holds/release?kind=deactivation")
+    answer = operator.post("/holds/release", kind="deactivation", people=2, digest=digest, reason="asked HR")
     assert operator.told(answer) == "2 people released."
     assert held(console) == []
     assert (f"Ann (token {operator.token_id})", "hold release") in console.audited()
@@ -333,7 +341,9 @@ def test_one_person_is_rejected_while_the_others_wait(console: Console) -> None:
     operator = console.visitor()
     question = operator.get("/holds/reject?user=ann@example.com&kind=deactivation").text
     assert "Leave the accounts of 1 person as they are?" in question
-    operator.post("/holds/reject", kind="deactivation", user="ann@example.com", people=1, reason="stays")
+    digest = asked(operator, "/holds/reject?user=ann@example.com&kind=deactivation")
+    chosen = {"kind": "deactivation", "user": "ann@example.com", "people": 1, "digest": digest}
+    operator.post("/holds/reject", **chosen, reason="stays")
     assert (held(console), held(console, rejected=True)) == (["bob"], ["ann"])
     assert "ann@example.com" in operator.get("/holds?rejected=yes").text
 
@@ -341,9 +351,9 @@ def test_one_person_is_rejected_while_the_others_wait(console: Console) -> None:
 def test_nobody_is_released_when_more_are_held_than_were_asked_about(console: Console) -> None:
     hold(console, "ann")
     operator = console.visitor()
-    operator.get("/holds/release")
+    digest = asked(operator, "/holds/release")
     hold(console, "bob")
-    answer = operator.post("/holds/release", people=1, reason="asked HR")
+    answer = operator.post("/holds/release", people=1, digest=digest, reason="asked HR")
     assert answer.status_code == 409
     assert "2 people are held now" in answer.text
     assert held(console) == ["ann", "bob"]
@@ -364,7 +374,8 @@ def test_who_waits_for_an_account_is_decided_about_here_too(console: Console) ->
     assert "eve@example.com" in operator.get("/holds?kind=takeover").text
     assert "eve@example.com" not in operator.get("/holds").text
     assert "overwritten" in operator.get("/holds/release?kind=takeover").text
-    answer = operator.post("/holds/release", kind="takeover", people=1, reason="asked Eve")
+    digest = asked(operator, "/holds/release?kind=takeover")
+    answer = operator.post("/holds/release", kind="takeover", people=1, digest=digest, reason="asked Eve")
     assert operator.told(answer) == "1 person released."
 
 
