@@ -23,15 +23,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 LONGEST = (
     "acceptance/test_demo.py",
-    "acceptance/test_scenarios.py",
-    "acceptance/test_up.py",
-    "browser/test_pages.py",
-    "chaos/test_kills.py",
-    "acceptance/test_outages.py",
-    "acceptance/test_delivery_rates.py",
+    # Beside the demo, which has many processes and a bound of its own: what computes in one.
     "unit/test_house_rules.py",
     "fuzz/test_described.py",
     "model/test_any_history.py",
+    "acceptance/test_scenarios.py",
+    "acceptance/test_up.py",
+    "chaos/test_kills.py",
+    "acceptance/test_outages.py",
+    "acceptance/test_delivery_rates.py",
+    "browser/test_pages.py",
 )
 """Files that take longest go first, so that none of them is left to one process when the others are done."""
 

@@ -208,7 +208,8 @@ def test_whatever_happens_after_sending_is_a_lost_answer_within_the_deadline(los
         started = time.monotonic()
         with pytest.raises(AnswerLost):
             client.send("POST", f"{server.url}/user", body=b"{}", deadline_s=0.4)
-        assert time.monotonic() - started < 1.0
+        # Nothing here ends by itself within 2 s; a machine that is shared may stand still for a while.
+        assert time.monotonic() - started < 1.8
     assert len(server.requests) == 1  # never sent twice
 
 
