@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.store import sets, tables
+from scim_bridge.store import prepared, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.operator_tables import inbound
+from scim_bridge.store.prepared import Prepared
 
 KEPT_MS = 7 * 86_400_000
 MOST_OF_A_TENANT = 5_000
@@ -49,8 +50,7 @@ def append(tx: Transaction, seen: Sequence[Seen]) -> None:
         tx, {each.token_id for each in seen if each.token_id is not None and (each.tenant is None or not each.is_known)}
     )
     rows = [_row(each, owners) for each in sorted(seen, key=lambda each: each.at)]
-    # One statement for all: as rows of JSON they would cost the process twice as much.
-    tx.connection.execute(sa.insert(inbound), rows)
+    _APPEND.send(tx, rows=sets.packed(rows))
 
 
 def _owners(tx: Transaction, token_ids: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -64,25 +64,32 @@ def _owners(tx: Transaction, token_ids: Collection[str]) -> dict[str, tuple[str,
     return {row.id: (row.tenant, row.source) for row in tx.connection.execute(query)}
 
 
-def _row(seen: Seen, owners: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def _row(seen: Seen, owners: Mapping[str, tuple[str, str]]) -> list[Any]:
     tenant, source, token_id = seen.tenant, seen.source, seen.token_id
     if tenant is None:
         tenant, source = owners.get(token_id or "", ("", ""))
         token_id = token_id if token_id in owners else None
     elif not seen.is_known and owners.get(token_id or "", ("", ""))[0] != tenant:
         token_id = None
-    return {
-        "tenant": tenant,
-        "method": seen.method,
-        "route": seen.route,
-        "status": seen.status,
-        "token_id": token_id,
-        "source": source or "",
-        "correlation_id": seen.correlation_id,
-        "detail": seen.detail,
-        "took_ms": seen.took_ms,
-        "at": seen.at,
-    }
+    return [
+        *(tenant, seen.method, seen.route, seen.status, token_id, source or "", seen.correlation_id),
+        *(seen.detail, seen.took_ms, seen.at),
+    ]
+
+
+_COLUMNS = ("tenant", "method", "route", "status", "token_id", "source", "correlation_id", "detail", "took_ms", "at")
+
+
+def _append(dialect: str) -> sa.Executable:
+    # As rows of one JSON text, which the database reads while the process goes on with its requests: the values of two
+    # hundred rows, one by one, would keep them all waiting.
+    rows = sets.rows_in(
+        prepared.text("rows"), {name: inbound.c[name].type for name in _COLUMNS}, dialect=dialect, name="came"
+    )
+    return sa.insert(inbound).from_select(list(_COLUMNS), sa.select(rows))
+
+
+_APPEND = Prepared(_append)
 
 
 def listed(
