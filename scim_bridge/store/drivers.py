@@ -43,8 +43,8 @@ def cursor_of(connection: Connection, text: str, *, stays_open: bool = False) ->
                 cursor.close()
 
 
-Result = tuple[tuple[str, ...], list[Any]]
-"""What one statement gives: the names of the columns, and the rows; neither, if it is none that gives any."""
+Result = tuple[Callable[[], tuple[str, ...]], list[Any]]
+"""What one statement gives: what tells the names of the columns, and the rows; none, if it is none that gives any."""
 
 
 def execute_together(connection: Connection, text: str, values: Sequence[Any]) -> None:
@@ -78,9 +78,13 @@ def _executed_together(connection: Connection, text: str, values: Sequence[Any])
 
 
 def _result_of(cursor: Any) -> Result:
-    if cursor.description is None:
-        return (), []
-    return tuple(column.name for column in cursor.description), cursor.fetchall()
+    told = cursor.pgresult
+    # The driver would describe each column in full, which takes longer than to read a row; and the names stay the same.
+    return lambda: tuple(_names_of(told)), cursor.fetchall() if told.nfields else []
+
+
+def _names_of(told: Any) -> Iterator[str]:
+    return (told.fname(place).decode() for place in range(told.nfields))
 
 
 def is_lost(connection: Connection) -> bool:

@@ -175,8 +175,8 @@ WITH edit AS MATERIALIZED (
         SELECT FROM jsonb_array_elements(CAST(:mapped AS jsonb)) AS given(value)
         WHERE given.value ->> 0 = lane.target AND given.value ->> 1 IN ('*', grp.name))
 ), named AS MATERIALIZED (
-    SELECT edit.place, edit.scim_id, edit.joins, resource.id, EXISTS (
-        SELECT FROM member WHERE member.group_id = grp.id AND member.user_id = resource.id) AS is_member
+    SELECT edit.place, edit.scim_id, edit.joins, resource.id, coalesce((
+        SELECT true FROM member WHERE member.group_id = grp.id AND member.user_id = resource.id), false) AS is_member
     FROM edit JOIN resource ON resource.scim_id = edit.scim_id CROSS JOIN grp
     WHERE resource.tenant = {_TENANT} AND resource.kind = '{USER}' AND resource.deleted_at IS NULL
     FOR NO KEY UPDATE OF resource

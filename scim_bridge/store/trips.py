@@ -6,7 +6,7 @@ Each statement sees what others have committed when it begins, so one may lock w
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,14 @@ class Step:
         self._order: tuple[str, ...] = tuple(compiled.positiontup)
         self._constants: Mapping[str, Any] = compiled.construct_params(_check=False)
         given = f"({', '.join(['%s'] * len(self._order))})" if self._order else ""
+        self._row: Callable[[Any], Row] | None = None
         self.call = f"EXECUTE {self.name}{given}"
+
+    def rows_of(self, names: Callable[[], tuple[str, ...]], rows: Iterable[Any]) -> list[Row]:
+        """Return rows that the statement gave; the names of its columns are the same each time."""
+        if self._row is None:
+            self._row = row_type(names())
+        return list(map(self._row, rows))
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return values in the order of the statement's parameters."""
@@ -115,4 +122,4 @@ def _made(connection: Connection, tenant: str, calls: Sequence[Call]) -> list[li
     text = "; ".join(["BEGIN", settings, *(call.step.call for call in calls), "COMMIT"])
     given = [*values, *(value for call in calls for value in call.step.arguments(call.values))]
     _begin, _settings, *found, _commit = drivers.ask_together(connection, text, given)
-    return [list(map(row_type(names), rows)) for names, rows in found]
+    return [call.step.rows_of(*each) for call, each in zip(calls, found, strict=True)]

@@ -8,8 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from scim_bridge.domain.instants import Clock
-from scim_bridge.store import lanes, locking, prepared, trips
+from scim_bridge.sandbox.benches import crowd
+from scim_bridge.sandbox.benches.crowd import Crowd
+from scim_bridge.store import lanes, locking, member_moves, prepared, seeding, trips
 from scim_bridge.store.engine import Store, StoreUnavailable
+from scim_bridge.store.member_moves import Request
 from scim_bridge.store.trips import Call, Step
 
 pytestmark = pytest.mark.postgres
@@ -114,3 +117,29 @@ LIKE = Step(lambda _dialect: sa.text("SELECT 'o%s' LIKE 'o%' AS is_like"))
 def test_a_step_may_hold_a_percent_sign(single: Store) -> None:
     (((is_like,),),) = trips.make(single, "acme", [Call(LIKE, {})])
     assert is_like
+
+
+def test_an_edit_of_one_member_reads_no_others(single: Store, postgres_url: str) -> None:
+    people = Crowd(1)
+    group_id = crowd.build_group(single, "acme", people, name="Sales", users=1_000, members=range(900), source="idp")
+    seeding.settle(postgres_url)
+    before = _rows_read(single, "member")
+    request = Request(
+        joins={people.scim_id(950): True}, must_exist=(), source="idp", token_id=None, correlation_id="request"
+    )
+    moves = member_moves.record(single, "acme", group_id, [request], mapped=[])
+    assert moves is not None
+    assert moves.each[0].change is not None
+    assert _rows_read(single, "member") - before < 10
+
+
+def _rows_read(store: Store, table: str) -> int:
+    """Return how many rows of a table have been read so far, by whatever plan."""
+    with store.begin("acme") as tx:
+        # What this connection has read is told at most once a second, unless it is asked to.
+        tx.connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+    with store.begin("acme", write=False) as tx:
+        query = sa.text(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = :name"
+        )
+        return int(tx.connection.execute(query, {"name": table}).scalar_one())
