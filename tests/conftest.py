@@ -15,7 +15,14 @@ from fakes.stores import copied
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
 
-pytest_plugins = ["running.bridges", "fuzz.options", "model.options", "acceptance.options", "chaos.options"]
+pytest_plugins = [
+    "running.bridges",
+    "fuzz.options",
+    "model.options",
+    "acceptance.options",
+    "chaos.options",
+    "browser.options",
+]
 
 # Hundreds of processes of the bridge start here. Where Python is told to keep no bytecode, each would compile it all.
 sys.dont_write_bytecode = False

@@ -63,6 +63,8 @@ class Stage:
     browser: Any
     bridge: Bridge
     target: Any
+    notices: str = ""
+    """Tables of receivers of notices."""
     ids: dict[str, str] = field(default_factory=dict)
     cookies: Any = None
 
@@ -77,7 +79,7 @@ class Stage:
         """Write the configuration, with further tables of the target."""
         text = CONFIGURATION.format(url=self.target.base_url, more=more)
         web = '[web]\nadmin_bind = "127.0.0.1:0"\nrequests_per_s = 0\nworkers = 1\n'
-        self.bridge.config.write_text(f'{web}[store]\nurl = "sqlite:///var/bridge.db"\n{text}')
+        self.bridge.config.write_text(f'{web}[store]\nurl = "sqlite:///var/bridge.db"\n{text}{self.notices}')
 
     def issue(self, scope: str, *, source: str = "idp") -> str:
         """Make a token."""
@@ -94,6 +96,16 @@ class Stage:
             status, answer = self.bridge.request("POST", "/Users", self.sender, {**user(name), **changes})
             assert status == 201, answer
             self.ids[name] = answer["id"]
+
+    def push_at_once(self, *names: str, **changes: Any) -> None:
+        """Have the identity provider create people by one Bulk request."""
+        operations = [
+            {"method": "POST", "path": "/Users", "bulkId": name, "data": {**user(name), **changes}} for name in names
+        ]
+        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+        status, answer = self.bridge.request("POST", "/Bulk", self.sender, body)
+        assert status == 200, answer
+        assert {each["status"] for each in answer["Operations"]} == {"201"}
 
     def change(self, name: str, **changes: Any) -> None:
         """Have the identity provider replace somebody."""
@@ -146,13 +158,15 @@ class Stage:
 
 
 @contextmanager
-def opened(browser: Any, folder: Path) -> Iterator[Stage]:
+def opened(browser: Any, folder: Path, *, notices: str = "", **environ: str) -> Iterator[Stage]:
     """Start a bridge and its target; both are stopped at the end."""
     plain = {key: value for key, value in os.environ.items() if not key.startswith("SCIM_BRIDGE")}
     with ExitStack() as stack:
         target = stack.enter_context(simulate_trakstar(api_key=KEY, limits=()))
-        bridge = Bridge(folder=folder, config=folder / "bridge.toml", environ={**plain, "TRAKSTAR_API_KEY": KEY})
-        made = Stage(browser=browser, bridge=bridge, target=target)
+        bridge = Bridge(
+            folder=folder, config=folder / "bridge.toml", environ={**plain, "TRAKSTAR_API_KEY": KEY, **environ}
+        )
+        made = Stage(browser=browser, bridge=bridge, target=target, notices=notices)
         made.configure()
         stack.callback(bridge.stop)
         bridge.start()

@@ -1,39 +1,145 @@
-"""An incident from the first sign to an empty inbox, at the console: a wrong key, long names, a mended mapping."""
+"""An incident from its first notice to an empty inbox, at the console: a wrong key, long names, a mended mapping.
 
+pytest -n 0 tests/browser/test_incident.py --incident-s 3600      with its whole hour
+"""
+
+import subprocess
+import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from browser.stage import KEY, LONG, SHORTENED, Stage
+import pytest
+from browser.stage import KEY, LONG, SHORTENED, Stage, opened
 
-LATE = tuple(f"late{number}" for number in range(10))
-LONG_NAMED = tuple(f"long{number}" for number in range(30))
+from scim_bridge.sandbox.receivers.receiver import Receiver
+
+LONG_NAMED = tuple(f"long{number}" for number in range(300))
+
+SECRET = "whsec_c2l4dGVlbi1ieXRlcy1hbmQtbW9yZS1vZi1pdA=="
+NOTICES = """
+[[notices]]
+name = "pager"
+url = "{url}"
+secret = "env:PAGER_SECRET"
+kinds = ["quarantine"]
+link = "https://bridge.example.com/console/"
+[[notices]]
+name = "desk"
+url = "{url}"
+secret = "env:PAGER_SECRET"
+kinds = ["dead"]
+link = "https://bridge.example.com/console/inbox?target={{target}}"
+"""
+
+SOON_S = 30
+SOMEBODY_EVERY_S = 5.0
+FEWEST_WHO_COME = 10
 
 
-def test_an_incident_is_worked_through_at_the_console(stage: Stage) -> None:
+@dataclass
+class Incident:
+    """A stage, and the one who is told of what happens on it."""
+
+    stage: Stage
+    receiver: Receiver
+
+    def notice(self, kind: str) -> dict[str, Any]:
+        """Wait for the first notice of a kind."""
+        deadline = time.monotonic() + SOON_S
+        while True:
+            found = [each for each in self.receiver.notices if each["kind"] == kind]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, f"no notice of kind {kind}"
+            time.sleep(0.05)
+
+    def followed(self, notice: dict[str, Any]) -> AbstractContextManager[Any]:
+        """Open the console where a notice leads."""
+        where = urlsplit(notice["link"])
+        path = where.path.removeprefix("/console")
+        return self.stage.page(f"{path}?{where.query}" if where.query else path)
+
+
+@pytest.fixture
+def incident(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Incident]:
+    with ExitStack() as stack:
+        receiver = stack.enter_context(Receiver(SECRET))
+        notices = NOTICES.format(url=receiver.url)
+        folder = tmp_path_factory.mktemp("bridge")
+        stage = stack.enter_context(opened(chromium, folder, notices=notices, PAGER_SECRET=SECRET))
+        yield Incident(stage, receiver)
+
+
+def test_an_incident_is_worked_through_from_its_notice_to_an_empty_inbox(incident: Incident, incident_s: float) -> None:
+    stage = incident.stage
     stage.push("ann", "bob")
     stage.settle()
+    late = work_through_the_wrong_key(incident, incident_s)
+    work_through_the_long_names(incident)
+    prove_the_ledger(stage)
+    everybody = 2 + late + len(LONG_NAMED)
+    assert stage.target.state.duplicates() == ()
+    assert len(stage.target.state.accounts) == everybody
+    # As many as there are accounts, each of which was made: nobody is in two calls.
+    assert changes(stage) == {"POST": everybody}
+    told = Counter(each["kind"] for each in incident.receiver.notices)
+    assert (told, incident.receiver.refused) == ({"quarantine": 1, "dead": 1}, 0)
+
+
+def work_through_the_wrong_key(incident: Incident, lasts_s: float) -> int:
+    """Have the target refuse the bridge's key while people come; returns how many came."""
+    stage = incident.stage
     # Somebody makes a new key at the target, and the bridge still has the old one.
     stage.target.vendor._api_key = "key-2"
-    stage.push(*LATE)
-    with stage.page("/") as page:
+    ends_at = time.monotonic() + lasts_s
+    stage.push("late0")
+    notice = incident.notice("quarantine")
+    assert (notice["tenant"], notice["target"]) == ("acme", "trakstar")
+    with incident.followed(notice) as page:
         page.get_by_text("quarantined", exact=True).wait_for()
-        # The key that the bridge has is made good again.
-        stage.target.vendor._api_key = KEY
+    came = 1
+    while came < FEWEST_WHO_COME or time.monotonic() < ends_at:
+        stage.push(f"late{came}")
+        came += 1
+        time.sleep(min(SOMEBODY_EVERY_S, lasts_s / FEWEST_WHO_COME))
+    refused = sum(call.status == 401 for call in stage.target.log.calls())
+    assert 1 <= refused <= most_refused(lasts_s), refused
+    # The key that the bridge has is made good again.
+    stage.target.vendor._api_key = KEY
+    with incident.followed(notice) as page:
         page.get_by_role("link", name="Resume trakstar…").click()
         page.get_by_role("heading", name="Resume trakstar?").wait_for()
         page.get_by_role("button", name="Resume").click()
         page.get_by_role("status").filter(has_text="tried now").wait_for()
-        assert stage.settle()["tenants"][0]["operations"]["dead"] == 0
-    stage.push(*LONG_NAMED, name={"givenName": "Ann", "familyName": LONG})
+    assert stage.settle()["tenants"][0]["operations"]["dead"] == 0
+    return came
+
+
+def most_refused(lasts_s: float) -> int:
+    """Return how many calls the target may refuse: what is under way at first, then one a wait, each twice as long."""
+    return 3 + sum(10 * 2**number <= lasts_s for number in range(5)) + int(lasts_s // 150)
+
+
+def work_through_the_long_names(incident: Incident) -> None:
+    """Have people come whom the target does not take, mend the mapping, and replay them."""
+    stage = incident.stage
+    stage.push_at_once(*LONG_NAMED, name={"givenName": "Ann", "familyName": LONG})
+    notice = incident.notice("dead")
+    assert "too_long" in notice["what"]
     stage.settle()
-    with stage.page("/inbox") as page:
+    with incident.followed(notice) as page:
         group = page.get_by_role("listitem").filter(has_text="trakstar: too long")
         assert f"{len(LONG_NAMED)} people" in group.inner_text()
     # The mapping is mended in the configuration, which is read when the bridge starts.
     stage.bridge.stop()
     stage.configure(SHORTENED)
     stage.bridge.start()
-    with stage.page("/inbox") as page:
+    with incident.followed(notice) as page:
         page.get_by_role("link", name="Plan a replay").click()
         page.get_by_role("button", name="Show the plan").click()
         page.get_by_text("makes an account").first.wait_for()
@@ -44,11 +150,21 @@ def test_an_incident_is_worked_through_at_the_console(stage: Stage) -> None:
         assert delivered(page) == len(LONG_NAMED)
         page.get_by_role("link", name="Inbox").click()
         page.get_by_text("The inbox is empty").wait_for()
-    report = stage.settle()
-    assert report["balanced"]
-    assert stage.target.state.duplicates() == ()
-    assert len(stage.target.state.accounts) == 2 + len(LATE) + len(LONG_NAMED)
-    assert changes(stage) == {"POST": 2 + len(LATE) + len(LONG_NAMED)}
+
+
+def prove_the_ledger(stage: Stage) -> None:
+    """Verify the ledger as an operator would."""
+    stage.settle()
+    verified = subprocess.run(
+        [sys.executable, "-m", "scim_bridge", "ledger", "verify", "--config", str(stage.bridge.config)],
+        cwd=stage.bridge.folder,
+        env=stage.bridge.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def delivered(page: Any) -> int:
@@ -58,7 +174,7 @@ def delivered(page: Any) -> int:
 
 
 def changes(stage: Stage) -> dict[str, int]:
-    """Return how many people the calls that changed something carried, by their method: nobody is in two."""
+    """Return how many people the calls that changed something carried, by their method."""
     counts: Counter[str] = Counter()
     for call in stage.target.log.calls():
         if call.method != "GET" and call.is_applied:
