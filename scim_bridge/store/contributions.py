@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_bridge.domain.instants import Millis
 from scim_bridge.domain.resources import USER
-from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store import directory, prepared, sets, tables
 from scim_bridge.store.engine import Transaction, compact_json
 from scim_bridge.store.prepared import Prepared
 
@@ -248,14 +248,14 @@ def _select_said(dialect: str) -> sa.Select[Any]:
         of_manager.c.source == contribution.c.source,
         of_manager.c.external_id == contribution.c.manager_id,
     )
-    living = sa.and_(manager.c.id == of_manager.c.resource_id, manager.c.deleted_at.is_(None))
+    living = sa.and_(manager.c.id == of_manager.c.resource_id, directory.lives(manager))
     columns = [contribution.c[name] for name in _FIELDS if name != "manager"]
     return (
         sa.select(*columns, manager.c.scim_id.label("manager"))
         .select_from(contribution.outerjoin(of_manager, known).outerjoin(manager, living))
         .where(
             _unindexed(contribution.c.tenant, dialect) == prepared.text("tenant"),
-            sets.among(contribution.c.resource_id, sets.ids_in(prepared.text("ids"), dialect=dialect, name="people")),
+            sets.one_of(contribution.c.resource_id, prepared.text("ids"), dialect=dialect, name="people"),
         )
     )
 
@@ -267,37 +267,35 @@ _OF_SOURCE = Prepared(
 
 
 def _living(query: sa.Select[Any], number: Any) -> sa.Select[Any]:
-    return query.join(resource, resource.c.id == number).where(resource.c.deleted_at.is_(None))
+    return query.join(resource, resource.c.id == number).where(directory.lives(resource))
 
 
 def _known_as(dialect: str) -> sa.Select[Any]:
-    keys = sets.texts_in(prepared.text("keys"), dialect=dialect, name="asked")
+    keys = prepared.text("keys")
     query = sa.select(contribution.c.user_key, contribution.c.resource_id).where(
         contribution.c.tenant == prepared.text("tenant"),
         _unindexed(contribution.c.source, dialect) == prepared.text("source"),
-        sets.among(contribution.c.user_key, keys),
+        sets.one_of(contribution.c.user_key, keys, dialect=dialect, name="asked"),
     )
     return _living(query, contribution.c.resource_id).order_by(contribution.c.resource_id)
 
 
 def _named(dialect: str) -> sa.Select[Any]:
-    keys = sets.texts_in(prepared.text("keys"), dialect=dialect, name="asked")
     return sa.select(resource.c.unique_key, resource.c.id).where(
         resource.c.tenant == prepared.text("tenant"),
         resource.c.kind == USER,
-        sets.among(resource.c.unique_key, keys),
+        sets.one_of(resource.c.unique_key, prepared.text("keys"), dialect=dialect, name="asked"),
     )
 
 
 def _addressed(dialect: str) -> sa.Select[Any]:
-    addresses = sets.texts_in(prepared.text("addresses"), dialect=dialect, name="asked")
     query = (
         sa.select(lookup.c.value, resource.c.id)
         .distinct()
         .where(
             lookup.c.tenant == prepared.text("tenant"),
             lookup.c.path == "emails.value",
-            sets.among(lookup.c.value, addresses),
+            sets.one_of(lookup.c.value, prepared.text("addresses"), dialect=dialect, name="asked"),
             resource.c.kind == USER,
         )
     )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from scim_bridge.domain.instants import Millis
-from scim_bridge.store import prepared, sets, tables
+from scim_bridge.store import directory, prepared, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
 
@@ -124,29 +124,27 @@ def _rows_of(tx: Transaction, rows: Iterable[list[str]], name: str, columns: tup
 
 
 def _of_source(dialect: str) -> sa.Executable:
-    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
     return (
         sa.select(identity.c.external_id, identity.c.resource_id, identity.c.row_digest, resource.c.scim_id)
         .join(resource, resource.c.id == identity.c.resource_id)
         .where(
             identity.c.tenant == prepared.text("tenant"),
             identity.c.source == prepared.text("source"),
-            sets.among(identity.c.external_id, ids),
-            resource.c.deleted_at.is_(None),
+            sets.one_of(identity.c.external_id, prepared.text("ids"), dialect=dialect, name="asked"),
+            directory.lives(resource),
         )
     )
 
 
 def _led_by(dialect: str) -> sa.Executable:
-    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
     led = (
         sa.select(contribution.c.resource_id)
         .join(resource, resource.c.id == contribution.c.resource_id)
         .where(
             contribution.c.tenant == prepared.text("tenant"),
             contribution.c.source == prepared.text("source"),
-            sets.among(contribution.c.manager_id, ids),
-            resource.c.deleted_at.is_(None),
+            sets.one_of(contribution.c.manager_id, prepared.text("ids"), dialect=dialect, name="asked"),
+            directory.lives(resource),
         )
     )
     # Many say "none", which is a word too: PostgreSQL's index leaves them out, and is told that they are not meant.

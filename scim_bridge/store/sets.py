@@ -32,19 +32,37 @@ def array_of(parameter: Any) -> Any:
     return sa.cast(text, postgresql.ARRAY(sa.BigInteger))
 
 
+def one_of(column: Any, parameter: Any, *, dialect: str, name: str) -> Any:
+    """Return the condition that a column's value is one of a packed list, for columns that an index has.
+
+    PostgreSQL asks the index for each of them, whatever it knows of the table. As `among` it might expect so little of
+    a table that it has not looked at yet that it reads all of a tenant's rows, for as long as it keeps that plan.
+    """
+    is_text = isinstance(column.type, sa.Text)
+    if dialect == "sqlite":
+        unpack = texts_in if is_text else ids_in
+        return among(column, unpack(parameter, dialect=dialect, name=name))
+    return column == sa.any_(_array_of_texts(parameter, name) if is_text else array_of(parameter))
+
+
 def texts_in(parameter: Any, *, dialect: str, name: str) -> Any:
     """Return a selectable with one column `value`, a row for each text of a packed list."""
     if dialect == "sqlite":
         each = sa.func.json_each(parameter).table_valued("value", name=f"{name}_each")
         return sa.select(each.c.value.label("value")).subquery(name)
+    # By way of an array: of one PostgreSQL expects a few texts, of the function a hundred, and it would rather walk
+    # through a table of some thousands than ask an index so often.
+    texts = _array_of_texts(parameter, name)
+    elements = sa.func.unnest(texts).table_valued(sa.column("value", sa.Text), name=f"{name}_texts")
+    return sa.select(elements.render_derived().c.value.label("value")).subquery(name)
+
+
+def _array_of_texts(parameter: Any, name: str) -> Any:
+    """Return a packed list of texts as an array of PostgreSQL's."""
     each = sa.func.jsonb_array_elements_text(sa.cast(parameter, postgresql.JSONB)).table_valued(
         "value", name=f"{name}_each"
     )
-    # By way of an array: of one PostgreSQL expects a few texts, of the function a hundred, and it would rather walk
-    # through a table of some thousands than ask an index so often.
-    texts = sa.func.array(sa.select(each.c.value).scalar_subquery(), type_=postgresql.ARRAY(sa.Text))
-    elements = sa.func.unnest(texts).table_valued(sa.column("value", sa.Text), name=f"{name}_texts")
-    return sa.select(elements.render_derived().c.value.label("value")).subquery(name)
+    return sa.func.array(sa.select(each.c.value).scalar_subquery(), type_=postgresql.ARRAY(sa.Text))
 
 
 def rows_in(parameter: Any, columns: Mapping[str, Any], *, dialect: str, name: str) -> Any:

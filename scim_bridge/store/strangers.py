@@ -49,7 +49,6 @@ def bury(tx: Transaction, numbers: Sequence[tuple[int, int]]) -> None:
 
 
 def _of_source(dialect: str) -> sa.Executable:
-    ids = sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")
     said = sa.and_(
         contribution.c.tenant == identity.c.tenant,
         contribution.c.source == identity.c.source,
@@ -62,7 +61,7 @@ def _of_source(dialect: str) -> sa.Executable:
         .where(
             identity.c.tenant == prepared.text("tenant"),
             identity.c.source == prepared.text("source"),
-            sets.among(identity.c.external_id, ids),
+            sets.one_of(identity.c.external_id, prepared.text("ids"), dialect=dialect, name="asked"),
             resource.c.deleted_at.is_not(None),
             # Who was deleted while nobody recorded for this source is none: it still says that they work there.
             contribution.c.active == sa.literal_column("0"),
