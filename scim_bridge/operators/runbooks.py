@@ -1,6 +1,7 @@
 """The runbooks: a page for each code that asks for somebody, and for each kind of notice.
 
-They are written in a little of Markdown: headings, paragraphs, lists, `code`, and indented blocks of commands.
+They are written in a little of Markdown: headings, paragraphs, lists, `code`, and indented blocks of commands. A
+picture of the console stands in a line of its own; it is for who reads the page in a browser, here or where files are.
 """
 
 import html
@@ -19,6 +20,7 @@ DECIDED_BY_PEOPLE = frozenset({"guard_held", "deactivation_rejected", "takeover_
 """Codes without a class of trouble which somebody must decide about, or has."""
 
 _CODE = re.compile(r"`([^`]+)`")
+_PICTURE = re.compile(r"!\[([^\]]+)\]\(\.\./web/console/pictures/([a-z_]+\.png)\)")
 _STEP = re.compile(r"\d+\. ")
 _BLOCK = "    "
 
@@ -31,7 +33,15 @@ def names() -> tuple[str, ...]:
 
 
 def page(name: str) -> str | None:
-    """Return the text of a page, None when there is none of this name."""
+    """Return the text of a page without its pictures, None when there is none of this name."""
+    text = illustrated(name)
+    if text is None:
+        return None
+    return "\n\n".join(part for part in text.split("\n\n") if _PICTURE.fullmatch(part.strip()) is None)
+
+
+def illustrated(name: str) -> str | None:
+    """Return the text of a page with its pictures, None when there is none of this name."""
     if name not in names():
         return None
     return (resources.files("scim_bridge") / "runbooks" / f"{name}.md").read_text("utf-8")
@@ -44,12 +54,15 @@ def title(name: str) -> str:
     return heading.partition(": ")[2] or heading
 
 
-def render(text: str) -> str:
-    """Return a page as HTML: nothing of it is taken for markup that is not said above."""
-    return "\n".join(_rendered(text.splitlines()))
+def render(text: str, *, pictures_at: str) -> str:
+    """Return a page as HTML: nothing of it is taken for markup that is not said above.
+
+    `pictures_at` is the address that the names of pictures are put behind.
+    """
+    return "\n".join(_rendered(text.splitlines(), pictures_at))
 
 
-def _rendered(lines: list[str]) -> Iterator[str]:
+def _rendered(lines: list[str], pictures_at: str) -> Iterator[str]:
     for kind, part in _parts(lines):
         if kind == "block":
             yield f"<pre><code>{html.escape(chr(10).join(each.removeprefix(_BLOCK) for each in part))}</code></pre>"
@@ -59,6 +72,8 @@ def _rendered(lines: list[str]) -> Iterator[str]:
         elif kind in {"ol", "ul"}:
             entries = "".join(f"<li>{_inline(each)}</li>" for each in _entries(part))
             yield f"<{kind}{_start(part[0]) if kind == 'ol' else ''}>{entries}</{kind}>"
+        elif (found := _PICTURE.fullmatch(part[0])) is not None:
+            yield f'<p><img src="{pictures_at}/{found[2]}" alt="{html.escape(found[1])}"></p>'
         else:
             yield f"<p>{_inline(' '.join(each.strip() for each in part))}</p>"
 

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import pictures
 from browser.stage import KEY, LONG, SHORTENED, Stage, opened
 
 from scim_bridge.sandbox.receivers.receiver import Receiver
@@ -47,6 +49,7 @@ class Incident:
 
     stage: Stage
     receiver: Receiver
+    screenshots: Path
 
     def notice(self, kind: str) -> dict[str, Any]:
         """Wait for the first notice of a kind."""
@@ -66,13 +69,13 @@ class Incident:
 
 
 @pytest.fixture
-def incident(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Incident]:
+def incident(chromium: Any, screenshots: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Incident]:
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(SECRET))
         notices = NOTICES.format(url=receiver.url)
         folder = tmp_path_factory.mktemp("bridge")
         stage = stack.enter_context(opened(chromium, folder, notices=notices, PAGER_SECRET=SECRET))
-        yield Incident(stage, receiver)
+        yield Incident(stage, receiver, screenshots)
 
 
 def test_an_incident_is_worked_through_from_its_notice_to_an_empty_inbox(incident: Incident, incident_s: float) -> None:
@@ -112,6 +115,7 @@ def work_through_the_wrong_key(incident: Incident, lasts_s: float) -> int:
     # The key that the bridge has is made good again.
     stage.target.vendor._api_key = KEY
     with incident.followed(notice) as page:
+        pictures.take(page, incident.screenshots, "quarantine", of=".lane", tallest_px=700)
         page.get_by_role("link", name="Resume trakstar…").click()
         page.get_by_role("heading", name="Resume trakstar?").wait_for()
         page.get_by_role("button", name="Resume").click()
@@ -135,6 +139,7 @@ def work_through_the_long_names(incident: Incident) -> None:
     with incident.followed(notice) as page:
         group = page.get_by_role("listitem").filter(has_text="trakstar: too long")
         assert f"{len(LONG_NAMED)} people" in group.inner_text()
+        pictures.take(page, incident.screenshots, "inbox")
     # The mapping is mended in the configuration, which is read when the bridge starts.
     stage.bridge.stop()
     stage.configure(SHORTENED)
@@ -143,6 +148,7 @@ def work_through_the_long_names(incident: Incident) -> None:
         page.get_by_role("link", name="Plan a replay").click()
         page.get_by_role("button", name="Show the plan").click()
         page.get_by_text("makes an account").first.wait_for()
+        pictures.take(page, incident.screenshots, "replay", tallest_px=680)
         page.get_by_role("link", name="Approve…").click()
         page.get_by_role("heading", name=f"Replay {len(LONG_NAMED)} people?").wait_for()
         page.get_by_role("button", name="Approve").click()

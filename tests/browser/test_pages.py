@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import pictures
 from browser.stage import LONG, TENANT, Stage
 
 from scim_bridge import wiring
@@ -183,6 +184,13 @@ def test_the_header_is_one_row_of_a_desks_screen(furnished: Stage) -> None:
         middles = page.evaluate(MIDDLES)
         assert max(middles) - min(middles) < ONE_ROW_PX, middles
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280
+
+
+def test_the_held_are_shown_with_what_can_be_decided(furnished: Stage, screenshots: Path) -> None:
+    with furnished.page("/holds?kind=deactivation&target=trakstar") as page:
+        assert page.get_by_role("link", name="Release all of these…").is_visible()
+        assert page.get_by_role("row").count() == 1 + 3
+        pictures.take(page, screenshots, "holds")
 
 
 def test_the_skip_link_is_first_and_leads_to_the_content(furnished: Stage) -> None:

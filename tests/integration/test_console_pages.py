@@ -16,11 +16,12 @@ from rq.serializers import JSONSerializer
 from werkzeug.test import TestResponse
 
 from scim_bridge import dispatch
-from scim_bridge.operators import audit
+from scim_bridge.operators import audit, runbooks
 from scim_bridge.settings.models import LimitSettings
 from scim_bridge.store import lanes, tokens
 from scim_bridge.store.engine import Store
 from scim_bridge.web.app import create_app
+from scim_bridge.web.console.sessions import COOKIE
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -487,6 +488,24 @@ def crash(client: "redis.Redis", tenant: str) -> None:
 def test_a_runbook_tells_what_to_do(viewer: Console) -> None:
     assert "<h1>" in viewer.get("/runbooks/refused").text
     assert "refused" in viewer.read("/runbooks")
+
+
+def test_the_pictures_of_the_runbooks_are_sent(viewer: Console) -> None:
+    pages = [viewer.get(f"/runbooks/{name}").text for name in runbooks.names()]
+    addresses = {found for page in pages for found in re.findall(r'<img src="/console(/[^"]+)" alt="[^"]+">', page)}
+    assert len(addresses) == 4
+    for address in addresses:
+        with viewer.get(address) as sent:
+            found = (sent.status_code, sent.mimetype, sent.data[:8])
+            assert found == (200, "image/png", b"\x89PNG\r\n\x1a\n"), address
+    assert {viewer.get(f"/pictures/{name}").status_code for name in ("none.png", "..%2fdoors.py", "../doors.py")} == {
+        404
+    }
+
+
+def test_pictures_are_for_who_is_signed_in(viewer: Console) -> None:
+    viewer.client.delete_cookie(COOKIE, path="/console")
+    assert viewer.get("/pictures/holds.png").status_code == 303
 
 
 def audited(bench: Any) -> list[dict[str, Any]]:

@@ -17,7 +17,12 @@ from scim_bridge.operators import runbooks
 from scim_bridge.web.console.catalogue import PAGES
 
 FOLDER = Path(scim_bridge.__file__).parent / "runbooks"
+PICTURES = Path(scim_bridge.__file__).parent / "web" / "console" / "pictures"
+README = Path(scim_bridge.__file__).parent.parent / "README.md"
+AT = "/console/pictures"
+LARGEST_BYTES = 40_000
 HEADINGS = ["## See it", "## Do", "## Do not", "## Owner and end"]
+ILLUSTRATED = ["credential_refused", "guard_held", "too_long", "notice-dead", "notice-hold", "notice-quarantine"]
 STANDS_FOR = {"NUMBER": "7", "FILE": __file__}
 """What is put in the place of a word of a page that stands for a number, or for a file that is there."""
 
@@ -112,7 +117,7 @@ class Outline(HTMLParser):
 @pytest.mark.parametrize("name", runbooks.names())
 def test_every_page_becomes_plain_html(name: str) -> None:
     outline = Outline()
-    outline.feed(runbooks.render(runbooks.page(name) or ""))
+    outline.feed(runbooks.render(runbooks.page(name) or "", pictures_at=AT))
     assert outline.still_open == []
     assert set(outline.opened) <= {"h1", "h2", "p", "ol", "ul", "li", "code", "pre"}
     assert outline.opened.count("h2") == len(HEADINGS)
@@ -121,7 +126,7 @@ def test_every_page_becomes_plain_html(name: str) -> None:
 def test_a_page_is_rendered_by_its_parts() -> None:
     text = "# a: b\n\nOne `x < y`\ntwo.\n\n"
     text += "1. First\n   goes on.\n2. Second\n\n    scim-bridge a <b>\n    c\n\n3. Third\n\n- Last\n"
-    assert runbooks.render(text).splitlines() == [
+    assert runbooks.render(text, pictures_at=AT).splitlines() == [
         "<h1>a: b</h1>",
         "<p>One <code>x &lt; y</code> two.</p>",
         "<ol><li>First goes on.</li><li>Second</li></ol>",
@@ -133,15 +138,62 @@ def test_a_page_is_rendered_by_its_parts() -> None:
 
 
 def test_steps_behind_commands_go_on_counting() -> None:
-    assert runbooks.render("1. First\n\n    scim-bridge\n\n2. Second\n").endswith('<ol start="2"><li>Second</li></ol>')
+    text = "1. First\n\n    scim-bridge\n\n2. Second\n"
+    assert runbooks.render(text, pictures_at=AT).endswith('<ol start="2"><li>Second</li></ol>')
+
+
+def test_a_picture_is_shown_with_what_it_shows_in_words() -> None:
+    text = 'One.\n\n![A "lane" & more](../web/console/pictures/holds.png)\n\nTwo.\n'
+    assert runbooks.render(text, pictures_at=AT).splitlines() == [
+        "<p>One.</p>",
+        '<p><img src="/console/pictures/holds.png" alt="A &quot;lane&quot; &amp; more"></p>',
+        "<p>Two.</p>",
+    ]
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.png", "../../a.png", "../web/console/pictures/../a.png"])
+def test_nothing_but_a_picture_of_the_console_is_one(address: str) -> None:
+    assert "<img" not in runbooks.render(f"![a]({address})", pictures_at=AT)
+
+
+def shown(text: str) -> set[str]:
+    """Return the names of all pictures that a text of Markdown shows."""
+    return {address.rpartition("/")[2] for address in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)}
+
+
+def test_a_terminal_is_spared_the_pictures() -> None:
+    illustrated = {name: runbooks.illustrated(name) or "" for name in runbooks.names()}
+    assert [name for name, text in illustrated.items() if shown(text)] == ILLUSTRATED
+    for name, text in illustrated.items():
+        plain = [line for line in text.splitlines() if line and not line.startswith("![")]
+        assert [line for line in (runbooks.page(name) or "").splitlines() if line] == plain
+
+
+def test_every_picture_that_is_shown_is_there() -> None:
+    for path in FOLDER.glob("*.md"):
+        for address in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text("utf-8")):
+            assert (FOLDER / address).resolve().parent == PICTURES
+            assert (FOLDER / address).is_file(), address
+            assert f'src="{AT}/{Path(address).name}"' in runbooks.render(path.read_text("utf-8"), pictures_at=AT)
+
+
+def test_every_picture_is_shown_in_a_runbook_or_the_readme() -> None:
+    texts = [path.read_text("utf-8") for path in (*FOLDER.glob("*.md"), README)]
+    assert {path.name for path in PICTURES.iterdir()} == set().union(*map(shown, texts))
+
+
+def test_pictures_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in PICTURES.iterdir()}
+    assert {name: size for name, size in sizes.items() if size > LARGEST_BYTES} == {}
 
 
 @pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "`<img src=x onerror=y>`", "- <b>", "    <i>", "# <u>", "1. &lt;"]
+    "text",
+    ["<script>alert(1)</script>", "`<img src=x onerror=y>`", "- <b>", "![<b>](x)", "    <i>", "# <u>", "1. &lt;"],
 )
 def test_markup_in_a_page_stays_text(text: str) -> None:
     outline = Outline()
-    outline.feed(runbooks.render(text))
+    outline.feed(runbooks.render(text, pictures_at=AT))
     assert set(outline.opened) <= {"h1", "p", "ol", "ul", "li", "code", "pre"}
 
 

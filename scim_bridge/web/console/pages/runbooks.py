@@ -1,6 +1,8 @@
 """The runbooks: what to do about a code or a notice, beside what they are about."""
 
-from flask import Blueprint
+from pathlib import Path
+
+from flask import Blueprint, Response, send_from_directory
 from markupsafe import Markup
 
 from scim_bridge.errors import NotThere
@@ -8,6 +10,8 @@ from scim_bridge.operators import runbooks
 from scim_bridge.web.console.counter import PREFIX, Counter
 
 PATH = f"{PREFIX}/runbooks"
+PICTURES_PATH = f"{PREFIX}/pictures"
+PICTURES = Path(__file__).parent.parent / "pictures"
 
 
 def install(blueprint: Blueprint, counter: Counter) -> None:
@@ -23,12 +27,17 @@ def install(blueprint: Blueprint, counter: Counter) -> None:
     @blueprint.get(f"{PATH}/<name>")
     def runbook(name: str) -> str:
         """Show one runbook."""
-        text = runbooks.page(name)
+        text = runbooks.illustrated(name)
         if text is None:
             raise NotThere("There is no runbook of this name.")
         return counter.page("runbook.html", name=name, title=runbooks.title(name), page=_page(text))
 
+    @blueprint.get(f"{PICTURES_PATH}/<name>")
+    def picture(name: str) -> Response:
+        """Send a picture that a runbook shows."""
+        return send_from_directory(PICTURES, name, mimetype="image/png")
+
 
 def _page(text: str) -> Markup:
     # The pages come with the program, and rendering escapes all but what their little of Markdown says.
-    return Markup(runbooks.render(text))  # noqa: S704
+    return Markup(runbooks.render(text, pictures_at=PICTURES_PATH))  # noqa: S704
