@@ -1,6 +1,5 @@
 """What every stratum of tests shares: a clock that the test owns, and a migrated store on both databases."""
 
-import itertools
 import logging
 import os
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fakes.pool import Pool
 from fakes.stores import copied
 
 from scim_bridge.store import migrate
@@ -97,9 +97,6 @@ def _spare_the_disk(uri: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
-_numbers = itertools.count(1)
-
-
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """A migrated database that each test's own is copied from."""
@@ -116,16 +113,18 @@ def database_url(server_uri: str, name: str) -> str:
     return f"{prefix}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://", 1)
 
 
+@pytest.fixture(scope="session")
+def postgres_pool(postgres_server: str, postgres_template: str) -> Pool:
+    """Migrated databases for one test after the other."""
+    return Pool(postgres_server, postgres_template)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
-    """The URL of a fresh migrated PostgreSQL database."""
-    name = f"bridge_{next(_numbers)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        # Files are copied in a third of the time that it takes to write the copy to the log.
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY FILE_COPY")
+def postgres_url(postgres_server: str, postgres_pool: Pool) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database with nothing in it."""
+    name = postgres_pool.take()
     yield database_url(postgres_server, name)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres_pool.give_back(name)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Databases for tests, and one for a whole module: tenants never meet, so tests that take one each do not either."""
 
-import itertools
 import os
 import shutil
 import tempfile
@@ -8,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
-
-_numbers = itertools.count(1)
 
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 30
@@ -34,12 +30,8 @@ def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
         with copied(request.getfixturevalue("sqlite_template")) as path:
             yield f"sqlite:///{path}"
         return
-    server = str(request.getfixturevalue("postgres_server"))
-    name = f"shared_{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        template = request.getfixturevalue("postgres_template")
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    base, _, query = server.partition("?")
+    pool = request.getfixturevalue("postgres_pool")
+    name = pool.take()
+    base, _, query = str(request.getfixturevalue("postgres_server")).partition("?")
     yield f"{base.rpartition('/')[0]}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://", 1)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    pool.give_back(name)
