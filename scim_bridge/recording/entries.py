@@ -35,6 +35,8 @@ class Said:
     """Whether rows of the source tell themselves when they were changed: a file that repeats one says nothing new."""
     digest: str | None = field(default=None, repr=False)
     """Of the row as it came, to know it again."""
+    correlation_id: str | None = None
+    """Of the request that brought it; None: of the one that brought all."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,6 +69,8 @@ class Entry:
     active: bool = True
     folded: folding.Folded | None = field(default=None, repr=False)
     change: int | None = None
+    correlation_id: str | None = None
+    """Of the request that said something of them last, where there are several."""
 
     @property
     def known_number(self) -> int:

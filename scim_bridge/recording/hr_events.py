@@ -35,6 +35,8 @@ class Event:
 
     row: Row
     refusal: Refusal | None = None
+    correlation_id: str | None = None
+    """Of its delivery, where events of several are recorded together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +92,22 @@ def record(
     for place, event in enumerate(events):
         row, refusal = event.row, event.refusal
         if refusal is not None or not row.external_id or not (source.is_paused or row.needs_fetch):
-            said.append(_said(place, row, refusal, source.mapping))
+            said.append(_said(place, event, source.mapping))
             continue
         fates[place] = Fate(position=row.position, outcome=KEPT if source.is_paused else NEEDS_FETCH)
         state = hr_events.FETCH if row.needs_fetch else hr_events.WAITING
-        kept.append(Kept(state=state, row=row, correlation_id=origin.correlation_id))
+        kept.append(Kept(state=state, row=row, correlation_id=event.correlation_id or origin.correlation_id))
     recorded = people.record(tx, said, source=source.name, owns=source.owns, scopes=scopes, origin=origin)
     for each in recorded.became:
-        row = events[each.position].row
+        event = events[each.position]
+        row = event.row
         fates[each.position] = fate = Fate(
             position=row.position, outcome=each.outcome, code=each.code, field=each.field, advice=each.advice
         )
         if fate.is_refused:
             refusal = Refusal(code=each.code, field=each.field, advice=each.advice)
-            kept.append(Kept(state=hr_events.REFUSED, row=row, refusal=refusal, correlation_id=origin.correlation_id))
+            told_by = event.correlation_id or origin.correlation_id
+            kept.append(Kept(state=hr_events.REFUSED, row=row, refusal=refusal, correlation_id=told_by))
     hr_events.keep(tx, source.name, kept)
     return [fates[place] for place in range(len(events))], recorded.wakes
 
@@ -123,8 +127,9 @@ def read(row: Row, mapping: RowMapping, *, now: int) -> Row:
     )
 
 
-def _said(place: int, row: Row, refusal: Refusal | None, mapping: RowMapping) -> Said:
-    what: Person | Refusal | None = refusal
+def _said(place: int, event: Event, mapping: RowMapping) -> Said:
+    row = event.row
+    what: Person | Refusal | None = event.refusal
     if what is None and not (row.is_gone and row.external_id):
         what = mapping.person_of(row)
     return Said(
@@ -134,4 +139,5 @@ def _said(place: int, row: Row, refusal: Refusal | None, mapping: RowMapping) ->
         said_at=row.said_at,
         is_whole=row.is_whole,
         is_dated=mapping.is_dated,
+        correlation_id=event.correlation_id,
     )

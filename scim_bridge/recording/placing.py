@@ -161,6 +161,7 @@ class Placing:
         # A row of which only a part counted is not known again: it may count in full the next time.
         entry.identities[said.external_id] = said.digest if is_complete else None
         entry.is_said = True
+        entry.correlation_id = said.correlation_id
         self._strangers.come(said.external_id)
         self._roster.note(entry, said.external_id)
         return entry

@@ -235,7 +235,7 @@ def _record_changes(tx: Transaction, changed: Sequence[Entry], owed: Sequence[Ow
             "kind": "create" if entry.stored is None else "update",
             "source": origin.source,
             "token_id": origin.token_id,
-            "correlation_id": origin.correlation_id,
+            "correlation_id": entry.correlation_id or origin.correlation_id,
             "request": request_text(USER, attributes=edits.touched(entry.document_before, entry.document)),
             "owed": len(each.lanes),
         }

@@ -1,4 +1,4 @@
-"""Requests that come while the group that they edit is held: they wait together, and are let go together."""
+"""Requests that come while what they want is held: they wait together, and are let go together."""
 
 import sys
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scim_bridge.domain.resources import GROUP
-from scim_bridge.intake.scim.gathering import Gathering
+from scim_bridge.intake.turns import Turns
 from scim_bridge.store import directory, tables
 from scim_bridge.store.engine import Store, Transaction
 
@@ -21,19 +21,19 @@ LONGEST_S = 20.0
 """How long a test waits for a thread before it says that it is stuck."""
 
 _LOOK_S = 0.005
-_WAITS = {"begin", "fetch", "wait"}
-"""The functions in which a request waits: for its turn to write, for the group's row, for who records it."""
+_WAITS = {"begin", "fetch", "take_turns", "wait"}
+"""The functions in which a request waits: to write, for the group's row or the source's turn, for who records it."""
 
 
 def waiting() -> int:
-    """Return how many threads wait for a group, or for another's transaction on it."""
+    """Return how many threads wait for a group or a source, or for another's transaction on it."""
     return sum(_is_waiting(frame) for frame in sys._current_frames().values())
 
 
 def _is_waiting(frame: FrameType | None) -> bool:
     names = set()
     while frame is not None:
-        if frame.f_code is Gathering.edit.__code__:
+        if frame.f_code is Turns.ask.__code__:
             return not names.isdisjoint(_WAITS)
         names.add(frame.f_code.co_name)
         frame = frame.f_back

@@ -17,13 +17,14 @@ from scim_bridge.domain.instants import Millis
 from scim_bridge.errors import UsageError
 from scim_bridge.intake.hr import hibob, senders, signing
 from scim_bridge.intake.hr.deliveries import Sender, Signed, Told
+from scim_bridge.intake.turns import Turn, Turns
 from scim_bridge.intake.webhooks.refusals import WebhookRefused
 from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event, EventSource, Fate
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.settings.models import TenantSettings
-from scim_bridge.store import hr_events
+from scim_bridge.store import directory_users, hr_events
 from scim_bridge.store.directory import NameTaken
 from scim_bridge.store.engine import Contended, Store
 
@@ -32,6 +33,9 @@ MOST_BYTES = 1_048_576
 
 MOST_EVENTS = 1_000
 """In one delivery; more come as a file."""
+
+MOST_TOGETHER = 200
+"""Events of several deliveries that share a transaction; who brings more does so alone."""
 
 DUPLICATE = "duplicate"
 
@@ -61,6 +65,52 @@ class Answer:
     fates: Sequence[Fate] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Delivery:
+    """The events of one request, by what tells each from all others."""
+
+    source: EventSource
+    events: Mapping[str, Event] = field(repr=False)
+    correlation_id: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return what two deliveries that are recorded together must not share: events, and whom they are about."""
+        people = {f"id {event.row.external_id}" for event in self.events.values() if event.row.external_id}
+        return frozenset(people | self.events.keys())
+
+    def fates_of(self, known: Mapping[str, Fate]) -> list[Fate]:
+        """Return what became of its events, of whom those that are not known were taken before."""
+        return sorted(
+            (
+                known.get(mark) or Fate(position=event.row.position, outcome=DUPLICATE)
+                for mark, event in self.events.items()
+            ),
+            key=lambda fate: fate.position,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recorded:
+    """What became of a delivery, and the targets for its request to wake."""
+
+    fates: Sequence[Fate]
+    wakes: Mapping[str, bool]
+
+
+def _apart(deliveries: Sequence[_Delivery]) -> int:
+    """Return how many deliveries, from the first on, are recorded together: one at least, each about others."""
+    named: set[str] = set()
+    count = events = 0
+    for each in deliveries:
+        names, events = each.names, events + len(each.events)
+        if count and (events > MOST_TOGETHER or not named.isdisjoint(names)):
+            break
+        named |= names
+        count += 1
+    return count
+
+
 NOBODY = Door(sender=senders.BY_KIND["generic"], key=secrets.token_bytes(32))
 """Stands for a source that there is not: the same work is done, and no signature is right."""
 
@@ -87,6 +137,7 @@ class EventReceiver:
         self._dispatcher = dispatcher
         self._scopes = scopes
         self._step_aside = step_aside
+        self._turns = Turns[_Delivery, _Recorded]()
 
     def receive(
         self, place: Place, *, headers: Mapping[str, str], content_type: str | None, body: bytes, correlation_id: str
@@ -133,8 +184,16 @@ class EventReceiver:
         if not told:
             self._count(place, "ignored", 1)
             return Answer(status="ignored")
-        marks = marked(told, signed, now=self._store.clock())
-        return self._take(place, source, marks, correlation_id)
+        now = self._store.clock()
+        events = {
+            mark: Event(
+                row=recording.read(each.row, source.mapping, now=now),
+                refusal=each.refusal,
+                correlation_id=correlation_id,
+            )
+            for mark, each in marked(told, signed, now=now).items()
+        }
+        return self._take(place, _Delivery(source=source, events=events, correlation_id=correlation_id))
 
     def _is_taken(self, place: Place, door: Door, signed: Signed, content_type: str | None, body: bytes) -> bool:
         try:
@@ -144,44 +203,52 @@ class EventReceiver:
         with self._store.begin(place[0], write=False) as tx:
             return bool(marks) and hr_events.are_taken(tx, place[1], list(marks))
 
-    def _take(self, place: Place, source: EventSource, marks: Mapping[str, Told], correlation_id: str) -> Answer:
+    def _take(self, place: Place, delivery: _Delivery) -> Answer:
         for attempt in range(_ATTEMPTS):
             try:
-                fates, wakes = self._record(place, source, marks, correlation_id)
+                recorded = self._record(place, delivery)
                 break
             except (Contended, NameTaken) as error:
                 if attempt == _ATTEMPTS - 1:
                     raise Contended(type(error).__name__) from None
                 self._step_aside()
-        counted = Counter(fate.outcome for fate in fates)
+        counted = Counter(fate.outcome for fate in recorded.fates)
         for outcome, number in sorted(counted.items()):
             self._count(place, outcome, number)
-        _log.info("hr_events_taken", tenant=place[0], source=place[1], correlation_id=correlation_id, **counted)
-        for target, urgent in wakes.items():
+        _log.info(
+            "hr_events_taken", tenant=place[0], source=place[1], correlation_id=delivery.correlation_id, **counted
+        )
+        for target, urgent in recorded.wakes.items():
             self._dispatcher.wake(place[0], target, urgent=urgent)
-        return Answer(status=DUPLICATE if set(counted) == {DUPLICATE} else "taken", fates=fates)
+        return Answer(status=DUPLICATE if set(counted) == {DUPLICATE} else "taken", fates=recorded.fates)
 
-    def _record(
-        self, place: Place, source: EventSource, marks: Mapping[str, Told], correlation_id: str
-    ) -> tuple[list[Fate], Mapping[str, bool]]:
+    def _record(self, place: Place, delivery: _Delivery) -> _Recorded:
+        """Record a delivery, perhaps with others of the same source that wait by then."""
+        recorded = self._turns.ask(place, delivery, lambda turn: self._record_together(place, turn))
+        assert recorded is not None  # noqa: S101 - each is told something
+        return recorded
+
+    def _record_together(self, place: Place, turn: Turn[_Delivery, _Recorded]) -> None:
         tenant, name = place
-        origin = Origin(source=name, correlation_id=correlation_id)
         with self._store.begin(tenant) as tx:
+            directory_users.take_turns(tx, name)
+            deliveries = [each.asked for each in turn.take(_apart)]
             # In one order everywhere, so that two deliveries of the same events do not wait for each other.
-            new = hr_events.take(tx, name, sorted(marks))
-            fresh = [(mark, told) for mark, told in marks.items() if mark in new]
-            events = [
-                Event(row=recording.read(told.row, source.mapping, now=tx.now), refusal=told.refusal)
-                for _, told in fresh
-            ]
-            taken = recording.as_it_stands(tx, source)
+            new = hr_events.take(tx, name, sorted({mark for each in deliveries for mark in each.events}))
+            fresh = [(mark, event) for each in deliveries for mark, event in each.events.items() if mark in new]
             fates, wakes = recording.record(
-                tx, events, source=taken, scopes=self._scopes.get(tenant, {}), origin=origin
+                tx,
+                [event for _, event in fresh],
+                source=recording.as_it_stands(tx, deliveries[0].source),
+                scopes=self._scopes.get(tenant, {}),
+                origin=Origin(source=name, correlation_id=deliveries[0].correlation_id),
             )
-            refused = [mark for (mark, _), fate in zip(fresh, fates, strict=True) if fate.is_refused]
-            hr_events.release(tx, name, refused)
-        known = [Fate(position=told.row.position, outcome=DUPLICATE) for mark, told in marks.items() if mark not in new]
-        return sorted((*fates, *known), key=lambda fate: fate.position), wakes
+            by_mark = {mark: fate for (mark, _), fate in zip(fresh, fates, strict=True)}
+            hr_events.release(tx, name, [mark for mark, fate in by_mark.items() if fate.is_refused])
+        for each in turn.places:
+            # The first wakes whoever is to be woken, on behalf of all.
+            each.tell(_Recorded(fates=each.asked.fates_of(by_mark), wakes=wakes))
+            wakes = {}
 
     @staticmethod
     def _count(place: Place, outcome: str, number: int) -> None:

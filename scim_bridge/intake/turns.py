@@ -1,0 +1,150 @@
+"""Requests that all want the same row: whoever comes first records for all who wait by then, in one transaction.
+
+One after the other they would wait for as many commits as there are requests. Nobody waits for company: a request that
+comes alone is recorded at once, by itself. What cannot be recorded together is recorded one by one, so that a fault
+reaches only its sender.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from scim_bridge.store.engine import StoreUnavailable
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
+
+MOST_REQUESTS = 64
+"""Requests that share a transaction."""
+
+
+@dataclass(slots=True, eq=False)
+class Place(Generic[Asked, Told]):
+    """One request in a queue, and what became of it."""
+
+    asked: Asked
+    called: threading.Event = field(default_factory=threading.Event)
+    told: Told | None = None
+    error: Exception | None = None
+    is_served: bool = False
+
+    def tell(self, told: Told) -> None:
+        """Say what became of the request, once that is committed."""
+        self.told = told
+        self.is_served = True
+
+
+class Turn(Generic[Asked, Told]):
+    """Whose turn it is: the requests that were taken from a queue, to be recorded together."""
+
+    def __init__(self, line: "_Line[Asked, Told]", places: Sequence[Place[Asked, Told]] = ()) -> None:
+        """Begin with these; with any, nobody else is taken."""
+        self._line = line
+        self.places = list(places)
+        self.is_closed = bool(places)
+        """Whether this is one request by itself, because it could not be recorded with others."""
+
+    def take(self, count_of: Callable[[Sequence[Asked]], int] = len) -> list[Place[Asked, Told]]:
+        """Take who waits, of whom `count_of` tells how many from the first on go together; return all of the turn."""
+        if not self.is_closed:
+            self.places += self._line.taken(count_of)
+        return self.places
+
+
+class Turns(Generic[Asked, Told]):
+    """Queues of the requests of this process, by what they want."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._lock = threading.Lock()
+        self._lines: dict[Hashable, _Line[Asked, Told]] = {}
+
+    def ask(self, key: Hashable, asked: Asked, serve: Callable[[Turn[Asked, Told]], None]) -> Told | None:
+        """Have a request served with others of the same key; return what its place was told.
+
+        `serve` takes requests, records them, and tells each place. It may be called by any of their threads.
+
+        Raises:
+            Exception: what `serve` raised when it had this request only.
+            StoreUnavailable: what it raised for all.
+        """
+        place = Place[Asked, Told](asked)
+        with self._lock:
+            line = self._lines.get(key)
+            leads = line is None
+            if line is None:
+                line = self._lines[key] = _Line(self._lock)
+            line.waiting.append(place)
+        if not leads:
+            place.called.wait()
+        if not place.is_served:
+            self._lead(key, line, serve)
+        if place.error is not None:
+            raise place.error
+        return place.told
+
+    def _lead(self, key: Hashable, line: "_Line[Asked, Told]", serve: Callable[[Turn[Asked, Told]], None]) -> None:
+        """Serve the first of a queue, with all who wait once it is their turn; then call who leads next."""
+        turn = Turn(line)
+        try:
+            _serve(turn, line, serve)
+        finally:
+            # Only if this thread is being ended: nobody may be left waiting, be led by it, nor take up what was begun.
+            served = turn.places + ([] if turn.places else line.taken(_one))
+            _refuse([each for each in served if not each.is_served], StoreUnavailable("the process is ending"))
+            with self._lock:
+                follower = line.waiting[0] if line.waiting else None
+                if follower is None:
+                    del self._lines[key]
+            for each in [*served, follower] if follower else served:
+                each.called.set()
+
+
+class _Line(Generic[Asked, Told]):
+    """Who waits for the same."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+        self.waiting: deque[Place[Asked, Told]] = deque()
+
+    def taken(self, count_of: Callable[[Sequence[Asked]], int]) -> list[Place[Asked, Told]]:
+        """Remove the first who wait, and return them."""
+        with self._lock:
+            count = min(count_of([place.asked for place in self.waiting]), len(self.waiting), MOST_REQUESTS)
+            return [self.waiting.popleft() for _ in range(count)]
+
+
+def _serve(turn: Turn[Any, Any], line: _Line[Any, Any], serve: Callable[[Turn[Any, Any]], None]) -> None:
+    try:
+        serve(turn)
+    except StoreUnavailable as error:
+        # What keeps the first from being recorded keeps all: nobody is to find out after a wait of their own.
+        turn.places += line.taken(len)
+        _refuse(turn.places, error)
+    except Exception as error:  # noqa: BLE001 - whose fault it is, is seen when each is alone
+        turn.places += [] if turn.places else line.taken(_one)
+        if len(turn.places) == 1:
+            _refuse(turn.places, error)
+        else:
+            _serve_one_by_one(turn, line, serve)
+
+
+def _serve_one_by_one(turn: Turn[Any, Any], line: _Line[Any, Any], serve: Callable[[Turn[Any, Any]], None]) -> None:
+    for place in turn.places:
+        try:
+            serve(Turn(line, [place]))
+        except Exception as error:  # noqa: BLE001 - told to its sender
+            _refuse([place], error)
+
+
+def _refuse(places: Sequence[Place[Any, Any]], error: Exception) -> None:
+    """Give each request an exception of its own: one object raised in many threads would gather their traces."""
+    for place in places:
+        place.error = error if len(places) == 1 else type(error)(*error.args)
+        place.is_served = True
+
+
+def _one(_asked: Sequence[Any]) -> int:
+    return 1
