@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from scim_bridge.store.engine import StoreUnavailable
+from scim_bridge.store.engine import Contended, StoreUnavailable
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
@@ -119,24 +119,31 @@ class _Line(Generic[Asked, Told]):
 def _serve(turn: Turn[Any, Any], line: _Line[Any, Any], serve: Callable[[Turn[Any, Any]], None]) -> None:
     try:
         serve(turn)
+    except Contended as error:
+        # In somebody's way are only those who were to be recorded: each tries once more by itself.
+        turn.places += [] if turn.places else line.taken(_one)
+        _serve_one_by_one(turn, line, serve, error)
     except StoreUnavailable as error:
         # What keeps the first from being recorded keeps all: nobody is to find out after a wait of their own.
         turn.places += line.taken(len)
         _refuse(turn.places, error)
     except Exception as error:  # noqa: BLE001 - whose fault it is, is seen when each is alone
         turn.places += [] if turn.places else line.taken(_one)
-        if len(turn.places) == 1:
-            _refuse(turn.places, error)
-        else:
-            _serve_one_by_one(turn, line, serve)
+        _serve_one_by_one(turn, line, serve, error)
 
 
-def _serve_one_by_one(turn: Turn[Any, Any], line: _Line[Any, Any], serve: Callable[[Turn[Any, Any]], None]) -> None:
+def _serve_one_by_one(
+    turn: Turn[Any, Any], line: _Line[Any, Any], serve: Callable[[Turn[Any, Any]], None], error: Exception
+) -> None:
+    """Serve each of a turn that failed by itself; who was alone in it has failed by that error."""
+    if len(turn.places) == 1:
+        _refuse(turn.places, error)
+        return
     for place in turn.places:
         try:
             serve(Turn(line, [place]))
-        except Exception as error:  # noqa: BLE001 - told to its sender
-            _refuse([place], error)
+        except Exception as its_own:  # noqa: BLE001 - told to its sender
+            _refuse([place], its_own)
 
 
 def _refuse(places: Sequence[Place[Any, Any]], error: Exception) -> None:

@@ -111,7 +111,9 @@ class Placing:
 
     def _leave(self, said: Said) -> Verdict:
         """Remember that somebody whom nobody knows has left, so that nothing older makes them."""
-        self._strangers.leave(said.external_id, at=self._said_at(said), digest=said.digest)
+        self._strangers.leave(
+            said.external_id, at=self._said_at(said), digest=said.digest, correlation_id=said.correlation_id
+        )
         return judged(Outcome.UNCHANGED, "not_here")
 
     def _of_other_record(self, entry: Entry, said: Said) -> Place:

@@ -55,8 +55,11 @@ class Roster:
         numbers |= {number for found in by_address.values() for number in found} | set(by_name.values())
         roster._read_people(tx, numbers | set(followers))
         roster._index(ids, known, by_address, by_name)
+        told_by = {each.external_id: each.correlation_id for each in said}
         for number in followers:
-            roster._by_number[number].is_said = True
+            follower = roster._by_number[number]
+            follower.is_said = True
+            follower.correlation_id = told_by.get((follower.mine and follower.mine.manager_id) or "")
         roster._read_managers(tx, known)
         return roster
 

@@ -22,7 +22,8 @@ class Strangers:
         ids = sorted(set(external_ids))
         self._source = source
         self._known = strangers.of_source(tx, source, ids) if ids else {}
-        self._heard: set[str] = set()
+        self._heard: dict[str, str | None] = {}
+        """Of whom these rows told it, with the id of the request that did."""
 
     def left_at(self, external_id: str) -> Millis | None:
         """Return when the source last said that a stranger has left; None: it did not."""
@@ -35,16 +36,16 @@ class Strangers:
         if known is not None and known.said_at < at:
             self._known[external_id] = replace(known, said_at=at)
 
-    def leave(self, external_id: str, *, at: Millis, digest: str | None) -> None:
+    def leave(self, external_id: str, *, at: Millis, digest: str | None, correlation_id: str | None = None) -> None:
         """Remember that somebody whom nobody knows has left."""
         known = self._known.get(external_id) or Stranger(external_id=external_id, said_at=at)
         self._known[external_id] = replace(known, said_at=at, row_digest=digest)
-        self._heard.add(external_id)
+        self._heard[external_id] = correlation_id
 
     def come(self, external_id: str) -> None:
         """Take it that somebody is none any more."""
         self._known.pop(external_id, None)
-        self._heard.discard(external_id)
+        self._heard.pop(external_id, None)
 
     def write(self, tx: Transaction, origin: Origin) -> None:
         """Keep those of whom these rows said that they have left."""
@@ -60,11 +61,17 @@ class Strangers:
                 "kind": "delete",
                 "source": origin.source,
                 "token_id": origin.token_id,
-                "correlation_id": origin.correlation_id,
                 "request": request_text(USER),
                 "owed": 0,
             }
-            books = {each: {"resource_id": number, **change} for number, each in zip(reserved, versions, strict=True)}
+            books = {
+                version: {
+                    **change,
+                    "resource_id": number,
+                    "correlation_id": self._heard[each.external_id] or origin.correlation_id,
+                }
+                for each, number, version in zip(new, reserved, versions, strict=True)
+            }
             ledger.send_changes(tx, books)
             kept += [replace(each, resource_id=number) for each, number in zip(new, reserved, strict=True)]
         contributions.write(tx, [self._word(each) for each in kept])

@@ -123,10 +123,7 @@ def sources_of_state(tx: Transaction, state: str) -> list[tuple[str, str]]:
 
 def are_waiting(tx: Transaction, source: str) -> bool:
     """Tell whether events of a source wait to be applied."""
-    query = sa.select(event.c.id).where(
-        event.c.tenant == tx.tenant, event.c.source == source, event.c.state == sa.text(f"'{WAITING}'")
-    )
-    return tx.connection.execute(query.limit(1)).first() is not None
+    return _ARE_WAITING.row(tx, tenant=tx.tenant, source=source) is not None
 
 
 def set_aside(tx: Transaction, number: int, refusal: Refusal) -> bool:
@@ -238,5 +235,16 @@ def _keeping_one(dialect: str) -> sa.Executable:
 
 
 _TAKE = Prepared(_taking)
+_ARE_WAITING = Prepared(
+    lambda _dialect: (
+        sa.select(event.c.id)
+        .where(
+            event.c.tenant == prepared.text("tenant"),
+            event.c.source == prepared.text("source"),
+            event.c.state == sa.literal_column(f"'{WAITING}'"),
+        )
+        .limit(sa.literal_column("1"))
+    )
+)
 _KEEP = Prepared(lambda dialect: _inserting(event, _NAMES, dialect))
 _KEEP_FETCH = Prepared(_keeping_one)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scim_bridge.intake.turns import MOST_REQUESTS, Turn, Turns
-from scim_bridge.store.engine import StoreUnavailable
+from scim_bridge.store.engine import Contended, StoreUnavailable
 
 PATIENCE_S = 20
 
@@ -81,6 +81,20 @@ def test_a_database_that_is_away_refuses_all_who_wait_at_once() -> None:
     assert [type(each) for each in told.values()] == [StoreUnavailable] * 3
     assert len({id(each) for each in told.values()}) == 3
     assert counter.turns._lines == {}
+
+
+def test_who_is_in_anothers_way_is_tried_alone_and_those_behind_are_not_touched() -> None:
+    tries: list[Sequence[int]] = []
+
+    def fails(numbers: Sequence[int]) -> Exception | None:
+        tries.append(numbers)
+        return Contended("deadlock") if len(numbers) > 1 or numbers == [1] else None
+
+    counter = Counter(fails)
+    told = counter.ask(1, 2, 3)
+    assert type(told.pop(1)) is Contended
+    assert told == {2: 4, 3: 6}
+    assert tries == [[1], [2, 3], [2], [3]]
 
 
 def test_whoever_comes_after_a_failure_is_served() -> None:

@@ -14,7 +14,7 @@ from scim_bridge.domain.rows import Row
 from scim_bridge.recording import hr_events as recording
 from scim_bridge.recording.hr_events import Event, Fate
 from scim_bridge.recording.origins import Origin
-from scim_bridge.store import directory, hr_fetches, notices, quota
+from scim_bridge.store import directory, directory_users, hr_fetches, notices, quota
 from scim_bridge.store.engine import StoreUnavailable, Transaction
 from scim_bridge.store.hr_events import STOPPING, Kept
 from workers.fetchers.asker import Asker
@@ -117,6 +117,8 @@ def _settle(runtime: Runtime, asker: Asker, errand: _Errand, found: Mapping[str,
     for attempt in range(NAMES_TAKEN):
         try:
             with runtime.store.begin(asker.tenant) as tx:
+                # Before anybody's event is locked: whoever records for the source has taken its turn first.
+                directory_users.take_turns(tx, asker.source.name)
                 quota.answered(tx, errand.slot, runtime.clock())
                 hr_fetches.lift(tx, asker.source.name, "fetch_refused")
                 fates, wakes = _record(tx, asker, errand, found)

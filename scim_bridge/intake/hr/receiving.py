@@ -7,7 +7,7 @@ number, a birth date, a salary) are neither stored nor logged.
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -230,9 +230,11 @@ class EventReceiver:
 
     def _record_together(self, place: Place, turn: Turn[_Delivery, _Recorded]) -> None:
         tenant, name = place
-        with self._store.begin(tenant) as tx:
-            directory_users.take_turns(tx, name)
+        with self._store.begin(tenant) as opened:
+            directory_users.take_turns(opened, name)
             deliveries = [each.asked for each in turn.take(_apart)]
+            # The wait may have been long: what came meanwhile was said after what others recorded until now.
+            tx = replace(opened, now=self._store.clock())
             # In one order everywhere, so that two deliveries of the same events do not wait for each other.
             new = hr_events.take(tx, name, sorted({mark for each in deliveries for mark in each.events}))
             fresh = [(mark, event) for each in deliveries for mark, event in each.events.items() if mark in new]
