@@ -36,7 +36,11 @@ _errand_argument = click.argument("errand", type=click.IntRange(1, MOST_ID))
 @tenant_option
 @_target_option
 @click.option("--repair", is_flag=True, help="Owe what is missing or differs; the workers deliver it.")
-@click.option("--extra", is_flag=True, help="Refused, with the reason: --repair closes all that are ours.")
+@click.option(
+    "--extra",
+    is_flag=True,
+    help="Goes with --repair, which closes extra accounts of ours by itself; others are never touched.",
+)
 @click.option("--max-calls", type=int, metavar="N", help="Do nothing if listing the accounts takes more calls.")
 @json_option
 def reconcile(

@@ -21,11 +21,6 @@ MOST_CALLS = 1_000_000
 DRIFTS = ("missing", "differing", "extra", "unclear", "held")
 """Kinds of rows that reconciling finds."""
 
-EXTRA_REFUSED = (
-    "--extra has nothing to act on: an account that a link of ours names is found by its link and, where its person "
-    "has left, closed by --repair alone; an account that no link names is never touched. Leave --extra out."
-)
-
 _COLUMNS = ("drift", "user", "id", "account", "parts")
 
 _COMMANDS = {RECONCILE: "reconcile", PROBE: "target probe"}
@@ -33,15 +28,17 @@ _COMMANDS = {RECONCILE: "reconcile", PROBE: "target probe"}
 
 
 def check(*, kind: str, repair: bool, extra: bool, max_calls: int | None) -> None:
-    """Raise UsageError where an errand of this kind cannot be asked like this."""
+    """Raise UsageError where an errand of this kind cannot be asked like this.
+
+    `extra` adds nothing to `repair`: an account that a link of ours names is found by its link and, where its person
+    has left, closed by `repair` alone, for no leaver waits for a further word; one that no link names is never touched.
+    """
     if kind not in errands.KINDS:
         raise UsageError(f"there is no errand of kind {kind}; there are {', '.join(errands.KINDS)}")
     if kind == PROBE and (repair or max_calls is not None):
         raise UsageError("a probe repairs nothing, and is one call: leave --repair and --max-calls out")
     if extra and not repair:
         raise UsageError("--extra goes with --repair: without it nothing is changed at all")
-    if extra:
-        raise UsageError(EXTRA_REFUSED)
     if max_calls is not None and not 1 <= max_calls <= MOST_CALLS:
         raise UsageError(f"--max-calls is a number from 1 to {MOST_CALLS}")
 

@@ -201,7 +201,6 @@ def test_asking_wakes_a_worker_once_and_is_audited_once(store: Store) -> None:
         ({"max_calls": -1}, UsageError, "from 1"),
         ({"max_calls": 10**9}, UsageError, "from 1"),
         ({"extra": True}, UsageError, "goes with --repair"),
-        ({"extra": True, "repair": True}, UsageError, "never touched"),
         ({"kind": "probe", "repair": True}, UsageError, "repairs nothing"),
         ({"kind": "probe", "max_calls": 3}, UsageError, "one call"),
         ({"kind": "dance"}, UsageError, "no errand of kind dance"),

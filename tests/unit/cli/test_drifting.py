@@ -81,7 +81,6 @@ def test_an_errand_that_there_is_not_is_named(config: str, run: Run, command: st
     ("switches", "sentence"),
     [
         (("--extra",), "goes with --repair"),
-        (("--repair", "--extra"), "never touched"),
         (("--max-calls", "0"), "from 1"),
         (("--max-calls", "many"), "not a valid integer"),
     ],
@@ -89,6 +88,16 @@ def test_an_errand_that_there_is_not_is_named(config: str, run: Run, command: st
 def test_what_cannot_be_asked_is_refused(config: str, run: Run, switches: tuple[str, ...], sentence: str) -> None:
     result = run("reconcile", "--config", config, *ON, *switches)
     assert (result.exit_code, sentence in result.stderr) == (2, True)
+
+
+def test_extra_accounts_may_be_named_with_repair(config: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(os, "execvpe", lambda *arguments: started.append(arguments))
+    monkeypatch.setenv("TRAKSTAR_API_KEY", "s3cret")
+    run("reconcile", "--config", config, *ON, "--repair", "--extra")
+    [(_, command, _)] = started
+    assert "--repair" in command
+    assert "--extra" not in command
 
 
 def test_a_probe_hands_over_to_the_delivering_side(config: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
