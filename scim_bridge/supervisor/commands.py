@@ -11,9 +11,9 @@ from scim_bridge.settings.models import Settings
 # -P: a folder called `workers` where we were called must not be taken for ours.
 _PYTHON = (sys.executable, "-P", "-m")
 
-_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_ARENA_MAX": "2"}
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1048576"}
 """What is large goes back to the system once it is freed (mallopt(3)). After the first file of 20 MB the library would
-keep room for the next one among small things, and grow with each. Nor does each thread keep room of its own."""
+keep room for the next one among small things, and grow with each."""
 
 
 def web() -> list[str]:
