@@ -96,9 +96,16 @@ class Transaction:
 class Store:
     """A database of the bridge. Thread-safe; open it after a fork, not before."""
 
-    def __init__(self, engine: Engine, *, clock: Clock, use_database_clock: bool = True) -> None:
+    def __init__(
+        self, engine: Engine, *, clock: Clock, use_database_clock: bool = True, trip_engine: Engine | None = None
+    ) -> None:
         """Wrap an engine; use `Store.open`."""
         self.engine = engine
+        self.trip_engine = trip_engine or engine
+        """The same database by connections of its own for trips: what is prepared and planned there stays in use.
+
+        A trip that took whichever connection is free would have it planned on each of them, while its senders wait.
+        """
         self.clock = clock
         self._use_database_clock = use_database_clock
         self._lock = locking.lock_for(engine.url.database) if engine.dialect.name == "sqlite" else None
@@ -106,11 +113,13 @@ class Store:
     @classmethod
     def open(cls, url: str, *, clock: Clock, use_database_clock: bool = True, pool_size: int = 10) -> "Store":
         """Open the database at an SQLAlchemy URL (sqlite:///file or postgresql+psycopg://...)."""
-        return cls(make_engine(url, pool_size=pool_size), clock=clock, use_database_clock=use_database_clock)
+        engine, trip_engine = (make_engine(url, pool_size=pool_size) for _ in range(2))
+        return cls(engine, clock=clock, use_database_clock=use_database_clock, trip_engine=trip_engine)
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        self.trip_engine.dispose()
 
     @contextlib.contextmanager
     def begin(

@@ -22,14 +22,17 @@ _DIALECT: sa.Dialect = psycopg.dialect(paramstyle="numeric_dollar")  # type: ign
 _KNOWN = "bridge_trip_steps"
 """Where a connection's record keeps the names of the steps that PostgreSQL has prepared on it."""
 
-_PLANNED_BY_INDEXES = {
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    # What looks dear by these settings is not, and to compile it would cost more than to run it.
-    "jit": "off",
-}
+_PLANNED_BY_INDEXES = "; ".join(
+    f"SET {setting}"
+    for setting in (
+        "plan_cache_mode = force_generic_plan",
+        "enable_seqscan = off",
+        "enable_hashjoin = off",
+        "enable_mergejoin = off",
+        # What looks dear by these settings is not, and to compile it would cost more than to run it.
+        "jit = off",
+    )
+)
 """Steps look a few rows up in tables of any size. A plan is made once for each connection, and tables grow."""
 
 _FORGOTTEN = "26000"
@@ -92,7 +95,7 @@ def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
     """
     with engine.errors_named():
         for _ in range(engine.STALE_CONNECTIONS):
-            with store.engine.connect() as connection:
+            with store.trip_engine.connect() as connection:
                 if drivers.is_lost(connection):
                     connection.invalidate()
                     continue
@@ -113,8 +116,8 @@ def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
 
 
 def _made(connection: Connection, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
-    known: set[str] = connection.info.setdefault(_KNOWN, set())
-    settings, values = engine.settings_of({**engine.bounds_of(tenant), **_PLANNED_BY_INDEXES})
+    known = _known(connection)
+    settings, values = engine.settings_of(engine.bounds_of(tenant))
     for step in (call.step for call in calls if call.step.name not in known):
         # To read a statement locks its tables too, and is to wait no longer for that than a transaction.
         drivers.execute_together(connection, f"BEGIN; {settings}; {step.preparing}; COMMIT", values)
@@ -123,3 +126,12 @@ def _made(connection: Connection, tenant: str, calls: Sequence[Call]) -> list[li
     given = [*values, *(value for call in calls for value in call.step.arguments(call.values))]
     _begin, _settings, *found, _commit = drivers.ask_together(connection, text, given)
     return [call.step.rows_of(*each) for call, each in zip(calls, found, strict=True)]
+
+
+def _known(connection: Connection) -> set[str]:
+    """Return the names of the steps that are prepared on a connection; a new one is told how to plan them first."""
+    known: set[str] | None = connection.info.get(_KNOWN)
+    if known is None:
+        drivers.execute_together(connection, _PLANNED_BY_INDEXES, ())
+        known = connection.info[_KNOWN] = set()
+    return known

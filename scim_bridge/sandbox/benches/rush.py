@@ -71,7 +71,8 @@ def push(connections: Sequence[Connection], requests: Sequence[Sequence[Named]],
 def _answers(waiting: selectors.BaseSelector, looker: _Client) -> Iterator[Answered]:
     look_at = heard_at = time.monotonic()
     is_looking = False
-    while len(waiting.get_map()) > is_looking:
+    # Until who looks has an answer too: it would be taken for the answer to the next request on that connection.
+    while waiting.get_map():
         now = time.monotonic()
         if now - heard_at > PATIENCE_S:
             raise BenchFailed(f"no client was answered for {PATIENCE_S:g} s")
