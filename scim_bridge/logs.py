@@ -74,8 +74,10 @@ def configure(level: str, *, process: str) -> None:
     # They log addresses and statements at their lower levels.
     for chatty in ("sqlalchemy", "alembic", "rq", "redis", "werkzeug"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # Whatever it logs, it logs with whole addresses, filters with people's values included: nothing of it is kept.
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+    # Whatever these log, they log with whole addresses, filters with people's values included, or with the row that
+    # could not be written: nothing of it is kept.
+    for telltale in ("urllib3", "psycopg"):
+        logging.getLogger(telltale).setLevel(logging.CRITICAL + 1)
 
 
 def follow(correlation_id: str) -> None:

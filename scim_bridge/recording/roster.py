@@ -43,11 +43,13 @@ class Roster:
         people = [each.what for each in said if isinstance(each.what, Person)]
         ids = {each.external_id for each in said}
         managers = {person.manager_id for person in people if person.manager_id}
-        known = identities.of_source(tx, source, sorted(ids | managers))
         addresses = {address for person in people for address in addresses_of(person.document)}
         names = {name for person in people if (name := name_of(person.document)) is not None}
-        by_address = contributions.addressed(tx, sorted(addresses)) if addresses else {}
-        by_name = contributions.named(tx, sorted(names)) if names else {}
+        # Asked for together, so that PostgreSQL is waited for once.
+        known_answer = identities.ask_of_source(tx, source, sorted(ids | managers))
+        by_address_answer = contributions.ask_addressed(tx, sorted(addresses)) if addresses else dict
+        by_name_answer = contributions.ask_named(tx, sorted(names)) if names else dict
+        known, by_address, by_name = known_answer(), by_address_answer(), by_name_answer()
         roster._asked_names |= names
         newcomers = ids - known.keys()
         followers = identities.led_by(tx, source, sorted(newcomers)) if newcomers else []
@@ -80,8 +82,11 @@ class Roster:
         return roster
 
     def _read_people(self, tx: Transaction, numbers: Iterable[int], *, looks_past: bool = True) -> None:
-        stored = directory_users.lock(tx, numbers)
-        said = contributions.of_people(tx, sorted(stored))
+        sought = sorted(set(numbers))
+        stored_answer = directory_users.ask_lock(tx, sought)
+        # What was said is read once they are locked, though it is asked for before that is known.
+        said_answer = contributions.ask_of_people(tx, sought)
+        stored, said = stored_answer(), said_answer()
         past = [
             number
             for number, person in stored.items()

@@ -21,7 +21,7 @@ from scim_bridge.recording.roster import Roster
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.recording.strangers import Strangers
 from scim_bridge.recording.words import name_of
-from scim_bridge.store import contributions, directory_users, dues, identities, ledger, numbers, tables
+from scim_bridge.store import contributions, directory, directory_users, dues, identities, ledger, numbers, tables
 from scim_bridge.store.contributions import Contribution
 from scim_bridge.store.directory_users import Written
 from scim_bridge.store.dues import Due
@@ -69,14 +69,16 @@ def record(
     Raises:
         directory.NameTaken: somebody else took a name at the same moment; the same again will do.
     """
-    roster = Roster.read(tx, source, said, owns=owns)
-    strangers = Strangers(tx, source, (each.external_id for each in said if roster.is_nobody(each.external_id)))
-    roster.confirm(tx, said, strangers)
-    placed = Placing(roster, strangers, source=source, owned=words.owned_by(source, owns), now=tx.now)
-    places = placed.place(said)
-    _settle(tx, roster, owns, lambda entry: entry.leaves_as_known(tx.now))
-    wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)
-    strangers.write(tx, origin)
+    # What is only sent may be found to fail at any later place.
+    with directory.names_guarded(USER), tx.pipeline():
+        roster = Roster.read(tx, source, said, owns=owns)
+        strangers = Strangers(tx, source, (each.external_id for each in said if roster.is_nobody(each.external_id)))
+        roster.confirm(tx, said, strangers)
+        placed = Placing(roster, strangers, source=source, owned=words.owned_by(source, owns), now=tx.now)
+        places = placed.place(said)
+        _settle(tx, roster, owns, lambda entry: entry.leaves_as_known(tx.now))
+        wakes = _write(tx, roster, source=source, scopes=scopes, origin=origin)
+        strangers.write(tx, origin)
     return Recorded(became=[_became(each, place) for each, place in zip(said, places, strict=True)], wakes=wakes)
 
 
@@ -181,15 +183,17 @@ def _write(
     touched = list(roster.touched())
     changed = [entry for entry in touched if entry.differs()]
     new = [entry for entry in touched if entry.stored is None]
-    for entry, number in zip(new, directory_users.reserve(tx, len(new)), strict=True):
+    new_numbers = directory_users.reserve(tx, len(new))
+    new_changes = numbers.reserve(tx, tables.change.c.number, len(changed)) if changed else list
+    owing = Owing(tx, scopes)
+    for entry, number in zip(new, new_numbers(), strict=True):
         entry.number = number
-    reserved = numbers.reserve(tx, tables.change.c.number, len(changed))() if changed else []
-    for entry, number in zip(changed, reserved, strict=True):
+    for entry, number in zip(changed, new_changes(), strict=True):
         entry.change = number
     # Newcomers may have names that others give up.
     directory_users.change(tx, [_written(entry) for entry in changed if entry.stored is not None])
     directory_users.add(tx, [_written(entry) for entry in new])
-    owed = Owing(tx, scopes).for_users([(entry.stored, entry.document) for entry in changed])
+    owed = owing.for_users([(entry.stored, entry.document) for entry in changed])
     _record_changes(tx, changed, owed, origin)
     contributions.write(tx, [said for entry in touched for said in _said_of(entry)])
     identities.put(tx, source, _identities(roster))

@@ -53,7 +53,7 @@ class Strangers:
         kept = [each for each in heard if each.resource_id is not None]
         new = [each for each in heard if each.resource_id is None]
         if new:
-            reserved = directory_users.reserve(tx, len(new))
+            reserved = directory_users.reserve(tx, len(new))()
             versions = numbers.reserve(tx, tables.change.c.number, len(new))()
             strangers.bury(tx, list(zip(reserved, versions, strict=True)))
             change = {

@@ -4,7 +4,7 @@ Only tenants with several sources, and those with an HR system, have any. Whoeve
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -82,10 +82,20 @@ class Contribution:
 
 def of_people(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, list[Contribution]]:
     """Return what all sources said of people, by the person's number; of whom nobody said anything is left out."""
-    found: dict[int, list[Contribution]] = {}
-    for row in _OF_PEOPLE.rows(tx, tenant=tx.tenant, ids=sets.packed(resource_ids)):
-        found.setdefault(row.resource_id, []).append(_read(row))
-    return found
+    return ask_of_people(tx, resource_ids)()
+
+
+def ask_of_people(tx: Transaction, resource_ids: Iterable[int]) -> Callable[[], dict[int, list[Contribution]]]:
+    """Ask for what `of_people` returns, and return what gives it (see `Prepared.ask`)."""
+    answer = _OF_PEOPLE.ask(tx, tenant=tx.tenant, ids=sets.packed(resource_ids))
+
+    def read() -> dict[int, list[Contribution]]:
+        found: dict[int, list[Contribution]] = {}
+        for row in answer():
+            found.setdefault(row.resource_id, []).append(_read(row))
+        return found
+
+    return read
 
 
 def of_person(tx: Transaction, resource_id: int, *, tenant: str) -> list[Contribution]:
@@ -103,7 +113,7 @@ def write(tx: Transaction, said: Iterable[Contribution]) -> None:
     """Write what sources say of people, in place of what they said before."""
     rows = [_values(tx, each) for each in said]
     if rows:
-        _WRITE.run(tx, rows=sets.packed(rows))
+        _WRITE.send(tx, rows=sets.packed(rows))
 
 
 def known_as(tx: Transaction, source: str, user_keys: Iterable[str]) -> dict[str, list[int]]:
@@ -116,16 +126,31 @@ def known_as(tx: Transaction, source: str, user_keys: Iterable[str]) -> dict[str
 
 def named(tx: Transaction, user_keys: Iterable[str]) -> dict[str, int]:
     """Return the numbers of the living people who have folded userNames in the directory."""
-    rows = _NAMED.rows(tx, tenant=tx.tenant, keys=sets.packed(user_keys))
-    return {row.unique_key: row.id for row in rows}
+    return ask_named(tx, user_keys)()
+
+
+def ask_named(tx: Transaction, user_keys: Iterable[str]) -> Callable[[], dict[str, int]]:
+    """Ask for what `named` returns, and return what gives it (see `Prepared.ask`)."""
+    answer = _NAMED.ask(tx, tenant=tx.tenant, keys=sets.packed(user_keys))
+    return lambda: {row.unique_key: row.id for row in answer()}
 
 
 def addressed(tx: Transaction, addresses: Iterable[str]) -> dict[str, list[int]]:
     """Return the numbers of the living people who have folded e-mail addresses in the directory, oldest first."""
-    found: dict[str, list[int]] = {}
-    for row in _ADDRESSED.rows(tx, tenant=tx.tenant, addresses=sets.packed(addresses)):
-        found.setdefault(row.value, []).append(row.id)
-    return found
+    return ask_addressed(tx, addresses)()
+
+
+def ask_addressed(tx: Transaction, addresses: Iterable[str]) -> Callable[[], dict[str, list[int]]]:
+    """Ask for what `addressed` returns, and return what gives it (see `Prepared.ask`)."""
+    answer = _ADDRESSED.ask(tx, tenant=tx.tenant, addresses=sets.packed(addresses))
+
+    def read() -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row in answer():
+            found.setdefault(row.value, []).append(row.id)
+        return found
+
+    return read
 
 
 def last_speakers(tx: Transaction, resource_ids: Iterable[int]) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """Many users at once: found, added and changed by as many statements for one as for a thousand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,14 @@ class Written:
 
 def lock(tx: Transaction, user_ids: Iterable[int]) -> dict[int, Stored]:
     """Return users by number, deleted ones too, locked in the order of the numbers until the transaction ends."""
+    return ask_lock(tx, user_ids)()
+
+
+def ask_lock(tx: Transaction, user_ids: Iterable[int]) -> Callable[[], dict[int, Stored]]:
+    """Ask for what `lock` returns, and return what gives it (see `Prepared.ask`)."""
     statement = _LOCK if tx.dialect == "postgresql" else _FETCH
-    return {row.id: directory.stored_of(row) for row in statement.rows(tx, ids=sets.packed(sorted(set(user_ids))))}
+    answer = statement.ask(tx, ids=sets.packed(sorted(set(user_ids))))
+    return lambda: {row.id: directory.stored_of(row) for row in answer()}
 
 
 def read(tx: Transaction, user_ids: Iterable[int]) -> list[Stored]:
@@ -46,13 +52,14 @@ def read(tx: Transaction, user_ids: Iterable[int]) -> list[Stored]:
 
 def take_turns(tx: Transaction, source: str) -> None:
     """Wait until nobody else records for this source of the tenant. On SQLite all writers take turns anyway."""
-    if tx.dialect == "postgresql":
+    if tx.dialect == "postgresql" and source not in tx.turns:
         _TAKE_TURNS.run(tx, tenant=tx.tenant, source=source)
+        tx.turns.add(source)
 
 
-def reserve(tx: Transaction, count: int) -> list[int]:
-    """Return the numbers of so many users who are then added; see `numbers.reserve`."""
-    return numbers.reserve(tx, resource.c.id, count)() if count else []
+def reserve(tx: Transaction, count: int) -> Callable[[], list[int]]:
+    """Ask for the numbers of so many users who are then added, and return what gives them; see `numbers.reserve`."""
+    return numbers.reserve(tx, resource.c.id, count) if count else list
 
 
 def add(tx: Transaction, users: Sequence[Written]) -> None:
@@ -65,7 +72,7 @@ def add(tx: Transaction, users: Sequence[Written]) -> None:
         return
     rows = [[each.number, tx.tenant, each.scim_id, USER, tx.now, *_row(each, modified_at=tx.now)[1:]] for each in users]
     with directory.names_guarded(USER):
-        _ADD.run(tx, rows=sets.packed(rows))
+        _ADD.send(tx, rows=sets.packed(rows))
     directory.count(tx, USER, len(users))
     _put_lookups(tx, users)
 
@@ -81,12 +88,12 @@ def change(tx: Transaction, users: Sequence[Written]) -> None:
     renamed = [each.number for each in users if each.before and each.before.unique_key != each.folded.unique_key]
     if renamed:
         # A name is free before it is given, whatever the order in which rows are changed.
-        _UNNAME.run(tx, ids=sets.packed(renamed))
+        _UNNAME.send(tx, ids=sets.packed(renamed))
     with directory.names_guarded(USER):
-        _CHANGE.run(tx, rows=sets.packed(_row(each, modified_at=tx.now) for each in users))
+        _CHANGE.send(tx, rows=sets.packed(_row(each, modified_at=tx.now) for each in users))
     moved = [each for each in users if each.before is None or each.before.lookups != each.folded.lookups]
     if moved:
-        _DELETE_LOOKUPS.run(tx, ids=sets.packed(each.number for each in moved))
+        _DELETE_LOOKUPS.send(tx, ids=sets.packed(each.number for each in moved))
         _put_lookups(tx, moved)
 
 
@@ -94,7 +101,7 @@ def _put_lookups(tx: Transaction, users: Iterable[Written]) -> None:
     rows = [
         [tx.tenant, each.number, path, element, value] for each in users for path, element, value in each.folded.lookups
     ]
-    _PUT_LOOKUPS.run(tx, rows=sets.packed(rows))
+    _PUT_LOOKUPS.send(tx, rows=sets.packed(rows))
 
 
 def _row(user: Written, *, modified_at: Millis) -> list[Any]:

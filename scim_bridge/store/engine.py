@@ -61,6 +61,8 @@ class Transaction:
     use_database_clock: bool = True
     population: Counter[str] = field(default_factory=Counter)
     """How many more resources of each kind live at the end of the transaction than at its beginning."""
+    turns: set[str] = field(default_factory=set)
+    """The sources whose rows nobody else records until the end of the transaction."""
     endings: dict[str, Callable[["Transaction"], None]] = field(default_factory=dict)
     """What is written right before the commit, by name: rows that many write are then locked only briefly."""
 

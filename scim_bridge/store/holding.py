@@ -1,12 +1,14 @@
 """Which lanes have, or are about to have, something of a resource in their target."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
 from scim_bridge.domain.states import State
-from scim_bridge.store import sets, tables
+from scim_bridge.store import prepared, sets, tables
 from scim_bridge.store.engine import Transaction
+from scim_bridge.store.prepared import Prepared
 
 link, operation = tables.link, tables.operation
 
@@ -28,11 +30,21 @@ def lanes_holding_each(tx: Transaction, resource_ids: Iterable[int]) -> dict[int
     found: dict[int, frozenset[int]] = {number: frozenset() for number in numbers}
     if not numbers:
         return found
-    ids = sets.id_rows(tx, numbers)
-    linked = sa.select(link.c.resource_id, link.c.lane_id).where(sets.among(link.c.resource_id, ids))
-    owed = sa.select(operation.c.resource_id, operation.c.lane_id).where(
-        sets.among(operation.c.resource_id, ids), operation.c.state.in_(_STILL_OWED)
-    )
-    for row in tx.connection.execute(sa.union(linked, owed)):
+    for row in _HOLDING_EACH.rows(tx, ids=sets.packed(numbers)):
         found[row.resource_id] |= {row.lane_id}
     return found
+
+
+def _holding_each(dialect: str) -> sa.Executable:
+    def among(column: Any, name: str) -> Any:
+        return sets.among(column, sets.ids_in(prepared.text("ids"), dialect=dialect, name=name))
+
+    states: list[Any] = [sa.literal_column(f"'{state}'") for state in _STILL_OWED]
+    linked = sa.select(link.c.resource_id, link.c.lane_id).where(among(link.c.resource_id, "linked"))
+    owed = sa.select(operation.c.resource_id, operation.c.lane_id).where(
+        among(operation.c.resource_id, "owed"), operation.c.state.in_(states)
+    )
+    return sa.union(linked, owed)
+
+
+_HOLDING_EACH = Prepared(_holding_each)

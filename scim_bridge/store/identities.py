@@ -1,6 +1,6 @@
 """Whom the ids of an HR source name, with the digest of the row that was applied last; and whose dates fall due."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,12 +38,17 @@ class DueDate:
 
 def of_source(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict[str, Identity]:
     """Return which living people ids of a source name, by id; unknown ids are left out."""
-    rows = _OF_SOURCE.rows(tx, tenant=tx.tenant, source=source, ids=sets.packed(external_ids))
-    return {
+    return ask_of_source(tx, source, external_ids)()
+
+
+def ask_of_source(tx: Transaction, source: str, external_ids: Iterable[str]) -> Callable[[], dict[str, Identity]]:
+    """Ask for what `of_source` returns, and return what gives it (see `Prepared.ask`)."""
+    answer = _OF_SOURCE.ask(tx, tenant=tx.tenant, source=source, ids=sets.packed(external_ids))
+    return lambda: {
         row.external_id: Identity(
             external_id=row.external_id, resource_id=row.resource_id, scim_id=row.scim_id, row_digest=row.row_digest
         )
-        for row in rows
+        for row in answer()
     }
 
 
@@ -51,7 +56,7 @@ def put(tx: Transaction, source: str, identities: Sequence[Identity]) -> None:
     """Keep whom ids of a source name, and the digests of their rows. An id that named somebody else does so no more."""
     if identities:
         rows = [[tx.tenant, source, each.external_id, each.resource_id, each.row_digest] for each in identities]
-        _PUT.run(tx, rows=sets.packed(rows))
+        _PUT.send(tx, rows=sets.packed(rows))
 
 
 def led_by(tx: Transaction, source: str, manager_ids: Iterable[str]) -> list[int]:

@@ -56,7 +56,7 @@ def supersede(tx: Transaction, *, lane_ids: Iterable[int], resource_ids: Iterabl
 
 def keep_priority(tx: Transaction, *, change: int, superseded: Iterable[int], urgent: int) -> None:
     """Give the operations of a change that took the place of these the more urgent priority that those had."""
-    _KEEP_PRIORITY.run(tx, change=change, old=sets.packed(superseded), urgent=urgent)
+    _KEEP_PRIORITY.send(tx, change=change, old=sets.packed(superseded), urgent=urgent)
 
 
 def _supersede(dialect: str) -> sa.Executable:

@@ -45,7 +45,7 @@ def of_source(tx: Transaction, source: str, external_ids: Iterable[str]) -> dict
 def bury(tx: Transaction, numbers: Sequence[tuple[int, int]]) -> None:
     """Add tombstones under numbers that are reserved for them, each with its version."""
     rows = [[number, tx.tenant, uuid4().hex, version, *[tx.now] * 3] for number, version in numbers]
-    _BURY.run(tx, rows=sets.packed(rows))
+    _BURY.send(tx, rows=sets.packed(rows))
 
 
 def _of_source(dialect: str) -> sa.Executable:

@@ -148,3 +148,9 @@ def test_the_library_that_calls_out_logs_nothing_whoever_sets_logging_up_last() 
     importlib.import_module("workers.http")
     logs.configure("info", process="test")
     assert not logging.getLogger("urllib3.connection").isEnabledFor(logging.CRITICAL)
+
+
+def test_the_databases_driver_logs_nothing_itself() -> None:
+    """What fails while another error is being told, it would log with the row that could not be written."""
+    logs.configure("info", process="test")
+    assert not logging.getLogger("psycopg").isEnabledFor(logging.CRITICAL)
