@@ -22,10 +22,11 @@ class Scopes(dict[str, TargetScope]):
 
     def __init__(self, scopes: Any, happening: Callable[[], None]) -> None:
         super().__init__(scopes)
-        self._happening = happening
+        self._happenings = [happening]
 
     def get(self, target: str, default: Any = None) -> Any:
-        self._happening()
+        if self._happenings:
+            self._happenings.pop()()
         return super().get(target, default)
 
 
