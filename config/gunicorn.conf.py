@@ -9,7 +9,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+# Read from here, a fifth faster than from deep within what the application reads: for each model that is made, the
+# library looks for its text in all that is being called, and among all that has been read.
+import scim2_models  # noqa: F401
+import scim2_server.service  # noqa: F401
+
 from scim_bridge import logs, wiring
+from scim_bridge.domain import models  # noqa: F401 - as above
 from scim_bridge.store import migrate  # noqa: F401 - as below; each process would read it for its first /readyz
 from scim_bridge.supervisor import leash
 from scim_bridge.web import wsgi  # noqa: F401 - read once here, shared by all processes that are forked from this one
