@@ -17,6 +17,7 @@ from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
 
 pytest_plugins = [
+    "running.routes",
     "running.bridges",
     "fuzz.options",
     "model.options",
