@@ -45,6 +45,8 @@ class Turn(Generic[Asked, Told]):
         self.places = list(places)
         self.is_closed = bool(places)
         """Whether this is one request by itself, because it could not be recorded with others."""
+        self.before = line.served
+        """How many were served in the turn right before, while the first of this one waited; 0: there was none."""
 
     def take(self, count_of: Callable[[Sequence[Asked]], int] = len) -> list[Place[Asked, Told]]:
         """Take who waits, of whom `count_of` tells how many from the first on go together; return all of the turn."""
@@ -95,6 +97,7 @@ class Turns(Generic[Asked, Told]):
             served = turn.places + ([] if turn.places else line.taken(_one))
             _refuse([each for each in served if not each.is_served], StoreUnavailable("the process is ending"))
             with self._lock:
+                line.served = len(served)
                 follower = line.waiting[0] if line.waiting else None
                 if follower is None:
                     del self._lines[key]
@@ -108,6 +111,8 @@ class _Line(Generic[Asked, Told]):
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
         self.waiting: deque[Place[Asked, Told]] = deque()
+        self.served = 0
+        """How many were served in the last turn."""
 
     def taken(self, count_of: Callable[[Sequence[Asked]], int]) -> list[Place[Asked, Told]]:
         """Remove the first who wait, and return them."""

@@ -18,6 +18,7 @@ class Counter:
     def __init__(self, fails: Callable[[Sequence[int]], Exception | None] = lambda _numbers: None) -> None:
         self.turns = Turns[int, int]()
         self.served: list[list[int]] = []
+        self.before: list[int] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
         self._fails = fails
 
@@ -28,6 +29,7 @@ class Counter:
         if (error := self._fails(numbers)) is not None:
             raise error
         self.served.append(numbers)
+        self.before.append(turn.before)
         for place in turn.places:
             place.tell(2 * place.asked)
 
@@ -65,6 +67,13 @@ def test_no_more_than_the_most_go_together() -> None:
     counter = Counter()
     counter.ask(*range(MOST_REQUESTS + 2))
     assert [len(each) for each in counter.served] == [1, MOST_REQUESTS, 1]
+
+
+def test_a_turn_knows_how_many_were_served_while_its_first_waited() -> None:
+    counter = Counter()
+    counter.ask(*range(MOST_REQUESTS + 2))
+    counter.ask(1)
+    assert counter.before == [0, 1, MOST_REQUESTS, 0]
 
 
 def test_who_cannot_be_served_with_others_fails_alone() -> None:

@@ -2,10 +2,11 @@
 
 An identity provider that assigns a department sends a request for each person, many at once, and all want the same
 row. One after the other they would wait for as many commits as there are requests; so whoever comes first records for
-all who wait by then. Nobody waits for company: a request that comes alone is recorded at once, by itself.
+all who wait by then. A request that comes alone is recorded at once, by itself: only in a crowd is more waited for.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scim_bridge.domain.resources import GROUP
@@ -18,6 +19,11 @@ from scim_bridge.store import directory, trips
 from scim_bridge.store.engine import Store
 
 __all__ = ["MOST_REQUESTS", "Gathered", "Gathering", "is_gathered"]
+
+COMPANY = 2
+COMPANY_S = 0.003
+"""While trips take at least so many requests, each is put off by so long, in which more come to go along: fewer trips
+are made, and each keeps the group from the other processes."""
 
 MOST_NAMED = 100
 """Members that one of them may name: who brings thousands keeps the others waiting, and gains nothing."""
@@ -41,9 +47,10 @@ def is_gathered(edits: Sequence[MemberEdit]) -> bool:
 class Gathering:
     """Records member edits of groups for the requests of this process."""
 
-    def __init__(self, store: Store) -> None:
-        """Record in this store."""
+    def __init__(self, store: Store, *, rest: Callable[[float], None] = time.sleep) -> None:
+        """Record in this store; `rest` passes so many seconds."""
         self._store = store
+        self._rest = rest
         self._turns = Turns[Asked, Gathered | None]()
 
     def edit(self, tenant: str, scim_id: str, asked: Asked, *, scopes: Mapping[str, TargetScope]) -> Gathered | None:
@@ -82,6 +89,8 @@ class Gathering:
         self, tenant: str, scim_id: str, turn: Turn[Asked, Gathered | None], scopes: Mapping[str, TargetScope]
     ) -> None:
         """Record who waits in one trip to the database. Who comes while it is under way goes on the next."""
+        if turn.before >= COMPANY:
+            self._rest(COMPANY_S)
         asked = [place.asked for place in turn.take(moving.apart)]
         recorded = moving.record(self._store, tenant, scim_id, asked, scopes=scopes)
         _tell(turn, *(recorded or (None, frozenset[str]())))

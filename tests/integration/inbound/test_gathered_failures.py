@@ -16,7 +16,7 @@ from running.crowds import await_waiting, changes_of, held, together, transactio
 from running.door import Sender, Ticking
 from werkzeug.test import TestResponse
 
-from scim_bridge.intake.scim.gathering import Gathered, Gathering
+from scim_bridge.intake.scim.gathering import COMPANY_S, Gathered, Gathering
 from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.joint import Asked
 from scim_bridge.recording.origins import Origin
@@ -26,6 +26,8 @@ from scim_bridge.store.verify import verify_ledger
 
 PATIENCE_S = 1.0
 PEOPLE = 10
+ROUNDS = 5
+ORIGIN = Origin(source="idp", correlation_id="c")
 
 Edit = Callable[[], Gathered | None]
 
@@ -149,6 +151,31 @@ def test_a_defect_of_a_lone_request_is_told_to_it(
         gathering.edit(sender.tenant, group, asked(people[0], correlation_id=object()), scopes={})
     assert gathering.edit(sender.tenant, group, asked(people[0]), scopes={}) is not None
     assert sender.member_ids(group) == {people[0]}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("shared_store", ["postgresql"], indirect=True)
+def test_only_who_had_company_waits_for_more(sender: Any, group: str, people: list[str], shared_store: Store) -> None:
+    rests: list[float] = []
+    gathering = Gathering(shared_store, rest=rests.append)
+    for each in people:
+        gathering.edit(sender.tenant, group, asked(each), scopes={})
+    assert rests == []
+    leaving = [Asked(edits=[MemberEdit(Membership.REMOVE, (each,))], origin=ORIGIN) for each in people]
+
+    def come_and_go(number: int) -> Edit:
+        def edit() -> Gathered | None:
+            for _ in range(ROUNDS):
+                gathering.edit(sender.tenant, group, leaving[number], scopes={})
+                gathering.edit(sender.tenant, group, asked(people[number]), scopes={})
+            return None
+
+        return edit
+
+    together([come_and_go(number) for number in range(PEOPLE)], nullcontext(), wait_for=0)
+    assert set(rests) == {COMPANY_S}
+    assert sender.member_ids(group) == set(people)
+    assert verify_ledger(shared_store)["balanced"]
 
 
 class _Ending:
