@@ -18,6 +18,7 @@ from scim_bridge.store.engine import Store
 
 pytest_plugins = [
     "running.routes",
+    "running.templates",
     "running.bridges",
     "fuzz.options",
     "model.options",
