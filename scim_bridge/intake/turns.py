@@ -1,8 +1,7 @@
 """Requests that all want the same row: whoever comes first records for all who wait by then, in one transaction.
 
-One after the other they would wait for as many commits as there are requests. Nobody waits for company: a request that
-comes alone is recorded at once, by itself. What cannot be recorded together is recorded one by one, so that a fault
-reaches only its sender.
+One after the other they would wait for as many commits as there are requests. A request that comes alone is recorded at
+once, by itself. What cannot be recorded together is recorded one by one, so that a fault reaches only its sender.
 """
 
 import threading

@@ -53,7 +53,7 @@ def read(tx: Transaction, user_ids: Iterable[int]) -> list[Stored]:
 def take_turns(tx: Transaction, source: str) -> None:
     """Wait until nobody else records for this source of the tenant. On SQLite all writers take turns anyway."""
     if tx.dialect == "postgresql" and source not in tx.turns:
-        _TAKE_TURNS.run(tx, tenant=tx.tenant, source=source)
+        _TAKE_TURNS.send(tx, tenant=tx.tenant, source=source)
         tx.turns.add(source)
 
 

@@ -74,13 +74,15 @@ class Transaction:
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Enclose one part that may fail alone: its changes are undone when it raises."""
-        before = self.population.copy()
+        before, turns = self.population.copy(), self.turns.copy()
         try:
             with self.connection.begin_nested():
                 yield
         except BaseException:
             self.population.clear()
             self.population.update(before)
+            # PostgreSQL lets go of what was locked since.
+            self.turns.intersection_update(turns)
             raise
 
     def pipeline(self) -> AbstractContextManager[None]:

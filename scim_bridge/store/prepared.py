@@ -48,10 +48,11 @@ class Prepared:
             return ready.rows_of(cursor)
 
     def ask(self, tx: Transaction, **values: Any) -> Callable[[], list[Row]]:
-        """Execute the statement and return what gives its rows, once. In a pipeline only that call waits for them.
-
-        Call it before anything is written that its rows would show: SQLite reads them only then.
-        """
+        """Execute the statement and return what gives its rows, once. In a pipeline only that call waits for them."""
+        if tx.dialect == "sqlite":
+            # At once: a cursor that is left open, as another statement has failed, would keep its view of the database.
+            found = self.rows(tx, **values)
+            return lambda: found
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
         with drivers.cursor_of(tx.connection, ready.text, stays_open=True) as cursor:
             cursor.execute(ready.text, ready.arguments(values), **ready.options(values))
@@ -70,7 +71,7 @@ class Prepared:
         return found[0] if found else None
 
     def run(self, tx: Transaction, **values: Any) -> int:
-        """Execute a statement that gives no rows, and return how many it touched."""
+        """Execute a statement that gives no rows, and return how many it touched. In a pipeline nobody knows yet."""
         ready = self._ready.get(tx.dialect) or self._made_ready(tx)
         with drivers.cursor_of(tx.connection, ready.text) as cursor:
             cursor.execute(ready.text, ready.arguments(values), **ready.options(values))

@@ -10,8 +10,9 @@ from scim_bridge.domain.instants import Clock
 from scim_bridge.recording.origins import Origin
 from scim_bridge.recording.recorder import Recorder
 from scim_bridge.recording.scopes import TargetScope
+from scim_bridge.store import directory_users
 from scim_bridge.store.directory import NameTaken
-from scim_bridge.store.engine import Store
+from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.verify import verify_ledger
 
 pytestmark = pytest.mark.postgres
@@ -53,3 +54,20 @@ def test_a_name_that_somebody_else_took_at_the_same_moment_is_told_as_such(acme:
     assert acme.outcomes(person("2", "bob"), person("1", "ann")) == ["created", "updated"]
     report = verify_ledger(acme.store)
     assert report["balanced"], report
+
+
+def locks_held(tx: Transaction) -> int:
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted"
+    return int(tx.connection.exec_driver_sql(query).scalar_one())
+
+
+def test_a_turn_that_was_undone_is_taken_again(acme: Company) -> None:
+    with acme.store.begin("acme") as tx:
+        with pytest.raises(KeyError), tx.savepoint():
+            directory_users.take_turns(tx, "hr")
+            raise KeyError
+        assert locks_held(tx) == 0
+        directory_users.take_turns(tx, "hr")
+        assert locks_held(tx) == 1
+        directory_users.take_turns(tx, "hr")
+        assert locks_held(tx) == 1

@@ -32,7 +32,7 @@ SETTING = Step(
 
 @pytest.fixture
 def single(postgres_url: str, clock: Clock) -> Iterator[Store]:
-    """A store that has one connection as a rule."""
+    """A store that has one connection as a rule, and one for trips."""
     opened = Store.open(postgres_url, clock=clock, pool_size=1)
     yield opened
     opened.close()
@@ -70,9 +70,11 @@ def test_another_tenants_rows_cannot_be_written(single: Store) -> None:
 def test_what_holds_for_a_trip_ends_with_it(single: Store) -> None:
     asked = [Call(SETTING, {"name": name}) for name in ("bridge.tenant", "enable_seqscan")]
     told = [rows[0].value for rows in trips.make(single, "acme", asked)]
+    with single.trip_engine.connect() as connection:
+        tenant = connection.exec_driver_sql("SELECT current_setting('bridge.tenant', true)").scalar_one()
     with single.begin("acme", write=False) as tx:
-        after = tx.connection.exec_driver_sql("SELECT current_setting('enable_seqscan')").scalar_one()
-    assert (told, after) == (["acme", "off"], "on")
+        elsewhere = tx.connection.exec_driver_sql("SELECT current_setting('enable_seqscan')").scalar_one()
+    assert (told, tenant, elsewhere) == (["acme", "off"], "", "on")
 
 
 def test_a_lost_connection_is_replaced_unnoticed(single: Store, postgres_url: str) -> None:
@@ -84,8 +86,8 @@ def test_a_lost_connection_is_replaced_unnoticed(single: Store, postgres_url: st
 
 def test_what_the_server_has_forgotten_is_prepared_again(single: Store) -> None:
     trips.make(single, "acme", [naming("trakstar")])
-    with single.begin("acme") as tx:
-        tx.connection.exec_driver_sql("DEALLOCATE ALL")
+    with single.trip_engine.connect() as connection:
+        connection.exec_driver_sql("DEALLOCATE ALL")
     trips.make(single, "acme", [naming("mindtickle")])
     assert targets(single) == ["trakstar", "mindtickle"]
 
@@ -105,7 +107,7 @@ def test_a_step_is_not_prepared_behind_a_lock_for_ever(
 
 def test_what_the_server_knows_better_is_prepared_again(single: Store) -> None:
     trips.make(single, "acme", [naming("trakstar")])
-    with single.engine.connect() as connection:
+    with single.trip_engine.connect() as connection:
         connection.info.clear()
     trips.make(single, "acme", [naming("mindtickle")])
     assert targets(single) == ["trakstar", "mindtickle"]
@@ -135,9 +137,9 @@ def test_an_edit_of_one_member_reads_no_others(single: Store, postgres_url: str)
 
 def _rows_read(store: Store, table: str) -> int:
     """Return how many rows of a table have been read so far, by whatever plan."""
-    with store.begin("acme") as tx:
+    with store.trip_engine.connect() as connection:
         # What this connection has read is told at most once a second, unless it is asked to.
-        tx.connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+        connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
     with store.begin("acme", write=False) as tx:
         query = sa.text(
             "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = :name"

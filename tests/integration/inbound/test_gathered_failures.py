@@ -198,7 +198,11 @@ def test_a_thread_that_is_ended_before_it_records_leaves_nobody_waiting(
     sender: Any, group: str, people: list[str], shared_store: Store
 ) -> None:
     # Whoever asks for the time before a trip waits for nothing yet.
-    store = Store(shared_store.engine, clock=_Ending(PEOPLE - trips.are_made(shared_store)))
+    store = Store(
+        shared_store.engine,
+        clock=_Ending(PEOPLE - trips.are_made(shared_store)),
+        trip_engine=shared_store.trip_engine,
+    )
     jobs = editing(Gathering(store), sender, group, [asked(each) for each in people])
     results = together(jobs, nullcontext(), wait_for=0)
     ended = [number for number, each in enumerate(results) if isinstance(each, SystemExit)]
