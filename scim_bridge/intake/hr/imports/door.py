@@ -15,6 +15,7 @@ from scim2_models import InvalidValueException, NotFoundException, SCIMException
 from scim_bridge import secrets
 from scim_bridge.domain.instants import Millis, of_datetime
 from scim_bridge.intake.hr.imports import receiving, report
+from scim_bridge.intake.hr.imports.progress import Progress
 from scim_bridge.intake.hr.imports.reading import FileRefused
 from scim_bridge.intake.hr.imports.receiving import Arrival, Receiver, Renew
 from scim_bridge.intake.scim import idempotency
@@ -70,6 +71,7 @@ class ImportDoor:
     ) -> None:
         """Keep files in a store. `secret` makes digests; `new_owner` gives each request with a key its own name."""
         self._store = store
+        self._progress = Progress(partial(report.counted, store))
         self._secret = secret
         self._new_owner = new_owner
         self._sources: dict[tuple[str, str], SourceSettings] = {
@@ -126,7 +128,7 @@ class ImportDoor:
         """Return where an import stands, with the addresses of its report."""
         path = f"{PATH}/{found.name}"
         return {
-            **report.summary(self._store, found),
+            **report.told(found, self._progress.outcomes(found)),
             "report": {"csv": f"{path}/report.csv", "json": f"{path}/report.json"},
         }
 

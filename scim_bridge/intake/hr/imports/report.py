@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scim_bridge.domain import texts
@@ -19,8 +19,17 @@ COLUMNS = ("row", "id", "outcome", "code", "field", "advice", "change")
 
 def summary(store: Store, found: Import) -> dict[str, Any]:
     """Return where an import stands: its state, how many rows came to which outcome, and what is wrong with it."""
+    return told(found, counted(store, found))
+
+
+def counted(store: Store, found: Import) -> dict[str, int]:
+    """Return how many rows of an import came to which outcome, by a walk through all of them."""
     with store.begin(found.tenant, write=False) as tx:
-        outcomes = imports.counts(tx, found.id)
+        return imports.counts(tx, found.id)
+
+
+def told(found: Import, outcomes: Mapping[str, int]) -> dict[str, Any]:
+    """Return where an import stands, of whose outcomes it is known how many there are."""
     return {**heading(found), "outcomes": dict(sorted(outcomes.items()))}
 
 
