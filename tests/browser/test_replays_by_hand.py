@@ -5,10 +5,11 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.stage import Stage
+from browser.stage import TENANT, Stage
 
 MOST_STEPS = 80
 
@@ -28,11 +29,23 @@ def mended(stage: Stage, request: pytest.FixtureRequest) -> Stage:
 def held_back(stage: Stage) -> Iterator[None]:
     """Let no approved replay begin meanwhile."""
     [relay] = stage.bridge.children("relay")
-    os.kill(relay, signal.SIGSTOP)
+    store = stage.bridge.store
     try:
+        # Stopped while it writes, it would keep everybody else from writing; nobody writes meanwhile.
+        with store.begin(TENANT):
+            os.kill(relay, signal.SIGSTOP)
+            while not is_stopped(relay):
+                time.sleep(0.001)
         yield
     finally:
         os.kill(relay, signal.SIGCONT)
+        store.close()
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether no thread of a process runs any more."""
+    states = [each.read_text().rpartition(")")[2].split()[0] for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def accounts(stage: Stage) -> int:
