@@ -6,7 +6,7 @@ moves more than once, the superseded operations all name the last one, instead o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from scim_bridge.domain.people import Priority
@@ -80,7 +80,7 @@ def record(
             inside.update(joined)
             inside.difference_update(left)
             move = _Move(number=next(free), previous=group.version, origin=each.origin, joined=joined, left=left)
-            group = replace(group, version=move.number, modified_at=max(tx.now, group.modified_at))
+            group = group._replace(version=move.number, modified_at=max(tx.now, group.modified_at))
             moves.append(move)
             outcomes.append(Outcome(stored=group, change=move.number))
         if not moves:

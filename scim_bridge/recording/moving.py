@@ -4,7 +4,6 @@ The group is locked for as long as the database works, not for as long as this p
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from scim_bridge.recording import edits
 from scim_bridge.recording.edits import Membership
@@ -64,6 +63,6 @@ def _outcomes(moves: Moves) -> list[Outcome]:
     outcomes = list[Outcome]()
     for moved in moves.each:
         if moved.change is not None:
-            group = replace(group, version=moved.change, modified_at=max(moves.now, group.modified_at))
+            group = group._replace(version=moved.change, modified_at=max(moves.now, group.modified_at))
         outcomes.append(Outcome(stored=group, change=moved.change, unknown=moved.unknown))
     return outcomes

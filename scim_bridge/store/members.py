@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,13 +15,16 @@ from scim_bridge.store.prepared import Prepared
 member, resource = tables.member, tables.resource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
+class Membership(NamedTuple):
     """One end of a membership as the other end shows it: of a group its member, of a user their group."""
 
     scim_id: str
     document: str
     """The other end's document as JSON; empty where it was not asked for."""
+
+    def __repr__(self) -> str:
+        """Return which end it is, and nothing of what it says."""
+        return f"Membership(scim_id={self.scim_id!r})"
 
 
 def add(tx: Transaction, group_id: int, user_ids: Iterable[int]) -> list[int]:
@@ -112,8 +115,13 @@ def groups_of(tx: Transaction, user_ids: Sequence[int]) -> dict[int, list[Member
 
 def _by_own_end(rows: Iterable[Any]) -> dict[int, list[Membership]]:
     found: dict[int, list[Membership]] = {}
-    for row in rows:
-        found.setdefault(row.own, []).append(Membership(scim_id=row.scim_id, document=row.document))
+    # Many people of a page are in the same groups.
+    ends: dict[str, Membership] = {}
+    for own, scim_id, document in rows:
+        end = ends.get(scim_id)
+        if end is None:
+            end = ends[scim_id] = Membership(scim_id, document)
+        found.setdefault(own, []).append(end)
     return found
 
 

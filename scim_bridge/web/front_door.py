@@ -23,8 +23,9 @@ from scim_bridge import metrics, wiring
 from scim_bridge.settings.models import WebSettings
 from scim_bridge.web.capacity import connections_within_reach, limits_of, most_held_of
 from scim_bridge.web.receiving import Connection, Exchange, Stage, kept
-from scim_bridge.web.refusals import RequestRefused, refusal_of, render
+from scim_bridge.web.refusals import RequestRefused, refusal_of, render, too_much
 from scim_bridge.web.spread import Spread
+from scim_bridge.web.threads import Threads
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +39,6 @@ STOP_S = 1.0
 """How long a stopping process keeps a connection that holds no whole request; one may be on the way."""
 
 LOOK_EVERY_S = 0.2
-RETRY_AFTER_S = 2
 
 _NO_DESCRIPTOR_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -130,9 +130,13 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             self.alive_told_at = now
             super().notify()
 
+    def get_thread_pool(self) -> Threads:
+        """Start what serves requests."""
+        return Threads(self.cfg.threads)
+
     def enqueue_req(self, conn: Connection) -> None:
         """Hand a request to the threads."""
-        self.tpool.submit(self._serve, conn)
+        self.tpool.submit(partial(self._serve, conn))
 
     def _go_on_with_served(self) -> None:
         """Go on with the connections whose requests threads have served."""
@@ -145,6 +149,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def murder_pending(self) -> None:
         """At each turn of the loop: keep to the bounds, and end what has taken too long."""
+        self._go_on_with_served()
         self._tell()
         self._hold_no_more_than_allowed()
         if self.nr_conns >= self.worker_connections:
@@ -157,6 +162,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def _cap_keepalive(self, deadline: float) -> None:  # noqa: ARG002 - gunicorn's
         """When stopping: end soon what has not arrived whole by now; nothing of it is recorded."""
+        self._go_on_with_served()
         for connection in self.connections:
             if connection.stage in {Stage.IDLE, Stage.RECEIVING}:
                 connection.deadline = min(connection.deadline, time.monotonic() + STOP_S)
@@ -170,7 +176,9 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         finally:
             connection.stays = connection.stays and stays
             self.served.append(connection)
-            if not self.is_called:
+            # Nearly always there is nothing to do but to wait for the next request, which calls the loop by itself.
+            is_awaited = connection.has_all_told() and self.alive and connection.is_watched
+            if not is_awaited and not self.is_called:
                 # One call for all who are done by the time that the loop hears it.
                 self.is_called = True
                 self.method_queue.defer(self._go_on_with_served)
@@ -306,12 +314,13 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
         The oldest goes: a sender that means well is done within milliseconds, or can connect again after an idle while.
         """
+        self._go_on_with_served()
         waiting = [each for each in self.connections if each.stage is not Stage.SERVED]
         if not waiting:
             return False
         least = min(waiting, key=lambda each: (each.stage is not Stage.CLOSING, each.since))
         if least.stage is Stage.RECEIVING:
-            self._refuse(least, _too_much())
+            self._refuse(least, too_much())
         self._close(least)
         return True
 
@@ -323,7 +332,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             if longest is None:
                 return
             if longest.stage is Stage.RECEIVING:
-                self._refuse(longest, _too_much())
+                self._refuse(longest, too_much())
             else:
                 self._close(longest)
 
@@ -347,9 +356,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         # Another connection's event in the same turn may have ended this one.
         if connection.stage is Stage.CLOSED:
             return
-        if connection.stage is Stage.SERVED:
-            # It sends on, or has left: seen to once it has its answer. Nearly never, so it was watched on meanwhile.
-            self._ignore(connection)
+        if connection.stage is Stage.SERVED and not self._is_served(connection):
             return
         try:
             go_on(connection)
@@ -357,6 +364,18 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             # A defect here costs one connection, not the process and all of them.
             self.log.exception("connection lost", exc_info=error)
             self._close(connection)
+
+    def _is_served(self, connection: Connection) -> bool:
+        """Tell whether a connection waits for its next request, now that its sender sends on, or has left."""
+        self._go_on_with_served()
+        if connection.stage is Stage.SERVED:
+            # Seen to once it has its answer. Nearly never, so it was watched on meanwhile.
+            self._ignore(connection)
+            # A thread that was done in between has seen it watched, and has not called.
+            self._go_on_with_served()
+            return False
+        # What is at another stage, and is still to be read, shows at the next turn.
+        return connection.stage is Stage.IDLE
 
     def _ignore(self, connection: Connection) -> None:
         if connection.is_watched:
@@ -373,12 +392,6 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self.connections.discard(connection)
         self.nr_conns -= 1
         self.held -= connection.weight
-
-
-def _too_much() -> RequestRefused:
-    return RequestRefused(
-        503, f"Too much is arriving at once; retry in {RETRY_AFTER_S} s.", retry_after_s=RETRY_AFTER_S
-    )
 
 
 def _note(refusal: RequestRefused) -> None:

@@ -8,6 +8,7 @@ from scim2_models import Error
 from scim2_server.responses import SCIM_MEDIA_TYPE
 
 SCIM_PREFIX = b"/scim/v2"
+RETRY_AFTER_S = 2
 
 _FAULT = "The bridge failed to answer. Its operator finds the reason in its log."
 _BAD_LINE = (
@@ -38,6 +39,13 @@ class RequestRefused(errors.ParseException):  # type: ignore[misc] # gunicorn te
         self.status = status
         self.detail = detail
         self.retry_after_s = retry_after_s
+
+
+def too_much() -> RequestRefused:
+    """Return what is answered to a request that others leave no room for."""
+    return RequestRefused(
+        503, f"Too much is arriving at once; retry in {RETRY_AFTER_S} s.", retry_after_s=RETRY_AFTER_S
+    )
 
 
 def refusal_of(error: Exception) -> RequestRefused:

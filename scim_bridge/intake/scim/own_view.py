@@ -111,7 +111,7 @@ class OwnView:
         if said is None:
             return stored
         document = merging.overlaid(stored.document, words.word_of(said, now=self._tx.now))
-        return replace(stored, text=compact_json(document), active=document.get("active") is not False)
+        return stored._replace(text=compact_json(document), active=document.get("active") is not False)
 
     def _known_by(self, request: SearchRequest[Any]) -> list[Stored]:
         """Return whom the source itself calls what a filter by userName or externalId alone asks for."""

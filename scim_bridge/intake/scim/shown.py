@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from scim2_models import Resource, ResponseParameters
 
@@ -25,12 +24,11 @@ ENDPOINTS = {USER: "Users", GROUP: "Groups"}
 """The endpoint of each resource type."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(NamedTuple):
     """A stored resource, its memberships (None: they were not asked for and not loaded) and where it stands."""
 
     stored: Stored
-    memberships: Sequence[Membership] | None = field(default=None, repr=False)
+    memberships: Sequence[Membership] | None = None
     standings: Sequence[Standing] = ()
     """Where it stands in its targets, if that was asked for."""
 

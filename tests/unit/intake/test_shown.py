@@ -38,3 +38,20 @@ def test_the_text_is_the_document(kind: str, ends: list[Membership] | None) -> N
     )
     resource = Shown(stored=stored, memberships=ends)
     assert json.loads(shown.text_of(resource, base_url=BASE)) == shown.document_of(resource, base_url=BASE)
+
+
+def test_what_is_printed_of_a_resource_says_nothing_about_anybody() -> None:
+    stored = Stored(
+        id=1,
+        scim_id="r1",
+        kind=USER,
+        text='{"userName":"ann@example.com"}',
+        version=3,
+        active=True,
+        created_at=1,
+        modified_at=1,
+    )
+    ends = [Membership(scim_id="g1", document='{"displayName":"Laid off"}')]
+    printed = repr(Shown(stored=stored, memberships=ends))
+    assert "ann" not in printed
+    assert "Laid off" not in printed
