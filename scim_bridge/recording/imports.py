@@ -94,7 +94,7 @@ def _refuse_first(store: Store, found: Import) -> bool:
             imports.missing(tx, taken.id, taken.source, limit=1)
         waiting = imports.pending(tx, taken.id, limit=1)
         refused = [
-            replace(each, fields=None, outcome=Outcome.REFUSED.value, code="bug", advice=_OUR_FAULT) for each in waiting
+            each._replace(fields=None, outcome=Outcome.REFUSED.value, code="bug", advice=_OUR_FAULT) for each in waiting
         ]
         imports.stage(tx, taken.id, refused)
         imports.note(tx, taken.id, reached=taken.reached + len(refused))
@@ -214,8 +214,7 @@ def _record(tx: Transaction, source: Source, found: Import, said: Sequence[Said]
 
 def _settled(staged: Staged, became: Became) -> Staged:
     keeps = became.outcome is Outcome.REFUSED and became.code in _WORTH_ANOTHER_TRY
-    return replace(
-        staged,
+    return staged._replace(
         fields=staged.fields if keeps else None,
         outcome=became.outcome.value,
         code=became.code or None,

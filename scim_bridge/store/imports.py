@@ -1,8 +1,8 @@
 """Files of HR rows that came in: staged row by row, worked off in pieces, and what became of each row."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -62,20 +62,26 @@ class Import:
         return self.status in {RECEIVING, WAITING}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
-    """One row of a file, as it waits to be applied or after it was."""
+class Staged(NamedTuple):
+    """One row of a file, as it waits to be applied or after it was.
+
+    Reports are made of hundreds of thousands: as a tuple each costs a quarter.
+    """
 
     position: int
-    external_id: str = field(repr=False)
-    digest: str | None = field(default=None, repr=False)
-    fields: str | None = field(default=None, repr=False)
+    external_id: str
+    digest: str | None = None
+    fields: str | None = None
     """What the mapping reads of it, as JSON."""
     outcome: str | None = None
     code: str | None = None
     field: str | None = None
     advice: str | None = None
     change: int | None = None
+
+    def __repr__(self) -> str:
+        """Return which row it is, and nothing of whom it is about."""
+        return f"Staged(position={self.position}, outcome={self.outcome!r}, code={self.code!r})"
 
 
 def begin(tx: Transaction, **values: Any) -> Import:
@@ -207,14 +213,14 @@ def forget(tx: Transaction, *, before: Millis, at_a_time: int = 5_000) -> bool:
 
 def stage(tx: Transaction, import_id: int, rows: Sequence[Staged]) -> None:
     """Keep rows of a file, or what became of rows that are kept; `fields` says what is still kept of what they said."""
-    given = [[tx.tenant, import_id, *_values(each)] for each in rows]
+    given = [[tx.tenant, import_id, *each] for each in rows]
     if given:
         _STAGE.run(tx, rows=sets.packed(given))
 
 
 def pending(tx: Transaction, import_id: int, *, limit: int) -> list[Staged]:
     """Return the next rows that wait to be applied."""
-    return [_staged(row) for row in _PENDING.rows(tx, import_id=import_id, most=limit)]
+    return [Staged._make(row) for row in _PENDING.rows(tx, import_id=import_id, most=limit)]
 
 
 def pend_again(tx: Transaction, import_id: int, codes: Iterable[str]) -> int:
@@ -285,12 +291,12 @@ def counts(tx: Transaction, import_id: int) -> dict[str, int]:
 
 def rows_after(tx: Transaction, import_id: int, position: int, *, limit: int) -> list[Staged]:
     """Return rows behind a position, in order, for the report."""
-    return [_staged(row) for row in _ROWS_AFTER.rows(tx, import_id=import_id, position=position, most=limit)]
+    return [Staged._make(row) for row in _ROWS_AFTER.rows(tx, import_id=import_id, position=position, most=limit)]
 
 
 def refused(tx: Transaction, import_id: int, position: int = 0, *, limit: int) -> list[Staged]:
     """Return the first rows behind a position that were refused."""
-    return [_staged(row) for row in _REFUSED.rows(tx, import_id=import_id, position=position, most=limit)]
+    return [Staged._make(row) for row in _REFUSED.rows(tx, import_id=import_id, position=position, most=limit)]
 
 
 def _held(tx: Transaction, source: str) -> sa.Select[Any]:
@@ -322,29 +328,8 @@ def _of_row(row: Mapping[str, Any]) -> Import:
     return Import(**{**row, **flags})
 
 
-def _staged(row: Any) -> Staged:
-    position, external_id, digest, fields, outcome, code, name, advice, change = row
-    return Staged(
-        position=position,
-        external_id=external_id,
-        digest=digest,
-        fields=fields,
-        outcome=outcome,
-        code=code,
-        field=name,
-        advice=advice,
-        change=change,
-    )
-
-
+# As `Staged` has them.
 _OF_A_ROW = ("position", "external_id", "digest", "fields", "outcome", "code", "field", "advice", "change_number")
-
-
-def _values(row: Staged) -> list[Any]:
-    return [
-        *(row.position, row.external_id, row.digest, row.fields),
-        *(row.outcome, row.code, row.field, row.advice, row.change),
-    ]
 
 
 def _rows(names: Sequence[str], dialect: str) -> Any:

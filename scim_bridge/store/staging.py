@@ -74,7 +74,7 @@ def _digests(dialect: str) -> sa.Executable:
     return sa.select(identity.c.external_id, identity.c.row_digest).where(
         identity.c.tenant == prepared.text("tenant"),
         identity.c.source == prepared.text("source"),
-        sets.among(identity.c.external_id, sets.texts_in(prepared.text("ids"), dialect=dialect, name="asked")),
+        sets.one_of(identity.c.external_id, prepared.text("ids"), dialect=dialect, name="asked"),
     )
 
 

@@ -4,8 +4,7 @@ import codecs
 import contextlib
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 _PIECE_BYTES = 1 << 18
 
@@ -21,16 +20,19 @@ class FileRefused(Exception):  # noqa: N818 - it says what happened to the file
     """A file cannot be taken at all; its only argument is the sentence that says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """One row of a file."""
 
     position: int
     """Which one it is, from 1; blank ones are not counted."""
-    fields: Mapping[str, Any] | None = field(repr=False)
+    fields: Mapping[str, Any] | None
     """What it holds, by heading; None: it cannot be read."""
     fault: str = ""
     """Why it cannot be read, where that is known: a sentence."""
+
+    def __repr__(self) -> str:
+        """Return which row it is, and nothing of what it holds."""
+        return f"Line(position={self.position})"
 
 
 class Lines:

@@ -6,6 +6,7 @@ A row that its source said last time, and nothing else since, is known by its di
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, TextIO
 from uuid import uuid4
@@ -112,10 +113,19 @@ class Receiver:
                 said_at=tx.now if arrival.said_at is None else min(arrival.said_at, tx.now),
             )
         rows = 0
-        for some in _batches(lines):
-            rows += len(some)
-            self._stage(begun, some, reader, renew)
-            progress(rows)
+        # While the database takes some rows in, the next are read.
+        with ThreadPoolExecutor(1, thread_name_prefix="staging") as staging_thread:
+            taken: Future[None] | None = None
+            for some in _batches(lines):
+                read = [reader.read(line) for line in some]
+                if taken is not None:
+                    taken.result()
+                    progress(rows)
+                rows += len(some)
+                taken = staging_thread.submit(self._stage, begun, read, renew)
+            if taken is not None:
+                taken.result()
+                progress(rows)
         with self.store.begin(arrival.tenant) as tx:
             _note(tx, begun, status=imports.WAITING, rows=rows, **_cut_off(lines, arrival))
             renew(tx)
@@ -133,8 +143,7 @@ class Receiver:
             raise FileRefused(f"The heading has none of the columns that the source's [mapping] reads: {needed}.")
         return lines
 
-    def _stage(self, begun: Import, lines: Sequence[Line], reader: "_Reader", renew: Renew) -> None:
-        read = [reader.read(line) for line in lines]
+    def _stage(self, begun: Import, read: Sequence["_Read"], renew: Renew) -> None:
         digests = {each.external_id: each.digest for each in read if each.external_id and each.digest}
         with self.store.begin(begun.tenant, write=False) as tx:
             # What an earlier file, or an event that waits, will have changed by then is not known yet.

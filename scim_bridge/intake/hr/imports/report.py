@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from scim_bridge.domain import texts
@@ -86,14 +87,16 @@ def as_object(row: Staged) -> dict[str, Any]:
 
 
 def _pieces(store: Store, found: Import) -> Iterator[list[Staged]]:
-    position = 0
-    while True:
+    def read(position: int) -> list[Staged]:
         with store.begin(found.tenant, write=False) as tx:
-            rows = imports.rows_after(tx, found.id, position, limit=PIECE)
-        if not rows:
-            return
-        yield rows
-        position = rows[-1].position
+            return imports.rows_after(tx, found.id, position, limit=PIECE)
+
+    # While some are written, the database looks for the next.
+    with ThreadPoolExecutor(1, thread_name_prefix="report") as ahead:
+        following = ahead.submit(read, 0)
+        while rows := following.result():
+            following = ahead.submit(read, rows[-1].position)
+            yield rows
 
 
 def _values(row: Staged) -> list[Any]:
