@@ -27,7 +27,7 @@ _settings = wiring.load_settings("web")
 bind = [_settings.web.bind, _settings.web.admin_bind]
 workers = _settings.web.workers
 threads = _settings.web.threads
-# gunicorn's threads behind a loop of our own: a request reaches a thread only when it has arrived whole.
+# Threads behind a loop of our own: a request reaches a thread only when it has arrived whole.
 worker_class = "scim_bridge.web.front_door.FrontDoor"
 worker_connections = _settings.web.max_connections
 # Answers pass through memory; there is no socket to send a file to.

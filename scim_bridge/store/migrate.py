@@ -13,8 +13,8 @@ from scim_bridge.store import locking
 from scim_bridge.store.engine import make_engine
 
 
-def upgrade(url: str) -> None:
-    """Migrate the database at a URL to the newest schema; does nothing when it is there already.
+def upgrade(url: str, *, to: str = "head") -> None:
+    """Migrate the database at a URL to the newest schema, or `to` an earlier one; does nothing when it is there.
 
     Only this turns SQLite's write-ahead log on: two starting processes that both try would lock each other out.
     """
@@ -22,11 +22,11 @@ def upgrade(url: str) -> None:
     try:
         lock = locking.lock_for(engine.url.database) if engine.dialect.name == "sqlite" else None
         if lock is None:
-            _upgrade(engine)
+            _upgrade(engine, to)
         else:
             with lock:
                 _turn_wal_on(engine)
-                _upgrade(engine)
+                _upgrade(engine, to)
     finally:
         engine.dispose()
 
@@ -59,11 +59,11 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(engine: sa.Engine) -> None:
+def _upgrade(engine: sa.Engine, to: str) -> None:
     config = _config()
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _turn_wal_on(engine: sa.Engine) -> None:

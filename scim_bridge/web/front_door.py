@@ -1,8 +1,8 @@
 """gunicorn's worker at the front door: a request reaches a thread only when it has arrived whole.
 
 One loop reads and writes all connections and never waits for one of them; threads see requests and answers in memory.
-So whoever sends, or reads, slowly or never, holds memory up to a bound and no thread. It leans on the loop, the threads
-and the shutdown of gunicorn 27's ThreadWorker.
+So whoever sends, or reads, slowly or never, holds memory up to a bound and no thread. It leans on the loop and the
+shutdown of gunicorn 27's ThreadWorker.
 """
 
 import errno
@@ -15,19 +15,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import structlog
 from gunicorn import http
 from gunicorn.workers.gthread import ThreadWorker
 
-from scim_bridge import metrics, wiring
+from scim_bridge import wiring
 from scim_bridge.settings.models import WebSettings
 from scim_bridge.web.capacity import connections_within_reach, limits_of, most_held_of
 from scim_bridge.web.receiving import Connection, Exchange, Stage, kept
-from scim_bridge.web.refusals import RequestRefused, refusal_of, render, too_much
+from scim_bridge.web.refusals import RequestRefused, note, refusal_of, render, too_much
 from scim_bridge.web.spread import Spread
 from scim_bridge.web.threads import Threads
-
-_log = structlog.get_logger(__name__)
 
 LINGER_S = 2.0
 """How long a sender may take to read the last answer before its connection is cut."""
@@ -52,7 +49,12 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def init_process(self) -> None:
         """Read what bounds requests, then begin to serve."""
-        self.settings: WebSettings = wiring.load_settings("web").web
+        self.prepare(wiring.load_settings("web").web)
+        super().init_process()
+
+    def prepare(self, settings: WebSettings) -> None:
+        """Be ready for connections, of which there are none yet."""
+        self.settings = settings
         self.limits = limits_of(self.settings)
         self.most_held = most_held_of(self.settings, self.limits)
         self.connections: set[Connection] = set()
@@ -62,7 +64,6 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self.is_called = False
         self.alive_told_at = 0.0
         self.worker_connections = connections_within_reach(self.settings.max_connections)
-        super().init_process()
 
     def load_wsgi(self) -> None:
         """Load the application. What it consists of stays for good, so the garbage collector need not look at it.
@@ -114,7 +115,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self.connections.add(connection)
         self.nr_conns += 1
         self._tell()
-        self._on_event(connection, self._receive, accepted)
+        self._on_event(connection, self._receive)
 
     def _tell(self) -> None:
         if self.spread is not None and self.place is not None:
@@ -145,7 +146,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             connection = self.served.popleft()
             connection.stage = Stage.ANSWERING
             connection.sock.offer(b"")
-            self._on_event(connection, self._go_on, connection.socket)
+            self._on_event(connection, self._go_on)
 
     def murder_pending(self) -> None:
         """At each turn of the loop: keep to the bounds, and end what has taken too long."""
@@ -177,8 +178,8 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
             connection.stays = connection.stays and stays
             self.served.append(connection)
             # Nearly always there is nothing to do but to wait for the next request, which calls the loop by itself.
-            is_awaited = connection.has_all_told() and self.alive and connection.is_watched
-            if not is_awaited and not self.is_called:
+            is_awaited = connection.is_watched and connection.awaited == self._receive
+            if not (is_awaited and connection.has_all_told() and self.alive) and not self.is_called:
                 # One call for all who are done by the time that the loop hears it.
                 self.is_called = True
                 self.method_queue.defer(self._go_on_with_served)
@@ -218,7 +219,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         if refusal.status >= 500:
             self.log.error("Error handling request", exc_info=exc)
         client.answer[:] = render(refusal, request_line=client.request_line)
-        _note(refusal)
+        note(refusal)
 
     # --- in the loop
 
@@ -278,7 +279,7 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
 
     def _refuse(self, connection: Connection, refusal: RequestRefused) -> None:
         connection.refuse(refusal)
-        _note(refusal)
+        note(refusal)
         self._go_on(connection)
 
     def _linger(self, connection: Connection) -> None:
@@ -347,13 +348,17 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         """Go on with a connection once it can be read or written, and end it when that takes too long."""
         if not connection.is_watched or connection.awaited != go_on:
             self._ignore(connection)
-            self.poller.register(connection.socket, event, partial(self._on_event, connection, go_on))
+            self.poller.register(connection.socket, event, partial(self._on_awaited, connection, go_on))
             connection.is_watched, connection.awaited = True, go_on
         connection.since = time.monotonic()
         connection.deadline = connection.since + (within_s if self.alive else min(within_s, STOP_S))
 
-    def _on_event(self, connection: Connection, go_on: Callable[[Connection], None], _socket: socket.socket) -> None:
-        # Another connection's event in the same turn may have ended this one.
+    def _on_awaited(self, connection: Connection, go_on: Callable[[Connection], None], _socket: socket.socket) -> None:
+        # Another connection's event in the same turn may have brought this one further. What remains shows again.
+        if connection.is_watched and connection.awaited == go_on:
+            self._on_event(connection, go_on)
+
+    def _on_event(self, connection: Connection, go_on: Callable[[Connection], None]) -> None:
         if connection.stage is Stage.CLOSED:
             return
         if connection.stage is Stage.SERVED and not self._is_served(connection):
@@ -392,8 +397,3 @@ class FrontDoor(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
         self.connections.discard(connection)
         self.nr_conns -= 1
         self.held -= connection.weight
-
-
-def _note(refusal: RequestRefused) -> None:
-    _log.warning("request_refused", status=refusal.status)
-    metrics.HTTP_REQUESTS.labels(route="none", method="other", status=refusal.status).inc()

@@ -92,7 +92,7 @@ class Filed:
 
 
 class Exchange:
-    """A request that has arrived whole and its answer, as the socket that gunicorn's threads read and write.
+    """A request that has arrived whole and its answer, as the socket that gunicorn reads and writes in a thread.
 
     Neither ever waits for the network.
     """

@@ -3,9 +3,14 @@
 import json
 from http import HTTPStatus
 
+import structlog
 from gunicorn.http import errors
 from scim2_models import Error
 from scim2_server.responses import SCIM_MEDIA_TYPE
+
+from scim_bridge import metrics
+
+_log = structlog.get_logger(__name__)
 
 SCIM_PREFIX = b"/scim/v2"
 RETRY_AFTER_S = 2
@@ -56,6 +61,12 @@ def refusal_of(error: Exception) -> RequestRefused:
         if isinstance(error, kinds):
             return RequestRefused(status, detail)
     return RequestRefused(500, _FAULT)
+
+
+def note(refusal: RequestRefused) -> None:
+    """Log and count a request that the application never sees."""
+    _log.warning("request_refused", status=refusal.status)
+    metrics.HTTP_REQUESTS.labels(route="none", method="other", status=refusal.status).inc()
 
 
 def render(refusal: RequestRefused, *, request_line: bytes) -> bytes:

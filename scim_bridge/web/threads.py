@@ -40,6 +40,6 @@ class Threads:
         while (call := self._calls.get()) is not None:
             try:
                 call()
-            except Exception as error:  # noqa: BLE001 - it costs one call, and no thread
+            except BaseException as error:  # noqa: BLE001 - it costs one call, and no thread; nobody else would hear it
                 _log.error("request_lost", error=logs.describe_exception(error))
             del call

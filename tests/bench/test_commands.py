@@ -65,6 +65,8 @@ def test_a_directory_is_asked_everything(
     assert list(directory["requests"]) == list(questions.QUESTIONS)
     assert all(0 < each["p50_ms"] <= each["p99_ms"] for each in directory["requests"].values())
     assert all(each["requests"] == 5 for each in directory["requests"].values())
+    # How fast the processor was at that moment.
+    assert directory["library_page_cpu_ms"] > 1
     assert done.exit_code == (1 if report["missed"] else 0)
     assert left_over(tmp_path) == []
 

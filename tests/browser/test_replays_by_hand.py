@@ -34,7 +34,9 @@ def held_back(stage: Stage) -> Iterator[None]:
         # Stopped while it writes, it would keep everybody else from writing; nobody writes meanwhile.
         with store.begin(TENANT):
             os.kill(relay, signal.SIGSTOP)
+            deadline = time.monotonic() + 10
             while not is_stopped(relay):
+                assert time.monotonic() < deadline
                 time.sleep(0.001)
         yield
     finally:

@@ -1,6 +1,9 @@
 """Both databases keep the two doors: a tenant sees its own rows, and only its own."""
 
+import sqlite3
 import traceback
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -33,6 +36,31 @@ def test_the_migrated_schema_is_the_one_in_tables(store_url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, tables.metadata) == []
     engine.dispose()
+
+
+def test_rows_of_files_and_what_finds_them_outlive_the_move_of_their_table(tmp_path: Path) -> None:
+    """SQLite makes the table anew to drop a reference; the index of what waits holds only that."""
+    url = f"sqlite:///{tmp_path / 'bridge.db'}"
+    migrate.upgrade(url, to="0009")
+    with closing(sqlite3.connect(tmp_path / "bridge.db")) as connection:
+        connection.execute(
+            "INSERT INTO import (id, tenant, source, name, is_snapshot, is_dry_run, status, step, correlation_id,"
+            " said_at, at, worked_at) VALUES (7, 'acme', 'hr', 'n', 1, 0, 'waiting', 'first', 'c', 1, 1, 1)"
+        )
+        rows = [("acme", 7, 1, "0042", "d", '{"id": "0042"}'), ("acme", 7, 2, "0043", None, None)]
+        connection.executemany(
+            "INSERT INTO import_row (tenant, import_id, position, external_id, digest, fields)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        connection.commit()
+        indexes = "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'import_row' AND type = 'index' ORDER BY name"
+        before = connection.execute(indexes).fetchall()
+        migrate.upgrade(url)
+        kept = "SELECT tenant, import_id, position, external_id, digest, fields FROM import_row ORDER BY position"
+        assert connection.execute(kept).fetchall() == rows
+        assert connection.execute(indexes).fetchall() == before
+        assert any("WHERE outcome IS NULL" in (sql or "") for _, sql in before)
 
 
 def test_migrating_twice_changes_nothing(store_url: str) -> None:

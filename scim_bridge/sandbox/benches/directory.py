@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from scim_bridge import wiring
-from scim_bridge.sandbox.benches import bars, crowd, databases, figures, front_door, questions
+from scim_bridge.sandbox.benches import bars, crowd, databases, figures, front_door, pace, questions
 from scim_bridge.sandbox.benches.connection import Connection
 from scim_bridge.sandbox.benches.crowd import Crowd
 from scim_bridge.sandbox.benches.figures import Figure
@@ -23,6 +23,8 @@ NEWCOMERS = 100_000_000
 """Who is created by request has a number beyond everybody who was built."""
 
 _NEWCOMERS_A_SIZE = 1_000_000
+
+LIBRARY = "list page 1 by the library's models alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Directory:
     built_s: float
     """The time that its making took, from the next smaller one on."""
     measured: dict[str, Figure]
+    library_ms: float
+    """The processor time in which the library alone makes the first page, on this machine at that moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Report:
                 "users": each.users,
                 "built_s": round(each.built_s, 1),
                 "requests": figures.by_request(each.measured),
+                "library_page_cpu_ms": round(each.library_ms, 3),
             }
             for each in self.directories
         ]
@@ -86,6 +91,7 @@ class Report:
                 [f"{name}: server CPU", *(figures.shown_cpu(each.measured[name].cpu_ms) for each in columns)]
                 for name in bars.CPU_MS
             ]
+            rows.append([f"{LIBRARY}: CPU", *(figures.shown_cpu(each.library_ms) for each in columns)])
             title = f"{store}: p50 / p99 in ms over HTTP, by number of users"
             headings = ["request", *(f"{each.users:,}" for each in columns)]
             figures.print_table(title, headings, rows, console=console)
@@ -114,8 +120,9 @@ def _grow(order: Order, store: str, url: str, folder: Path, *, console: Console)
         built = users
         console.print(f"{store}: {users:,} users, the last of them built in {built_s:.1f} s", highlight=False)
         with front_door.opened(url, folder=folder) as door:
-            measured = _measure(door, order, users=users, newcomers=NEWCOMERS + step * _NEWCOMERS_A_SIZE)
-        found.append(Directory(store=store, users=users, built_s=built_s, measured=measured))
+            newcomers = NEWCOMERS + step * _NEWCOMERS_A_SIZE
+            measured, library_ms = _measure(door, order, users=users, newcomers=newcomers)
+        found.append(Directory(store=store, users=users, built_s=built_s, measured=measured, library_ms=library_ms))
     return found
 
 
@@ -132,7 +139,7 @@ def _build(url: str, people: Crowd, numbers: range) -> float:
     return time.monotonic() - began
 
 
-def _measure(door: FrontDoor, order: Order, *, users: int, newcomers: int) -> dict[str, Figure]:
+def _measure(door: FrontDoor, order: Order, *, users: int, newcomers: int) -> tuple[dict[str, Figure], float]:
     with Connection(door.port) as connection:
         asker = Asker(
             connection=connection,
@@ -143,7 +150,13 @@ def _measure(door: FrontDoor, order: Order, *, users: int, newcomers: int) -> di
             # The same people are asked for with the same seed; nothing here is a secret.
             dice=random.Random(order.seed),  # noqa: S311
         )
-        return {name: measure(door, asker, name, requests=order.requests) for name in questions.QUESTIONS}
+        measured: dict[str, Figure] = {}
+        library_ms: list[float] = []
+        for name in questions.QUESTIONS:
+            measured[name] = measure(door, asker, name, requests=order.requests)
+            if name in bars.CPU_MS:
+                library_ms.append(pace.library_ms(connection.ask(asker.get("/Users", count=questions.PAGE))))
+        return measured, min(library_ms)
 
 
 def measure(door: FrontDoor, asker: Asker, name: str, *, requests: int) -> Figure:

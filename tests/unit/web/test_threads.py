@@ -3,6 +3,8 @@
 import threading
 from queue import SimpleQueue
 
+import pytest
+
 from scim_bridge.web.threads import Threads
 
 
@@ -14,11 +16,12 @@ def test_as_many_calls_as_there_are_threads_are_made_at_once() -> None:
     threads.shutdown()
 
 
-def test_a_call_that_raises_costs_no_thread() -> None:
+@pytest.mark.parametrize("fault", [RuntimeError, SystemExit])
+def test_a_call_that_raises_costs_no_thread(fault: type[BaseException]) -> None:
     threads, made = Threads(1), SimpleQueue[int]()
 
     def fail() -> None:
-        raise RuntimeError
+        raise fault
 
     threads.submit(fail)
     threads.submit(lambda: made.put(1))
@@ -27,13 +30,14 @@ def test_a_call_that_raises_costs_no_thread() -> None:
 
 
 def test_what_was_submitted_is_done_before_the_threads_end() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     threads, made = Threads(2), SimpleQueue[int]()
+    started = set(threading.enumerate()) - before
+    assert len(started) == 2
     for number in range(20):
         threads.submit(lambda number=number: made.put(number))
     threads.shutdown()
     assert {made.get(timeout=10) for _ in range(20)} == set(range(20))
-    for thread in threading.enumerate():
-        if thread.name.startswith("request-"):
-            thread.join(10)
-    assert threading.active_count() == before
+    for thread in started:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in started)

@@ -85,7 +85,8 @@ class Receiver:
     ) -> Import:
         """Keep the rows of a file and return its import, which waits to be worked off.
 
-        `renew` is called in each transaction that keeps some of it; what it raises undoes that one, and ends all.
+        `renew` is called in each transaction that keeps some of it, perhaps in another thread; what it raises undoes
+        that one, and ends all.
 
         Raises:
             FileRefused: the file cannot be read at all, and nothing is kept; or it was given up while it came.
