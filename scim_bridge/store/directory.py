@@ -66,7 +66,9 @@ COLUMNS: tuple[Any, ...] = tuple(
     resource.c[name]
     for name in ("id", "scim_id", "kind", "document", "version", "active", "created_at", "modified_at", "deleted_at")
 )
-"""The columns that `stored_of` reads."""
+"""The columns that `stored_of` reads, in front of any others."""
+
+_WIDTH = len(COLUMNS)
 
 
 def lives(rows: Any) -> Any:
@@ -79,18 +81,9 @@ def lives(rows: Any) -> Any:
 
 
 def stored_of(row: Any) -> Stored:
-    """Return the resource that a row of COLUMNS holds."""
-    return Stored(
-        id=row.id,
-        scim_id=row.scim_id,
-        kind=row.kind,
-        text=row.document,
-        version=row.version,
-        active=bool(row.active),
-        created_at=row.created_at,
-        modified_at=row.modified_at,
-        deleted_at=row.deleted_at,
-    )
+    """Return the resource that a row holds which begins with COLUMNS."""
+    number, scim_id, kind, text, version, active, created_at, modified_at, deleted_at = row[:_WIDTH]
+    return Stored(number, scim_id, kind, text, version, bool(active), created_at, modified_at, deleted_at)
 
 
 def fetch(tx: Transaction, kind: str, scim_id: str, *, lock: bool = False) -> Stored | None:

@@ -101,18 +101,19 @@ def texts_of(resources: Iterable[Shown], *, base_url: str, parameters: ResponseP
 
 def _whole_text(shown: Shown, base: str) -> str:
     stored = shown.stored
+    kind, scim_id = stored.kind, stored.scim_id
     located = stored.text.replace('"$ref":"Users/', f'"$ref":"{base}/Users/')
     memberships = ""
-    if shown.memberships or (shown.memberships is not None and stored.kind == GROUP):
-        shown_end = _member_text if stored.kind == GROUP else _group_text
-        each = ",".join([shown_end(end, base) for end in shown.memberships])
-        memberships = f',"{MEMBERSHIPS[stored.kind]}":[{each}]'
+    ends = shown.memberships
+    if ends or (ends is not None and kind == GROUP):
+        shown_end = _member_text if kind == GROUP else _group_text
+        memberships = f',"{MEMBERSHIPS[kind]}":[{",".join([shown_end(end, base) for end in ends])}]'
     created = modified = to_iso(stored.created_at)
     if stored.modified_at != stored.created_at:
         modified = to_iso(stored.modified_at)
     return (
-        f'{{"id":"{stored.scim_id}",{located[1:-1]}{memberships},"meta":{{"resourceType":"{stored.kind}",'
-        f'"created":"{created}","lastModified":"{modified}","location":"{base}/{shown.path}",'
+        f'{{"id":"{scim_id}",{located[1:-1]}{memberships},"meta":{{"resourceType":"{kind}",'
+        f'"created":"{created}","lastModified":"{modified}","location":"{base}/{ENDPOINTS[kind]}/{scim_id}",'
         f'"version":"W/\\"{stored.version}\\""}}}}'
     )
 
