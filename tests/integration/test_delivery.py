@@ -22,7 +22,8 @@ def test_a_backlog_is_created_in_full_batches(bench: Bench) -> None:
     for number in range(450):
         bench.push(f"p{number}")
     bench.work()
-    assert [len(call.items) for call in bench.target.calls] == [200, 200, 50]
+    # Several are under way at once, and none waits for another.
+    assert sorted(len(call.items) for call in bench.target.calls) == [50, 200, 200]
     assert len(bench.target.accounts) == 450
     assert bench.states() == {"delivered": 450}
 
