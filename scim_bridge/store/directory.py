@@ -30,7 +30,7 @@ class NameTaken(Exception):  # noqa: N818 - the name says what happened
 class Stored(NamedTuple):
     """A resource as the directory has it. Its document holds neither id, meta, groups nor members.
 
-    A page makes a hundred of them: as a tuple each costs a quarter.
+    A page makes a hundred of them: as a tuple each costs half.
     """
 
     id: int

@@ -109,7 +109,7 @@ import_row = Table(
     "import_row",
     metadata,
     Column("tenant", Text, nullable=False),
-    # No reference: a look at the import for each row would cost more than the row, and it is locked meanwhile anyway.
+    # No reference: a look at the import for each row would cost as much as the row, and it is locked meanwhile anyway.
     Column("import_id", Key, primary_key=True, autoincrement=False),
     # Which row of the file it is, from 1; who is missing in a snapshot comes behind its rows.
     Column("position", Integer, primary_key=True),

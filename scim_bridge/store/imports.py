@@ -65,7 +65,7 @@ class Import:
 class Staged(NamedTuple):
     """One row of a file, as it waits to be applied or after it was.
 
-    Reports are made of hundreds of thousands: as a tuple each costs a quarter.
+    Reports are made of hundreds of thousands, so each is a tuple.
     """
 
     position: int

@@ -1,7 +1,7 @@
 """The threads that serve requests.
 
 Those of the standard library tell each caller what became of its call, and start only when they are needed. Nobody asks
-here, and all are needed soon; without that, to hand a request on costs half.
+here, and all are needed soon; without that, to hand a request on costs little more than half.
 """
 
 import threading

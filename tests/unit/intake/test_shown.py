@@ -13,6 +13,19 @@ from scim_bridge.store.members import Membership
 BASE = 'https://front"door.example/scim/v2'
 
 
+def stored_as(kind: str, text: str) -> Stored:
+    return Stored(
+        id=1,
+        scim_id="r1",
+        kind=kind,
+        text=text,
+        version=3,
+        active=True,
+        created_at=1_700_000_000_000,
+        modified_at=1_700_000_000_001,
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "ends"),
     [
@@ -26,31 +39,16 @@ BASE = 'https://front"door.example/scim/v2'
     ],
 )
 def test_the_text_is_the_document(kind: str, ends: list[Membership] | None) -> None:
-    stored = Stored(
-        id=1,
-        scim_id="r1",
-        kind=kind,
-        text='{"schemas":["a"],"displayName":"\\"$ref\\":\\"Users/\\"","manager":{"value":"m","$ref":"https://x/Users/m"}}',
-        version=3,
-        active=True,
-        created_at=1_700_000_000_000,
-        modified_at=1_700_000_000_001,
+    text = (
+        '{"schemas":["a"],"displayName":"\\"$ref\\":\\"Users/\\"","manager":{"value":"m","$ref":"https://x/Users/m"}}'
     )
+    stored = stored_as(kind, text)
     resource = Shown(stored=stored, memberships=ends)
     assert json.loads(shown.text_of(resource, base_url=BASE)) == shown.document_of(resource, base_url=BASE)
 
 
 def test_what_is_printed_of_a_resource_says_nothing_about_anybody() -> None:
-    stored = Stored(
-        id=1,
-        scim_id="r1",
-        kind=USER,
-        text='{"userName":"ann@example.com"}',
-        version=3,
-        active=True,
-        created_at=1,
-        modified_at=1,
-    )
+    stored = stored_as(USER, '{"userName":"ann@example.com"}')
     ends = [Membership(scim_id="g1", document='{"displayName":"Laid off"}')]
     printed = repr(Shown(stored=stored, memberships=ends))
     assert "ann" not in printed

@@ -54,6 +54,14 @@ class Loop:
         (near,) = self.door.connections - known
         return far, near
 
+    def ask(self, *requests: tuple[socket.socket, bytes]) -> None:
+        """Send requests, and have all of them served; the loop has not heard of that yet."""
+        for far, request in requests:
+            far.sendall(request)
+        while len(self.asked) < len(requests):
+            self.turn()
+            self.serve()
+
     def serve(self) -> None:
         """Let the threads do all that they have been handed."""
         while self.calls:
@@ -84,14 +92,9 @@ def loop() -> Iterator[Loop]:
 
 def test_no_request_is_taken_behind_the_last_answer(loop: Loop) -> None:
     """The sender was told that the connection ends; what it has sent meanwhile must not be done unheard."""
-    far, near = loop.connect()
-    other_far, other = loop.connect()
+    (far, near), (other_far, other) = loop.connect(), loop.connect()
     with far, other_far:
-        far.sendall(LAST)
-        other_far.sendall(GET)
-        while len(loop.asked) < 2:
-            loop.turn()
-            loop.serve()
+        loop.ask((far, LAST), (other_far, GET))
         far.sendall(GET)
         other_far.sendall(GET)
         loop.turn(first=other)
@@ -102,14 +105,9 @@ def test_no_request_is_taken_behind_the_last_answer(loop: Loop) -> None:
 
 
 def test_whoever_has_sent_all_still_gets_all_of_a_long_answer(loop: Loop) -> None:
-    far, near = loop.connect()
-    other_far, other = loop.connect()
+    (far, near), (other_far, other) = loop.connect(), loop.connect()
     with far, other_far:
-        far.sendall(LONG)
-        other_far.sendall(GET)
-        while len(loop.asked) < 2:
-            loop.turn()
-            loop.serve()
+        loop.ask((far, LONG), (other_far, GET))
         far.shutdown(socket.SHUT_WR)
         other_far.sendall(GET)
         loop.turn(first=other)

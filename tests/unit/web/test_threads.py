@@ -13,6 +13,7 @@ def test_as_many_calls_as_there_are_threads_are_made_at_once() -> None:
     for _ in range(3):
         threads.submit(lambda: all_there.wait(10) and None)
     all_there.wait(10)
+    assert not all_there.broken
     threads.shutdown()
 
 

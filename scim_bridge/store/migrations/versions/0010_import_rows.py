@@ -1,7 +1,7 @@
 """Let rows of a file come in without a look at their file for each of them.
 
 The rows of an import are kept only in transactions that have written, and so locked, the import itself, and it is
-removed only after them. On PostgreSQL the look made up more than half of what a row costs.
+removed only after them. On PostgreSQL the look made up half of what a row costs.
 """
 
 from alembic import op
