@@ -57,14 +57,15 @@ def test_a_directory_is_asked_everything(
     bench: Bench, tmp_path: Path, store: str, request: pytest.FixtureRequest
 ) -> None:
     """Also the 250 of a middle page that are there, and the exit code tells whether a bar was missed."""
-    done = bench("directory", "--users", "250", "--requests", "5", "--json", *on(store, request))
+    done = bench("directory", "--users", "250", "--requests", "25", "--json", *on(store, request))
     assert done.exit_code in (0, 1), done.output
     report = json.loads(done.stdout)
     (directory,) = report["directories"]
     assert (directory["store"], directory["users"], report["seed"]) == (store, 250, 11)
     assert list(directory["requests"]) == list(questions.QUESTIONS)
     assert all(0 < each["p50_ms"] <= each["p99_ms"] for each in directory["requests"].values())
-    assert all(each["requests"] == 5 for each in directory["requests"].values())
+    assert all(each["requests"] == 25 for each in directory["requests"].values())
+    assert all(0 < each["least_cpu_ms"] <= each["cpu_ms"] for each in directory["requests"].values())
     # How fast the processor was at that moment.
     assert directory["library_page_cpu_ms"] > 1
     assert done.exit_code == (1 if report["missed"] else 0)

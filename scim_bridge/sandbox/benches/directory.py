@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ NEWCOMERS = 100_000_000
 """Who is created by request has a number beyond everybody who was built."""
 
 _NEWCOMERS_A_SIZE = 1_000_000
+
+SERIES = 20
+"""Requests between two looks at the processor time."""
 
 LIBRARY = "list page 1 by the library's models alone"
 
@@ -88,10 +92,10 @@ class Report:
             columns = self._of(store)
             rows = [[name, *(each.measured[name].shown() for each in columns)] for name in questions.QUESTIONS]
             rows += [
-                [f"{name}: server CPU", *(figures.shown_cpu(each.measured[name].cpu_ms) for each in columns)]
+                [f"{name}: server CPU, least / mean", *(each.measured[name].shown_cpu() for each in columns)]
                 for name in bars.CPU_MS
             ]
-            rows.append([f"{LIBRARY}: CPU", *(figures.shown_cpu(each.library_ms) for each in columns)])
+            rows.append([f"{LIBRARY}: CPU, least", *(figures.shown_cpu(each.library_ms) for each in columns)])
             title = f"{store}: p50 / p99 in ms over HTTP, by number of users"
             headings = ["request", *(f"{each.users:,}" for each in columns)]
             figures.print_table(title, headings, rows, console=console)
@@ -168,13 +172,24 @@ def measure(door: FrontDoor, asker: Asker, name: str, *, requests: int) -> Figur
         request = series.send(asker.connection.ask(request))
     times_ms: list[float] = []
 
-    def ask() -> None:
+    def ask(count: int) -> None:
         nonlocal request
-        for _ in range(requests):
+        for _ in range(count):
             began = time.perf_counter()
             answer = asker.connection.ask(request)
             times_ms.append((time.perf_counter() - began) * 1000)
             request = series.send(answer)
 
-    _, spent_ms = door.cpu_ms_of(ask)
-    return figures.figure_of(times_ms, cpu_ms=spent_ms)
+    spent_ms: list[float | None] = []
+    each_ms: list[float | None] = []
+    for first in range(0, requests, SERIES):
+        count = min(SERIES, requests - first)
+        _, cpu_ms = door.cpu_ms_of(partial(ask, count))
+        spent_ms.append(cpu_ms)
+        each_ms.append(None if cpu_ms is None else cpu_ms / count)
+    return figures.figure_of(times_ms, cpu_ms=_known(sum, spent_ms), least_cpu_ms=_known(min, each_ms))
+
+
+def _known(of: Callable[[Iterable[float]], float], values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return of(known) if len(known) == len(values) else None

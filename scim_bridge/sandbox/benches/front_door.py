@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -50,7 +49,7 @@ class FrontDoor:
         try:
             master = self.process.popen.pid
             children = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
-            return sum(_cpu_ms(pid) for pid in (str(master), *children))
+            return sum(map(_cpu_ms, [master, *map(int, children)]))
         except OSError:
             return None
 
@@ -155,12 +154,12 @@ def wrong_books(store: Store) -> Iterator[str]:
 def cpu_s_of(pid: int) -> float | None:
     """Return the processor time that one process has used so far, in seconds; None where the system does not tell."""
     try:
-        return _cpu_ms(str(pid)) / 1000
+        return _cpu_ms(pid) / 1000
     except OSError:
         return None
 
 
-def _cpu_ms(pid: str) -> float:
-    # The name, in brackets, may hold blanks; utime and stime are the 14th and 15th field (proc(5)).
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+def _cpu_ms(pid: int) -> float:
+    # The number of another process's clock, which Python does not tell (clock_getcpuclockid(3)): it counts nanoseconds,
+    # where proc(5) has hundredths of a second.
+    return time.clock_gettime_ns((~pid << 3) | 2) / 1_000_000
