@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -16,8 +15,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the processes of one machine put their numbers; read by prometheus_client when it is imported."""
+from scim_bridge.metrics_folder import FOLDER_VARIABLE
 
 HTTP_REQUESTS = Counter("scim_bridge_http_requests_total", "Requests answered.", ["route", "method", "status"])
 REFUSED = Counter(
@@ -134,10 +132,3 @@ def exposition(days_left: Iterable[DaysLeft] = ()) -> tuple[bytes, str]:
     of_tokens = CollectorRegistry()
     of_tokens.register(TokenDaysLeft(days_left))
     return generate_latest(registry) + generate_latest(of_tokens), CONTENT_TYPE_LATEST
-
-
-def prepare_folder(data_dir: str | Path) -> Path:
-    """Return the folder for the numbers of this machine's processes, making it when it is not there."""
-    folder = Path(data_dir) / "metrics"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder

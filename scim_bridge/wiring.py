@@ -2,19 +2,17 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import structlog
-
-from scim_bridge.dispatch import RqDispatcher
 from scim_bridge.domain.instants import Millis
-from scim_bridge.recording import configurations, versions
 from scim_bridge.settings import loading
 from scim_bridge.settings.addresses import EMBEDDED
 from scim_bridge.settings.models import Settings
 from scim_bridge.store.engine import Store, StoreUnavailable
 from scim_bridge.supervisor import sockets
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from scim_bridge.dispatch import RqDispatcher
 
 
 def now_ms() -> Millis:
@@ -48,13 +46,19 @@ def note_loaded(store: Store, settings: Settings, *, who: str) -> None:
 
     `who` is the process. A store that is away keeps nobody from starting.
     """
+    import structlog  # noqa: PLC0415 - slow to read; who only starts others, or brings the store up to date, logs nothing
+
+    from scim_bridge.recording import configurations, versions  # noqa: PLC0415 - as above
+
     try:
         configurations.note(store, settings, who=who)
         versions.note(store, settings, who=who)
     except StoreUnavailable:
-        _log.warning("configuration_not_noted", process=who)
+        structlog.get_logger(__name__).warning("configuration_not_noted", process=who)
 
 
-def open_dispatcher(settings: Settings) -> RqDispatcher:
+def open_dispatcher(settings: Settings) -> "RqDispatcher":
     """Return the dispatcher; it connects when it is first needed."""
+    from scim_bridge.dispatch import RqDispatcher  # noqa: PLC0415 - as above: the queue's libraries are slow to read
+
     return RqDispatcher(queue_url(settings))

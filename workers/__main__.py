@@ -9,8 +9,7 @@ from scim_bridge.errors import BridgeError
 from scim_bridge.recording import configurations, versions
 from scim_bridge.store import readiness
 from scim_bridge.store.engine import StoreUnavailable
-from workers import errands, queue, runtime
-from workers.relay import loop
+from workers import runtime
 
 LAST_ERRAND_S = 2.0
 """So long a stop waits for what operators want of targets; what is cut off another worker takes up."""
@@ -47,11 +46,23 @@ def _run(options: argparse.Namespace) -> int:
         return _command(installed, options)
     wiring.note_loaded(installed.store, installed.settings, who="relay" if options.process == "relay" else "worker")
     if options.process == "deliver":
-        queue.serve(installed, wiring.queue_url(installed.settings))
-        errands.finish(installed, patience_s=LAST_ERRAND_S)
+        _deliver(installed)
     else:
-        loop.serve(installed)
+        _relay(installed)
     return 0
+
+
+def _deliver(installed: runtime.Runtime) -> None:
+    from workers import errands, queue  # noqa: PLC0415 - the relay does without
+
+    queue.serve(installed, wiring.queue_url(installed.settings))
+    errands.finish(installed, patience_s=LAST_ERRAND_S)
+
+
+def _relay(installed: runtime.Runtime) -> None:
+    from workers.relay import loop  # noqa: PLC0415 - delivering does without its duties
+
+    loop.serve(installed)
 
 
 def _command(installed: runtime.Runtime, options: argparse.Namespace) -> int:

@@ -18,7 +18,6 @@ from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store.engine import Store
 from workers.fetchers.asker import Asker
 from workers.seen_groups import SeenGroups
-from workers.targets import registry
 from workers.targets.port import Target
 
 _current: dict[str, "Runtime"] = {}
@@ -89,6 +88,8 @@ class Runtime:
             settings = self.target_settings(tenant, target)
             if settings is None:
                 raise KeyError((tenant, target))
+            from workers.targets import registry  # noqa: PLC0415 - the relay speaks to no target
+
             self.targets[tenant, target] = registry.build(settings, clock=self.clock)
         return self.targets[tenant, target]
 

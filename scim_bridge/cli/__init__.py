@@ -11,8 +11,6 @@ from typing import Any
 import click
 
 from scim_bridge.errors import BridgeError
-from scim_bridge.store import readiness
-from scim_bridge.store.engine import StoreUnavailable
 
 HOMES: dict[str, tuple[str, ...]] = {
     "audit": ("auditing",),
@@ -30,7 +28,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "lane": ("deciding",),
     "ledger": ("operating",),
     "mapping": ("mapping",),
-    "migrate": ("processes",),
+    "migrate": ("bringing_up",),
     "queue": ("queueing",),
     "reconcile": ("drifting",),
     "relay": ("processes",),
@@ -39,7 +37,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "status": ("operating",),
     "target": ("drifting",),
     "token": ("tokens",),
-    "up": ("processes",),
+    "up": ("bringing_up",),
     "user": ("people",),
     "web": ("processes",),
     "worker": ("processes",),
@@ -70,11 +68,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except BridgeError as error:
             _fail(f"{error}{error.aside}", error.exit_code)
-        except StoreUnavailable as error:
-            _fail(readiness.sentence(error), 1)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - the command's outermost edge
+            _tell_store_unavailable(error)
             # The place is enough for a report; the message may quote a row.
             place = traceback.extract_tb(error.__traceback__)[-1]
             kind = type(error).__name__
@@ -84,6 +81,15 @@ class _Commands(click.Group):
 def _commands_in(module: str) -> dict[str, click.Command]:
     found = importlib.import_module(f"{__name__}.{module}").COMMANDS
     return {str(each.name): each for each in found}
+
+
+def _tell_store_unavailable(error: Exception) -> None:
+    """Fail in the sentence of a store that does not answer, if that is what the error says."""
+    from scim_bridge.store import readiness  # noqa: PLC0415 - a command that works on no store does without
+    from scim_bridge.store.engine import StoreUnavailable  # noqa: PLC0415 - as above
+
+    if isinstance(error, StoreUnavailable):
+        _fail(readiness.sentence(error), 1)
 
 
 def _fail(sentence: str, exit_code: int) -> None:

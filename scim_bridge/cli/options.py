@@ -3,16 +3,16 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scim_bridge import logs, wiring
 from scim_bridge.errors import UsageError
 from scim_bridge.settings.loading import Role
 from scim_bridge.settings.models import Settings
-from scim_bridge.store import readiness
-from scim_bridge.store.engine import Store
+
+if TYPE_CHECKING:
+    from scim_bridge.store.engine import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,13 +37,16 @@ def tenant_option(command: F) -> F:
 
 
 @contextlib.contextmanager
-def opened(config: str | None) -> Iterator[tuple[Settings, Store]]:
+def opened(config: str | None) -> Iterator[tuple[Settings, "Store"]]:
     """Give the settings and an open store, for a command that works on the books.
 
     Raises:
         SettingsRefused: with every problem of the configuration.
         StoreUnavailable: the database is a file that does not exist; only `migrate` and `up` make one.
     """
+    from scim_bridge import logs, wiring  # noqa: PLC0415 - who only starts a process works on no store
+    from scim_bridge.store import readiness  # noqa: PLC0415 - as above
+
     settings = wiring.load_settings(Role.OPERATOR, config)
     logs.configure(settings.log_level, process="cli")
     readiness.check_exists(settings.store.url)

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
-from pydantic_settings.sources.utils import parse_env_vars
-
 from scim_bridge import shipped
-from scim_bridge.settings.models import Settings
 from scim_bridge.settings.problems import Findings
 
 FILE_VARIABLE = "SCIM_BRIDGE_CONFIG"
@@ -39,10 +35,6 @@ class TenantTable:
     file: Path
     key: str
     table: Mapping[str, Any]
-
-
-class _Overridable(BaseSettings, Settings):  # type: ignore[misc]  # two kinds of model_config that agree
-    """The settings as pydantic-settings wants to see them, for its reading of the environment."""
 
 
 def find(named: str | Path | None, environ: Mapping[str, str]) -> Place:
@@ -116,17 +108,11 @@ def is_plain(name: Any) -> bool:
 
 def overrides(environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     """Return what SCIM_BRIDGE__SECTION__KEY variables say, nested like the file."""
-    source = EnvSettingsSource(_Overridable, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False)
-    source.env_vars = parse_env_vars(environ, case_sensitive=False)
-    known = set(Settings.model_fields) - {"tenants", "notices"}
-    for name in environ:
-        if name.upper().startswith(PREFIX) and name[len(PREFIX) :].split("__")[0].lower() not in known:
-            findings.add_unknown("environment", name, [f"{PREFIX}{key.upper()}" for key in known])
-    try:
-        return {key: value for key, value in source().items() if key in known}
-    except SettingsError:
-        findings.add("environment", "", f"a table in one variable, like {PREFIX}WEB, must be JSON")
+    if not any(name.upper().startswith(PREFIX) for name in environ):
         return {}
+    from scim_bridge.settings import environment  # noqa: PLC0415 - slow to read, and most processes have nothing to say
+
+    return environment.overrides(environ, findings)
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from scim_bridge.mapping.records import check_mapping
-from scim_bridge.recording import scopes
 from scim_bridge.settings import addresses, files, kinds, references
 from scim_bridge.settings.models import (
     FieldSettings,
@@ -75,6 +74,8 @@ class Reader:
 
     def _check_scope(self, tenant: files.TenantTable, prefix: str, target: TargetSettings) -> None:
         if target.scope is not None:
+            from scim_bridge.recording import scopes  # noqa: PLC0415 - reads the store; most targets have no filter
+
             try:
                 scopes.compile_filter(target.scope)
             except ValueError as error:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from scim_bridge import metrics, shipped
+from scim_bridge import metrics_folder, shipped
 from scim_bridge.settings.files import FILE_VARIABLE, PREFIX
 from scim_bridge.settings.models import Settings
 
@@ -45,7 +45,7 @@ def environment(
         FILE_VARIABLE: None if config_path is None else str(Path(config_path).expanduser().absolute()),
         f"{PREFIX}WEB__BIND": bind,
         f"{PREFIX}WEB__ADMIN_BIND": admin_bind,
-        metrics.FOLDER_VARIABLE: str(metrics.prepare_folder(settings.data_dir)),
+        metrics_folder.FOLDER_VARIABLE: str(metrics_folder.prepare_folder(settings.data_dir)),
         "PYTHONUNBUFFERED": "1",
     }
     return {**_MEMORY, **environ, **{name: value for name, value in told.items() if value is not None}}

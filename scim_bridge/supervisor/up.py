@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scim_bridge import metrics, wiring
+from scim_bridge import metrics_folder, wiring
 from scim_bridge.settings.addresses import EMBEDDED
 from scim_bridge.settings.models import Settings
 from scim_bridge.store import lanes, migrate
@@ -47,11 +47,13 @@ def run(settings: Settings, *, config_path: str | None, port: int | None) -> int
             server = stack.enter_context(valkey.held(data_dir)) if settings.queue.url == EMBEDDED else None
             store = _open_store(settings)
             stack.callback(store.close)
-            environment = commands.environment(
-                settings, environ=os.environ, config_path=config_path, bind=str(address), admin_bind=str(admin_address)
+            environment = commands.environment(settings, environ=os.environ, config_path=config_path)
+            # Only the front door listens; to the others what is told by the environment costs time to read.
+            of_web = commands.environment(
+                settings, environ=environment, bind=str(address), admin_bind=str(admin_address)
             )
             _forget_former_numbers(environment)
-            _Bridge(settings, address, server, environment, store).run()
+            _Bridge(settings, address, server, environment, of_web, store).run()
     except CannotStart as refusal:
         sys.stderr.write(f"scim-bridge up: {refusal}\n")
         return refusal.exit_code
@@ -66,6 +68,7 @@ class _Bridge:
     address: Address
     server: valkey.Server | None
     environment: dict[str, str]
+    environment_of_web: dict[str, str]
     store: Store
 
     def run(self) -> None:
@@ -104,7 +107,7 @@ class _Bridge:
                 supervisor.say(f"{self.address.url}/readyz does not answer 200 yet; still waiting")
 
     def _web(self) -> ProcessSpec:
-        return ProcessSpec(name=WEB, command=commands.web(), environment=self.environment)
+        return ProcessSpec(name=WEB, command=commands.web(), environment=self.environment_of_web)
 
     def _relay(self) -> ProcessSpec:
         return ProcessSpec(name=RELAY, command=commands.relay(), environment=self.environment)
@@ -140,7 +143,7 @@ def _open_store(settings: Settings) -> Store:
 
 def _forget_former_numbers(environment: Mapping[str, str]) -> None:
     """Counters begin at nought with each start; what processes of an earlier one left would only pile up."""
-    for file in Path(environment[metrics.FOLDER_VARIABLE]).glob("*.db"):
+    for file in Path(environment[metrics_folder.FOLDER_VARIABLE]).glob("*.db"):
         file.unlink(missing_ok=True)
 
 

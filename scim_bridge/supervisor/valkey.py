@@ -6,15 +6,12 @@ The wheel's own starter opens a TCP port for a moment and runs the server as a d
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from scim_bridge.supervisor import data_folder, sockets
 from scim_bridge.supervisor.data_folder import CannotStart
@@ -56,13 +53,14 @@ class Server:
 
     def answers(self) -> bool:
         """Tell whether the server answers PING, its data loaded."""
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=PING_S, retry=Retry(NoBackoff(), 0))
-        try:
-            return bool(client.ping())
-        except (redis.RedisError, OSError):
-            return False
-        finally:
-            client.close()
+        with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
+            connection.settimeout(PING_S)
+            connection.connect(str(self.socket))
+            # Spoken by hand: the queue's library takes a fifth of the time that `up` needs to start its first process.
+            connection.sendall(b"PING\r\n")
+            with connection.makefile("rb") as answers:
+                return answers.readline() == b"+PONG\r\n"
+        return False
 
     def set_data_aside(self) -> Path:
         """Start afresh beside data that the server refuses to load: they are wake-ups, and the store knows them all."""

@@ -14,7 +14,7 @@ from scim_bridge.settings.sources import FetchSettings, SourceSettings
 from scim_bridge.store import hr_fetches
 from scim_bridge.store.engine import StoreUnavailable
 from scim_bridge.store.quota import Window
-from workers.fetchers import registry, work
+from workers.fetchers import work
 from workers.fetchers.asker import Asker
 from workers.runtime import Runtime
 
@@ -71,6 +71,8 @@ def finish(runtime: Runtime, *, patience_s: float) -> None:
 
 
 def _asker(runtime: Runtime, tenant: TenantSettings, source: SourceSettings, fetch: FetchSettings) -> Asker:
+    from workers.fetchers import registry  # noqa: PLC0415 - few relays ask HR systems, and what calls out is slow to read
+
     secret = "" if fetch.secret is None else fetch.secret.get_secret_value()
     credential = f"{fetch.base_url}|{fetch.user}|{secret}"
     return Asker(

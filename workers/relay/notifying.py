@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,10 +15,12 @@ from scim_bridge.settings.notices import NoticeSettings
 from scim_bridge.store import notices
 from scim_bridge.store.engine import StoreUnavailable
 from scim_bridge.store.notices import Posting
-from workers.http import HttpClient
 from workers.policy import patience, retries
 from workers.runtime import Runtime
 from workers.targets.port import CallFailed
+
+if TYPE_CHECKING:
+    from workers.http import HttpClient
 
 EVERY_MS = 500
 
@@ -89,6 +92,8 @@ def _wish(receiver: NoticeSettings) -> notices.Wish:
 
 def _send_all(runtime: Runtime, receiver: NoticeSettings) -> None:
     """Send one receiver everything that is due, one after the other."""
+    from workers.http import HttpClient  # noqa: PLC0415 - slow to read, and most relays have nobody to tell
+
     client = HttpClient((receiver.url,), headers={"Content-Type": "application/json"}, max_body_bytes=MOST_BYTES)
     try:
         while not runtime.stopping.is_set():
@@ -107,7 +112,7 @@ def _send_all(runtime: Runtime, receiver: NoticeSettings) -> None:
         client.close()
 
 
-def _send(runtime: Runtime, receiver: NoticeSettings, client: HttpClient, posting: Posting) -> _Refusal | None:
+def _send(runtime: Runtime, receiver: NoticeSettings, client: "HttpClient", posting: Posting) -> _Refusal | None:
     """Make the call; return why the notice was not taken, None when it was."""
     secret = "" if receiver.secret is None else receiver.secret.get_secret_value()
     body = json.dumps(words.document(posting.notice, link=receiver.link)).encode()
