@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from running import bridge
 
 from scim_bridge.store import lanes
 from scim_bridge.store.engine import Store
@@ -53,8 +54,13 @@ class Up:
     folder: Path
     process: "subprocess.Popen[str]"
     lines: list[str] = field(default_factory=list)
+    reader: Thread = field(init=False)
 
-    def read(self) -> None:
+    def __post_init__(self) -> None:
+        self.reader = Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
@@ -87,13 +93,7 @@ class Up:
 
 
 def children_of(pid: int) -> set[int]:
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == pid and state != "Z":
-                found.add(int(stat.parent.name))
-    return found
+    return {child for child in bridge.children_of(pid) if is_alive(child)}
 
 
 def kind_of(pid: int) -> str:
@@ -137,8 +137,6 @@ def running(folder: Path, *, port: int = 0) -> Iterator[Up]:
     )
     with process:
         made = Up(folder, process)
-        reader = Thread(target=made.read)
-        reader.start()
         try:
             made.until(lambda: made.ready_lines)
             yield made
@@ -149,7 +147,7 @@ def running(folder: Path, *, port: int = 0) -> Iterator[Up]:
                 process.wait(DEADLINE_S)
             finally:
                 process.kill()
-                reader.join(DEADLINE_S)
+                made.reader.join(DEADLINE_S)
 
 
 @pytest.fixture(scope="module")
@@ -230,21 +228,35 @@ def test_no_secret_is_in_its_output(up: Up) -> None:
     assert not [line for line in up.lines if SECRET in line]
 
 
-def test_sigterm_ends_it_with_0_and_leaves_no_process(tmp_path: Path) -> None:
-    with running(tmp_path) as up:
-        pids = set().union(*up.children().values())
-        up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(DEADLINE_S) == 0
+@pytest.fixture(scope="module")
+def remains(up: Up) -> set[int]:
+    """The processes that a killed `up` had; from here on it runs no more."""
+    pids = set().union(*up.children().values())
+    up.process.kill()
+    up.process.wait(DEADLINE_S)
+    return pids
+
+
+@pytest.fixture(scope="module")
+def successor(up: Up, remains: set[int]) -> Iterator[Up]:
+    """The next one in the same folder, at the same port."""
+    assert remains
+    with running(up.folder, port=int(up.url.rpartition(":")[2])) as made:
+        yield made
+
+
+def test_after_a_sigkill_nothing_is_left_and_the_next_one_starts(remains: set[int], successor: Up) -> None:
+    assert status_of(f"{successor.url}/readyz") == 200
+    successor.until(lambda: not any(map(is_alive, remains)))
+
+
+def test_sigterm_ends_it_with_0_and_leaves_no_process(successor: Up) -> None:
+    """The last test: it ends the second one."""
+    pids = set().union(*successor.children().values())
+    assert len(pids) == 6
+    successor.process.send_signal(signal.SIGTERM)
+    assert successor.process.wait(DEADLINE_S) == 0
+    successor.reader.join(DEADLINE_S)
     assert not any(map(is_alive, pids))
-    assert "up        | stopping" in up.lines
-    assert not [line for line in up.lines if "starting it again" in line]
-
-
-def test_after_a_sigkill_nothing_is_left_and_the_next_one_starts(tmp_path: Path) -> None:
-    with running(tmp_path) as killed:
-        pids = set().union(*killed.children().values())
-        port = int(killed.url.rpartition(":")[2])
-        killed.process.kill()
-    with running(tmp_path, port=port) as successor:
-        assert status_of(f"{successor.url}/readyz") == 200
-        successor.until(lambda: not any(map(is_alive, pids)))
+    assert "up        | stopping" in successor.lines
+    assert not [line for line in successor.lines if "starting it again" in line]
