@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 DEMO = [sys.executable, "-P", "-m", "scim_bridge", "demo", "--once"]
+STARTING_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,29 @@ def interrupted(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         process.stdout.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def once_everything_runs(process: "subprocess.Popen[str]", _temporary: Path) -> None:
+    assert process.stdout is not None
+    next(line for line in process.stdout if "first load from" in line)  # not the title, which comes before all
+
+
+def while_everything_starts(process: "subprocess.Popen[str]", temporary: Path) -> None:
+    deadline = time.monotonic() + STARTING_S
+    while not list(temporary.glob("*/var/bridge.db")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("number", "until"), [(signal.SIGINT, once_everything_runs), (signal.SIGTERM, while_everything_starts)]
+)
 def test_an_interrupted_demo_stops_all_that_it_started(
-    interrupted: tuple[subprocess.Popen[str], Path], number: signal.Signals
+    interrupted: tuple[subprocess.Popen[str], Path],
+    number: signal.Signals,
+    until: Callable[["subprocess.Popen[str]", Path], None],
 ) -> None:
     process, temporary = interrupted
-    assert process.stdout is not None
-    next(line for line in process.stdout if "first load from" in line)  # not the title: by now everything runs
+    until(process, temporary)
     process.send_signal(number)
     assert process.wait(60) == 130
     assert list(temporary.iterdir()) == []
