@@ -1,13 +1,18 @@
-"""Slow, silent and broken senders do not keep others waiting, and what gunicorn itself refuses is answered as SCIM."""
+"""Slow, silent and broken senders do not keep others waiting, and what gunicorn itself refuses is answered as SCIM.
+
+A sender's connections go to the processes of the front door in equal parts, whoever of these dies.
+"""
 
 import http.client
 import json
+import os
 import select
 import signal
 import socket
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,12 +25,15 @@ from running.knocking import Answer, Door, opened
 RECEIVE_TIMEOUT_S = 2
 MAX_CONNECTIONS = 260
 SETTINGS = f"""
+workers = 2
 receive_timeout_s = {RECEIVE_TIMEOUT_S}
 max_connections = {MAX_CONNECTIONS}
 receive_buffer_bytes = 24000000
 import_max_bytes = 5000000
 requests_per_s = 0
 """
+
+CONNECTIONS = 24
 
 SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 ACCEPTABLE_S = 0.2
@@ -43,6 +51,38 @@ def _hang_up(door: Door) -> Iterator[None]:
     yield
     while door.opened:
         door.opened.pop().close()
+
+
+def serving(door: Door) -> list[int]:
+    assert door.bridge.process is not None
+    return children_of(door.bridge.process.pid)
+
+
+def accepted(door: Door, pid: int) -> int:
+    """Return how many of our connections a process has; others look at the door now and then."""
+    ours = {each.getsockname()[1] for each in door.opened}
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    ends = [(port(line[1]), port(line[2]), f"socket:[{line[9]}]") for line in lines]
+    theirs = {socket for here, there, socket in ends if here == door.address[1] and there in ours}
+    return sum(str(each.readlink()) in theirs for each in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def ask_all(door: Door) -> Counter[int]:
+    connections = [door.connect() for _ in range(CONNECTIONS)]
+    for connection in connections:
+        connection.sendall(door.head("GET /healthz"))
+    return Counter(Answer(connection).status for connection in connections)
+
+
+def test_connections_that_stay_are_spread_evenly(door: Door) -> None:
+    assert ask_all(door) == {200: CONNECTIONS}
+    shares = [accepted(door, pid) for pid in serving(door)]
+    assert sum(shares) == CONNECTIONS
+    assert max(shares) - min(shares) <= 4
 
 
 class SlowSenders:
@@ -225,6 +265,18 @@ def test_a_sender_that_leaves_in_the_middle_of_a_body_leaves_nothing(door: Door,
     assert not door.is_known(name)
 
 
+def test_every_connection_is_served_while_a_process_is_replaced(door: Door) -> None:
+    killed = serving(door)[0]
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while killed in serving(door) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ask_all(door) == {200: CONNECTIONS}
+    while len(serving(door)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 REFUSED = (
     ("GET /scim/v2/Users?filter=" + "x" * 140_000, (), 414),
     ("GET /scim/v2/Users", ("X-Long: " + "x" * 9_000,), 431),
@@ -278,8 +330,8 @@ def test_a_stop_finishes_what_runs(door: Door) -> None:
     time.sleep(0.1)
     master = door.bridge.process
     assert master is not None
-    serving = children_of(master.pid)
-    assert len(serving) == 2
+    pids = serving(door)
+    assert len(pids) == 2
     began = time.monotonic()
     master.send_signal(signal.SIGTERM)
     answer = Answer(connection)
@@ -287,7 +339,7 @@ def test_a_stop_finishes_what_runs(door: Door) -> None:
     assert [each["status"] for each in json.loads(answer.body)["Operations"]] == ["201"] * 20
     assert master.wait(30) == 0
     assert time.monotonic() - began < GRACEFUL_TIMEOUT_S
-    assert not [pid for pid in serving if command_line(pid)]
+    assert not [pid for pid in pids if command_line(pid)]
 
 
 def assert_is_scim_error(answer: Answer) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from running import knocking
 from running.bridge import Bridge, children_of
 
 from scim_bridge.store import tokens
@@ -21,17 +21,11 @@ TENANT = "acme"
 
 
 @pytest.fixture(scope="module")
-def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
-    """A bridge with two web processes, which holds each token to a slow pace."""
-    folder = tmp_path_factory.mktemp("doors")
-    config = folder / "bridge.toml"
-    web = f'[web]\nadmin_bind = "127.0.0.1:0"\nworkers = 2\nrequests_per_s = {REQUESTS_PER_S}\n'
-    config.write_text(f'{web}[worker]\nprocesses = 0\n[[tenants]]\nid = "{TENANT}"\n')
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("SCIM_BRIDGE")}
-    made = Bridge(folder=folder, config=config, environ=plain)
-    made.start()
-    yield made
-    made.stop()
+def bridge(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Bridge]:
+    """A front door with two web processes, which holds each token to a slow pace."""
+    settings = f"workers = 2\nrequests_per_s = {REQUESTS_PER_S}"
+    with knocking.opened(tmp_path_factory.mktemp("doors"), database=sqlite_template, settings=settings) as door:
+        yield door.bridge
 
 
 class Connection:
@@ -58,8 +52,9 @@ class Connection:
 @pytest.fixture
 def connections(bridge: Bridge) -> Iterator[list[Connection]]:
     """Connections to both processes, three at least to each."""
-    [master] = [pid for pid in bridge.children("gunicorn") if len(children_of(pid)) == 2]
-    processes = children_of(master)
+    assert bridge.process is not None
+    processes = children_of(bridge.process.pid)
+    assert len(processes) == 2
     token, found = bridge.token(TENANT), dict[int, list[Connection]]()
     while min(len(found.get(each, ())) for each in processes) < 3:
         connection = Connection(bridge)
