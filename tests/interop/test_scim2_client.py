@@ -11,16 +11,31 @@ from scim2_models import (
     PatchOp,
     PatchOperation,
     PreconditionFailedException,
+    ScimProvider,
     SearchRequest,
     UniquenessException,
 )
 from strict_client import RequestsSCIMClient
 
+from scim_bridge.store import tokens
+from scim_bridge.store.engine import Store
+
+
+@pytest.fixture(scope="module")
+def described(shared_door: tuple[str, Store]) -> ScimProvider:
+    """What the service told when it was discovered, once for each database."""
+    url, store = shared_door
+    with store.begin("discovered") as tx:
+        token = tokens.issue(tx, scopes=["scim"], source="idp").value
+    discovering = RequestsSCIMClient(url, token, raise_scim_errors=True)
+    discovering.discover()
+    discovering.close()
+    return discovering.provider
+
 
 @pytest.fixture
-def client(front_door: FrontDoor) -> Iterator[RequestsSCIMClient]:
-    opened = RequestsSCIMClient(front_door.url, front_door.token, raise_scim_errors=True)
-    opened.discover()
+def client(front_door: FrontDoor, described: ScimProvider) -> Iterator[RequestsSCIMClient]:
+    opened = RequestsSCIMClient(front_door.url, front_door.token, provider=described, raise_scim_errors=True)
     yield opened
     opened.close()
 
