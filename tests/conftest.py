@@ -10,14 +10,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+# Read before all tests, not from deep within one of them: for each model that is made, the library looks for its text
+# in all that is being called, and among all that has been read.
+import scim2_client  # noqa: F401
 from fakes.pool import Pool
 from fakes.stores import ROOM_OF_A_SERVER, copied, place_with
 
 from scim_bridge.store import migrate
 from scim_bridge.store.engine import Store
+from scim_bridge.web import wsgi  # noqa: F401 - as above
 
 pytest_plugins = [
     "running.routes",
+    "running.statements",
     "running.templates",
     "running.bridges",
     "fuzz.options",
@@ -46,6 +52,8 @@ LONGEST = (
 )
 """Files that take longest go first, so that none of them is left to one process when the others are done."""
 
+OBJECTS_BETWEEN_SEARCHES = (50000,10,10)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -58,6 +66,7 @@ def pytest_collection() -> Generator[None, object, object]:
     """Gather thousands of tests with no search for garbage, then keep them out of every search that follows.
 
     All that is gathered lives until the end of the run; to walk over it again and again took half of the gathering.
+    Tests make garbage by the application, so what is made between two searches may be as much.
     """
     gc.disable()
     try:
@@ -65,6 +74,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*OBJECTS_BETWEEN_SEARCHES)
         gc.enable()
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -51,11 +52,13 @@ def api_endpoints(desk: Desk, doorkeeper: Doorkeeper, *, operations: Sequence[Op
             view_func=_view(desk, operation),
         )
 
-    described = json.dumps(describe(operations, public_url=desk.settings.web.public_url), ensure_ascii=False)
+    @cache
+    def described() -> str:
+        return json.dumps(describe(operations, public_url=desk.settings.web.public_url), ensure_ascii=False)
 
     @blueprint.get(f"{PREFIX}/openapi.json")
     def description() -> Response:
-        return Response(described, content_type="application/json")
+        return Response(described(), content_type="application/json")
 
     @blueprint.errorhandler(BridgeError)
     def refuse(error: BridgeError) -> Response:
