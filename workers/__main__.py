@@ -1,15 +1,19 @@
 """`python -m workers deliver | relay | reconcile | probe`: one process of the delivering side."""
 
 import argparse
+import gc
 import os
 import sys
 
-from scim_bridge import logs, secrets, wiring
-from scim_bridge.errors import BridgeError
-from scim_bridge.recording import configurations, versions
-from scim_bridge.store import readiness
-from scim_bridge.store.engine import StoreUnavailable
-from workers import runtime
+from scim_bridge import reading
+
+with reading.undisturbed():
+    from scim_bridge import logs, secrets, wiring
+    from scim_bridge.errors import BridgeError
+    from scim_bridge.recording import configurations, versions
+    from scim_bridge.store import readiness
+    from scim_bridge.store.engine import StoreUnavailable
+    from workers import runtime
 
 LAST_ERRAND_S = 2.0
 """So long a stop waits for what operators want of targets; what is cut off another worker takes up."""
@@ -53,15 +57,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _deliver(installed: runtime.Runtime) -> None:
-    from workers import errands, queue  # noqa: PLC0415 - the relay does without
-
+    with reading.undisturbed():
+        from workers import errands, queue  # noqa: PLC0415 - the relay does without
+    gc.freeze()
     queue.serve(installed, wiring.queue_url(installed.settings))
     errands.finish(installed, patience_s=LAST_ERRAND_S)
 
 
 def _relay(installed: runtime.Runtime) -> None:
-    from workers.relay import loop  # noqa: PLC0415 - delivering does without its duties
-
+    with reading.undisturbed():
+        from workers.relay import loop  # noqa: PLC0415 - delivering does without its duties
+    gc.freeze()
     loop.serve(installed)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from scim_bridge import reading
 from scim_bridge.errors import BridgeError
 
 HOMES: dict[str, tuple[str, ...]] = {
@@ -79,7 +80,8 @@ class _Commands(click.Group):
 
 
 def _commands_in(module: str) -> dict[str, click.Command]:
-    found = importlib.import_module(f"{__name__}.{module}").COMMANDS
+    with reading.undisturbed():
+        found = importlib.import_module(f"{__name__}.{module}").COMMANDS
     return {str(each.name): each for each in found}
 
 

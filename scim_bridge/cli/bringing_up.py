@@ -1,5 +1,6 @@
 """Commands that bring the bridge up on this machine: its database alone, or all of its processes."""
 
+import gc
 import os
 
 import click
@@ -19,6 +20,7 @@ def up(ctx: click.Context, config: str | None, port: int | None) -> None:
     """Run everything on this machine: migrate, queue, web, workers, relay. SIGTERM stops it in order."""
     os.umask(0o077)
     settings = wiring.load_settings(Role.ALL, config)
+    gc.freeze()  # what was read stays for as long as the bridge runs
     ctx.exit(supervisor.run(settings, config_path=config, port=port))
 
 
