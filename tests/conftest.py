@@ -52,7 +52,7 @@ LONGEST = (
 )
 """Files that take longest go first, so that none of them is left to one process when the others are done."""
 
-OBJECTS_BETWEEN_SEARCHES = (50000,10,10)
+OBJECTS_BETWEEN_SEARCHES = (50_000, 10, 10)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
