@@ -21,6 +21,7 @@ LAST_ERRAND_S = 2.0
 
 def main(arguments: list[str]) -> int:
     """Run one process; returns its exit code: 0 after an orderly stop, 1 without a store, 2 when misconfigured."""
+    gc.freeze()
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("process", choices=("deliver", "relay", "reconcile", "probe"))
     parser.add_argument("--config")

@@ -7,18 +7,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 from scim_bridge import secrets, wiring
 from scim_bridge.dispatch import Dispatcher
 from scim_bridge.domain.instants import Clock, Millis
 from scim_bridge.errors import UsageError
-from scim_bridge.recording.imports import Source
 from scim_bridge.recording.scopes import TargetScope, scope_of
 from scim_bridge.settings.models import Settings, TargetSettings
 from scim_bridge.store.engine import Store
-from workers.fetchers.asker import Asker
 from workers.seen_groups import SeenGroups
 from workers.targets.port import Target
+
+if TYPE_CHECKING:
+    from scim_bridge.recording.imports import Source
+    from workers.fetchers.asker import Asker
 
 _current: dict[str, "Runtime"] = {}
 
@@ -59,7 +62,7 @@ class Runtime:
     scopes: dict[tuple[str, str], TargetScope] = field(default_factory=dict)
     seen_groups: dict[tuple[str, str], SeenGroups] = field(default_factory=dict)
     """What was seen of the groups of each lane's target, by tenant and name."""
-    row_sources: dict[tuple[str, str], Source] = field(default_factory=dict)
+    row_sources: dict[tuple[str, str], "Source"] = field(default_factory=dict)
     """Sources of HR rows by tenant and name, with their mappings compiled."""
     messengers: dict[str, threading.Thread] = field(default_factory=dict)
     """Threads that send notices, by receiver."""
@@ -67,7 +70,7 @@ class Runtime:
     """When dates of employment could not be applied, by the number of what was said, those longest ago first."""
     successions_reached: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """The last person looked at, by tenant, replaced source and the one in its place, while more are behind."""
-    askers: dict[tuple[str, str], Asker] = field(default_factory=dict)
+    askers: dict[tuple[str, str], "Asker"] = field(default_factory=dict)
     """Those who look people up in HR systems, by tenant and source."""
 
     def __post_init__(self) -> None:
