@@ -148,6 +148,7 @@ def test_no_kill_loses_or_doubles_anybody(make_bridge: Callable[..., Bridge], ki
             CONFIGURATION.format(
                 trakstar=trakstar.base_url, scim=tickle.urls["scim_base_url"], rest=tickle.urls["rest_base_url"]
             ),
+            doors=2,
             TRAKSTAR_API_KEY="key-1",
             MINDTICKLE_API_KEY="key-2",
             MINDTICKLE_COMPANY_ID="c-1",
