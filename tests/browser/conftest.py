@@ -17,9 +17,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 # One test says that there is no browser; the others are not even looked for.
 collect_ignore = (
-    ["test_pages.py", "test_replays_by_hand.py", "test_incident.py"]
-    if machine.lacking() is not None and not machine.is_required()
-    else []
+    ["test_pages.py", "test_incident.py"] if machine.lacking() is not None and not machine.is_required() else []
 )
 
 

@@ -1,4 +1,4 @@
-"""Whether this machine has a browser, and whether it must."""
+"""Whether this machine has a browser, and whether it must; whether pictures are wanted."""
 
 import importlib.util
 import os
@@ -17,6 +17,11 @@ def lacking() -> str | None:
     if path() is None:
         return "chromium"
     return "the Python package playwright" if importlib.util.find_spec("playwright") is None else None
+
+
+def keeps_pictures() -> bool:
+    """Tell whether somebody wants to see the pages."""
+    return "SCIM_BRIDGE_SCREENSHOTS" in os.environ
 
 
 def is_required() -> bool:

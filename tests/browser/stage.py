@@ -21,6 +21,7 @@ LONG = "Wolfeschlegelsteinhausenbergerdorff-Vorhergewarnt"
 """A family name that Trakstar does not take whole."""
 
 PATIENCE_MS = 40_000
+DESK = {"width": 1280, "height": 900}
 
 CONFIGURATION = """
 [worker]
@@ -67,6 +68,8 @@ class Stage:
     """Tables of receivers of notices."""
     ids: dict[str, str] = field(default_factory=dict)
     cookies: Any = None
+    idle: list[Any] = field(default_factory=list)
+    """Pages that nobody looks at."""
 
     @property
     def sender(self) -> str:
@@ -132,29 +135,40 @@ class Stage:
 
     def sign_in(self, scope: str = "ops:admin") -> None:
         """Sign in by the form, and keep the session for all pages that are opened from now on."""
-        context = self.browser.new_context()
-        page = context.new_page()
+        page = self._new_page()
         page.goto(f"{self.bridge.url}/console/")
         page.get_by_label("Operator token").fill(self.issue(scope))
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("heading", name="Overview").wait_for()
-        self.cookies = context.storage_state()
-        context.close()
+        self.cookies = page.context.storage_state()
+        self.idle.append(page)
+
+    def _new_page(self, **how: Any) -> Any:
+        context = self.browser.new_context(storage_state=self.cookies, viewport=DESK, **how)
+        context.set_default_timeout(PATIENCE_MS)
+        return context.new_page()
 
     @contextmanager
     def page(self, path: str = "/", *, scripts: bool = True) -> Iterator[Any]:
-        """Open a page of the console as the operator who signed in."""
-        context = self.browser.new_context(
-            storage_state=self.cookies, viewport={"width": 1280, "height": 900}, java_script_enabled=scripts
-        )
-        context.set_default_timeout(PATIENCE_MS)
+        """Open a page of the console as the operator who signed in.
+
+        Each new one is a new process of the browser, so one that a test was done with serves the next.
+        """
+        page = self.idle.pop() if scripts and self.idle else self._new_page(java_script_enabled=scripts)
+        is_whole = False
         try:
-            page = context.new_page()
             if path:
                 page.goto(f"{self.bridge.url}/console{path}")
             yield page
+            is_whole = scripts
         finally:
-            context.close()
+            if is_whole:
+                page.goto("about:blank")
+                page.set_viewport_size(DESK)
+                page.emulate_media(color_scheme="light")
+                self.idle.append(page)
+            else:
+                page.context.close()
 
 
 @contextmanager
@@ -172,3 +186,5 @@ def opened(browser: Any, folder: Path, *, notices: str = "", **environ: str) -> 
         bridge.start()
         made.sign_in()
         yield made
+        for page in made.idle:
+            page.context.close()
