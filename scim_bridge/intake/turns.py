@@ -4,7 +4,9 @@ One after the other they would wait for as many commits as there are requests. A
 once, by itself. What cannot be recorded together is recorded one by one, so that a fault reaches only its sender.
 """
 
+import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +19,9 @@ Told = TypeVar("Told")
 
 MOST_REQUESTS = 64
 """Requests that share a transaction."""
+
+MOMENT_S = 0.02
+"""For so long it is remembered how many were served together last: who was just answered may ask again at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +50,12 @@ class Turn(Generic[Asked, Told]):
         self.is_closed = bool(places)
         """Whether this is one request by itself, because it could not be recorded with others."""
         self.before = line.served
-        """How many were served in the turn right before, while the first of this one waited; 0: there was none."""
+        """How many were served in the turn right before, while the first of this one waited, or a moment ago if they
+        were several; 0: there was no such turn."""
+
+    def company(self) -> int:
+        """Return how many wait to be taken, the first among them."""
+        return len(self._line.waiting)
 
     def take(self, count_of: Callable[[Sequence[Asked]], int] = len) -> list[Place[Asked, Told]]:
         """Take who waits, of whom `count_of` tells how many from the first on go together; return all of the turn."""
@@ -57,10 +67,13 @@ class Turn(Generic[Asked, Told]):
 class Turns(Generic[Asked, Told]):
     """Queues of the requests of this process, by what they want."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         """Begin with nobody."""
         self._lock = threading.Lock()
         self._lines: dict[Hashable, _Line[Asked, Told]] = {}
+        self._monotonic_s = monotonic_s
+        self._ended: dict[Hashable, tuple[int, float]] = {}
+        """Of queues that have come to their end a moment ago: how many were served last, and when; oldest first."""
 
     def ask(self, key: Hashable, asked: Asked, serve: Callable[[Turn[Asked, Told]], None]) -> Told | None:
         """Have a request served with others of the same key; return what its place was told.
@@ -76,7 +89,7 @@ class Turns(Generic[Asked, Told]):
             line = self._lines.get(key)
             leads = line is None
             if line is None:
-                line = self._lines[key] = _Line(self._lock)
+                line = self._lines[key] = _Line(self._lock, served=self._served_a_moment_ago(key))
             line.waiting.append(place)
         if not leads:
             place.called.wait()
@@ -100,17 +113,32 @@ class Turns(Generic[Asked, Told]):
                 follower = line.waiting[0] if line.waiting else None
                 if follower is None:
                     del self._lines[key]
+                    self._remember(key, len(served))
             for each in [*served, follower] if follower else served:
                 each.called.set()
+
+    def _remember(self, key: Hashable, served: int) -> None:
+        """Keep how many were served last, and forget what is too old to matter."""
+        now = self._monotonic_s()
+        self._ended.pop(key, None)
+        if served > 1:
+            self._ended[key] = served, now
+        for oldest, (_, at) in list(itertools.islice(self._ended.items(), 2)):
+            if now - at > MOMENT_S:
+                del self._ended[oldest]
+
+    def _served_a_moment_ago(self, key: Hashable) -> int:
+        served, at = self._ended.pop(key, (0, 0.0))
+        return served if self._monotonic_s() - at <= MOMENT_S else 0
 
 
 class _Line(Generic[Asked, Told]):
     """Who waits for the same."""
 
-    def __init__(self, lock: threading.Lock) -> None:
+    def __init__(self, lock: threading.Lock, *, served: int) -> None:
         self._lock = lock
         self.waiting: deque[Place[Asked, Told]] = deque()
-        self.served = 0
+        self.served = served
         """How many were served in the last turn."""
 
     def taken(self, count_of: Callable[[Sequence[Asked]], int]) -> list[Place[Asked, Told]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scim_bridge.intake.turns import MOST_REQUESTS, Turn, Turns
+from scim_bridge.intake.turns import MOMENT_S, MOST_REQUESTS, Turn, Turns
 from scim_bridge.store.engine import Contended, StoreUnavailable
 
 PATIENCE_S = 20
@@ -16,13 +16,16 @@ class Counter:
     """Serves numbers with their doubles, the first only when told to, and cannot serve some."""
 
     def __init__(self, fails: Callable[[Sequence[int]], Exception | None] = lambda _numbers: None) -> None:
-        self.turns = Turns[int, int]()
+        self.now_s = 0.0
+        self.turns = Turns[int, int](monotonic_s=lambda: self.now_s)
         self.served: list[list[int]] = []
         self.before: list[int] = []
+        self.company: list[int] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
         self._fails = fails
 
     def serve(self, turn: Turn[int, int]) -> None:
+        self.company.append(turn.company())
         numbers = [place.asked for place in turn.take()]
         self.begun.set()
         assert self.go_on.wait(PATIENCE_S)
@@ -74,6 +77,30 @@ def test_a_turn_knows_how_many_were_served_while_its_first_waited() -> None:
     counter.ask(*range(MOST_REQUESTS + 2))
     counter.ask(1)
     assert counter.before == [0, 1, MOST_REQUESTS, 0]
+
+
+@pytest.mark.parametrize(("later_s", "before"), [(0.0, 3), (MOMENT_S, 3), (MOMENT_S * 1.01, 0)])
+def test_a_turn_knows_how_many_were_served_together_a_moment_ago(later_s: float, before: int) -> None:
+    counter = Counter()
+    counter.ask(1, 2, 3, 4)
+    counter.now_s += later_s
+    counter.ask(5)
+    counter.ask(6)  # and it does not know what was before the last
+    assert counter.before == [0, 1, before, 0]
+
+
+def test_a_turn_sees_who_waits_before_it_takes_them() -> None:
+    counter = Counter()
+    counter.ask(1, 2, 3, 4)
+    assert counter.company == [1, 3]
+
+
+def test_what_was_served_long_ago_is_forgotten() -> None:
+    counter = Counter()
+    for number in range(100):
+        counter.turns._remember(f"group {number}", 2)
+        counter.now_s += MOMENT_S
+    assert len(counter.turns._ended) <= 2
 
 
 def test_who_cannot_be_served_with_others_fails_alone() -> None:

@@ -21,9 +21,10 @@ from scim_bridge.store.engine import Store
 __all__ = ["MOST_REQUESTS", "Gathered", "Gathering", "is_gathered"]
 
 COMPANY = 2
-COMPANY_S = 0.003
-"""While trips take at least so many requests, each is put off by so long, in which more come to go along: fewer trips
-are made, and each keeps the group from the other processes."""
+REST_S = 0.001
+MOST_RESTS = 6
+"""While trips take at least so many requests, the next is put off until as many have come again, for so long and so
+many times at most: fewer trips are made, and each keeps the group from the other processes."""
 
 MOST_NAMED = 100
 """Members that one of them may name: who brings thousands keeps the others waiting, and gains nothing."""
@@ -90,10 +91,16 @@ class Gathering:
     ) -> None:
         """Record who waits in one trip to the database. Who comes while it is under way goes on the next."""
         if turn.before >= COMPANY:
-            self._rest(COMPANY_S)
+            self._await_company(turn)
         asked = [place.asked for place in turn.take(moving.apart)]
         recorded = moving.record(self._store, tenant, scim_id, asked, scopes=scopes)
         _tell(turn, *(recorded or (None, frozenset[str]())))
+
+    def _await_company(self, turn: Turn[Asked, Gathered | None]) -> None:
+        for _ in range(MOST_RESTS):
+            if turn.company() >= turn.before:
+                return
+            self._rest(REST_S)
 
 
 def _tell(turn: Turn[Asked, Gathered | None], outcomes: Sequence[Outcome] | None, wakes: frozenset[str]) -> None:

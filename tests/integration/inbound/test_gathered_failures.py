@@ -16,7 +16,7 @@ from running.crowds import await_waiting, changes_of, held, together, transactio
 from running.door import Sender, Ticking
 from werkzeug.test import TestResponse
 
-from scim_bridge.intake.scim.gathering import COMPANY_S, Gathered, Gathering
+from scim_bridge.intake.scim.gathering import MOST_RESTS, REST_S, Gathered, Gathering
 from scim_bridge.recording.edits import MemberEdit, Membership
 from scim_bridge.recording.joint import Asked
 from scim_bridge.recording.origins import Origin
@@ -174,7 +174,12 @@ def test_only_who_had_company_waits_for_more(sender: Any, group: str, people: li
 
     # They begin as a crowd: on their own, those who are quick might be done before the others come.
     together([come_and_go(number) for number in range(PEOPLE)], held(shared_store, sender.tenant, group))
-    assert set(rests) == {COMPANY_S}
+    assert set(rests) == {REST_S}
+    for most in (MOST_RESTS, 0):
+        # Nobody comes along any more: the crowd is waited for once, and not for long.
+        rests.clear()
+        gathering.edit(sender.tenant, group, asked(people[0]), scopes={})
+        assert len(rests) <= most
     assert sender.member_ids(group) == set(people)
     assert verify_ledger(shared_store)["balanced"]
 
