@@ -46,8 +46,9 @@ LONGEST = (
     "acceptance/test_scenarios.py",
     "acceptance/test_up.py",
     "chaos/test_kills.py",
-    "acceptance/test_outages.py",
+    "acceptance/test_tenants.py",
     "acceptance/test_delivery_rates.py",
+    "browser/test_incident.py",
     "browser/test_pages.py",
 )
 """Files that take longest go first, so that none of them is left to one process when the others are done."""
