@@ -46,7 +46,7 @@ LONGEST = (
     "acceptance/test_scenarios.py",
     "acceptance/test_up.py",
     "chaos/test_kills.py",
-    "acceptance/test_tenants.py",
+    "acceptance/test_tenants_together.py",
     "acceptance/test_delivery_rates.py",
     "browser/test_incident.py",
     "browser/test_pages.py",

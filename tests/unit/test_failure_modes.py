@@ -142,7 +142,7 @@ MODES: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "contract/test_trakstar_target.py::test_a_hung_call_ends_at_its_deadline",
             "contract/test_http.py::test_whatever_happens_after_sending_is_a_lost_answer_within_the_deadline",
-            "acceptance/test_tenants.py::test_a_target_that_fails_in_every_way_loses_nobody_and_holds_nobody_else_up",
+            "acceptance/test_tenants_together.py::test_a_target_that_fails_in_every_way_loses_nobody_and_holds_nobody_else_up",
         ),
     ),
     18: (

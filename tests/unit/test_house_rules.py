@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def test_the_code_is_formatted() -> None:
 
 def test_types_hold() -> None:
     run(sys.executable, "-m", "mypy", "--no-error-summary")
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Together they could not be collected, though each can by itself."""
+    names = Counter(path.name for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_module_is_longer_than_a_reader_bears() -> None:
