@@ -87,11 +87,12 @@ def _commands_in(module: str) -> dict[str, click.Command]:
 
 def _tell_store_unavailable(error: Exception) -> None:
     """Fail in the sentence of a store that does not answer, if that is what the error says."""
+    engine = sys.modules.get("scim_bridge.store.engine")
+    if engine is None or not isinstance(error, engine.StoreUnavailable):
+        return
     from scim_bridge.store import readiness  # noqa: PLC0415 - a command that works on no store does without
-    from scim_bridge.store.engine import StoreUnavailable  # noqa: PLC0415 - as above
 
-    if isinstance(error, StoreUnavailable):
-        _fail(readiness.sentence(error), 1)
+    _fail(readiness.sentence(error), 1)
 
 
 def _fail(sentence: str, exit_code: int) -> None:

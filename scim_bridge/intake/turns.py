@@ -1,7 +1,7 @@
 """Requests that all want the same row: whoever comes first records for all who wait by then, in one transaction.
 
-One after the other they would wait for as many commits as there are requests. A request that comes alone is recorded at
-once, by itself. What cannot be recorded together is recorded one by one, so that a fault reaches only its sender.
+One after the other they would wait for as many commits as there are requests. A request that comes alone is recorded by
+itself. What cannot be recorded together is recorded one by one, so that a fault reaches only its sender.
 """
 
 import itertools
@@ -108,14 +108,18 @@ class Turns(Generic[Asked, Told]):
             # Only if this thread is being ended: nobody may be left waiting, be led by it, nor take up what was begun.
             served = turn.places + ([] if turn.places else line.taken(_one))
             _refuse([each for each in served if not each.is_served], StoreUnavailable("the process is ending"))
-            with self._lock:
-                line.served = len(served)
-                follower = line.waiting[0] if line.waiting else None
-                if follower is None:
-                    del self._lines[key]
-                    self._remember(key, len(served))
-            for each in [*served, follower] if follower else served:
-                each.called.set()
+            called = served
+            try:
+                with self._lock:
+                    line.served = sum(each.error is None for each in served)
+                    if line.waiting:
+                        called = [*served, line.waiting[0]]
+                    else:
+                        del self._lines[key]
+                        self._remember(key, line.served)
+            finally:
+                for each in called:
+                    each.called.set()
 
     def _remember(self, key: Hashable, served: int) -> None:
         """Keep how many were served last, and forget what is too old to matter."""

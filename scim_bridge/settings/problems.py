@@ -51,8 +51,9 @@ class Findings:
     def add_unknown(self, file: Path | str, key: str, known: Iterable[str]) -> None:
         """Note a key that nothing reads, with the known one that was perhaps meant."""
         name = key.rpartition(".")[2]
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        self.add(file, key, f"unknown key; did you mean {near[0]}?" if near else "unknown key")
+        by_lower = {each.lower(): each for each in sorted(known)}
+        near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+        self.add(file, key, f"unknown key; did you mean {by_lower[near[0]]}?" if near else "unknown key")
 
     def add_invalid(self, file: Path | str, prefix: str, error: ValidationError, known: Iterable[str]) -> None:
         """Note what a model found wrong, without the values."""

@@ -53,7 +53,7 @@ class Server:
 
     def answers(self) -> bool:
         """Tell whether the server answers PING, its data loaded."""
-        with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PING_S)
             connection.connect(str(self.socket))
             # Spoken by hand: the queue's library takes a fifth of the time that `up` needs to start its first process.

@@ -142,7 +142,7 @@ def while_everything_starts(process: "subprocess.Popen[str]", temporary: Path) -
 
 
 @pytest.mark.parametrize(
-    ("number", "until"), [(signal.SIGINT, once_everything_runs), (signal.SIGTERM, while_everything_starts)]
+    ("number", "until"), [(signal.SIGTERM, once_everything_runs), (signal.SIGINT, while_everything_starts)]
 )
 def test_an_interrupted_demo_stops_all_that_it_started(
     interrupted: tuple[subprocess.Popen[str], Path],

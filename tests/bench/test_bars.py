@@ -15,8 +15,8 @@ GET, FIRST, PROJECTED, SKIP, CURSOR, POST = (
 )
 
 
-def figure(p50_ms: float, p99_ms: float = 1.0, least_cpu_ms: float | None = None) -> Figure:
-    return Figure(requests=300, p50_ms=p50_ms, p99_ms=p99_ms, least_cpu_ms=least_cpu_ms)
+def figure(p50_ms: float, p99_ms: float = 1.0, cpu_ms: float | None = None) -> Figure:
+    return Figure(requests=300, p50_ms=p50_ms, p99_ms=p99_ms, cpu_ms=cpu_ms)
 
 
 @pytest.mark.parametrize(
@@ -35,18 +35,18 @@ def figure(p50_ms: float, p99_ms: float = 1.0, least_cpu_ms: float | None = None
         ("postgresql", SKIP, figure(2.0), figure(300.0), ["p50 300.0 ms, the bar is 300 ms"]),
         ("sqlite", CURSOR, figure(40.0), figure(119.0), []),  # no bar but growth
         ("sqlite", CURSOR, figure(6.0), figure(18.5), ["p50 18.5 ms, more than 3 times the 6.0 ms of few users"]),
-        ("sqlite", FIRST, figure(9.0, least_cpu_ms=4.9), figure(9.0, least_cpu_ms=4.9), []),
+        ("sqlite", FIRST, figure(9.0, cpu_ms=4.9), figure(9.0, cpu_ms=4.9), []),
         (
             "sqlite",
             FIRST,
-            figure(9.0, least_cpu_ms=4.9),
-            figure(9.0, least_cpu_ms=5.0),
+            figure(9.0, cpu_ms=4.9),
+            figure(9.0, cpu_ms=5.0),
             ["5.0 ms of processor time, the bar is 5 ms"],
         ),
         (
             "sqlite",
             PROJECTED,
-            figure(9.0, least_cpu_ms=10.0),
+            figure(9.0, cpu_ms=10.0),
             figure(9.0),  # not known: not judged
             ["10.0 ms of processor time, the bar is 10 ms"],
         ),

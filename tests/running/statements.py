@@ -1,6 +1,7 @@
 """Databases are opened by the thousand here, and all of a kind are alike: a statement is compiled once for each kind.
 
-SQLAlchemy keeps what it has compiled by engine, and by its dialect. A test is over before it asks for much twice.
+SQLAlchemy keeps what it has compiled by engine, and by its dialect. A test is over before it asks for much twice. An
+engine with options that might change what statements become keeps its statements to itself.
 """
 
 from typing import Any
@@ -13,6 +14,8 @@ from sqlalchemy.util import LRUCache
 ROOM = 5_000
 """Statements that are kept for each kind of database; more than there are."""
 
+CHANGE_NO_STATEMENT = {"hide_parameters", "pool_size", "pool_use_lifo", "max_overflow", "connect_args", "poolclass"}
+
 made_alone = sqlalchemy.create_engine
 """What the library does for each engine."""
 
@@ -22,7 +25,8 @@ _kept: dict[type, LRUCache[Any, Any]] = {}
 def made_with_others(*args: Any, **options: Any) -> Engine:
     """Make an engine that keeps compiled statements together with all others of its dialect."""
     engine = made_alone(*args, **options)
-    engine._compiled_cache = _kept.setdefault(type(engine.dialect), LRUCache(ROOM))
+    if options.keys() <= CHANGE_NO_STATEMENT:
+        engine._compiled_cache = _kept.setdefault(type(engine.dialect), LRUCache(ROOM))
     return engine
 
 

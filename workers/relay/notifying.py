@@ -92,10 +92,11 @@ def _wish(receiver: NoticeSettings) -> notices.Wish:
 
 def _send_all(runtime: Runtime, receiver: NoticeSettings) -> None:
     """Send one receiver everything that is due, one after the other."""
-    from workers.http import HttpClient  # noqa: PLC0415 - slow to read, and most relays have nobody to tell
-
-    client = HttpClient((receiver.url,), headers={"Content-Type": "application/json"}, max_body_bytes=MOST_BYTES)
+    client = None
     try:
+        from workers.http import HttpClient  # noqa: PLC0415 - slow to read, and most relays have nobody to tell
+
+        client = HttpClient((receiver.url,), headers={"Content-Type": "application/json"}, max_body_bytes=MOST_BYTES)
         while not runtime.stopping.is_set():
             with runtime.store.across_tenants("relay: the next notice of a receiver", write=True) as tx:
                 posting = notices.claim(tx, receiver.name, lease_ms=LEASE_MS)
@@ -109,7 +110,8 @@ def _send_all(runtime: Runtime, receiver: NoticeSettings) -> None:
         # This is the thread's outermost place; the duty starts another one.
         log.exception("notices_failed", receiver=receiver.name)
     finally:
-        client.close()
+        if client is not None:
+            client.close()
 
 
 def _send(runtime: Runtime, receiver: NoticeSettings, client: "HttpClient", posting: Posting) -> _Refusal | None:

@@ -2,7 +2,8 @@
 
 An identity provider that assigns a department sends a request for each person, many at once, and all want the same
 row. One after the other they would wait for as many commits as there are requests; so whoever comes first records for
-all who wait by then. A request that comes alone is recorded at once, by itself: only in a crowd is more waited for.
+all who wait by then. A request that comes alone is recorded by itself, and at once, unless a crowd was there a moment
+ago: only in a crowd is more waited for.
 """
 
 import time
@@ -48,11 +49,17 @@ def is_gathered(edits: Sequence[MemberEdit]) -> bool:
 class Gathering:
     """Records member edits of groups for the requests of this process."""
 
-    def __init__(self, store: Store, *, rest: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        rest: Callable[[float], None] = time.sleep,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Record in this store; `rest` passes so many seconds."""
         self._store = store
         self._rest = rest
-        self._turns = Turns[Asked, Gathered | None]()
+        self._turns = Turns[Asked, Gathered | None](monotonic_s=monotonic_s)
 
     def edit(self, tenant: str, scim_id: str, asked: Asked, *, scopes: Mapping[str, TargetScope]) -> Gathered | None:
         """Record a request's edits of a group, perhaps with others'; None where there is no such group.

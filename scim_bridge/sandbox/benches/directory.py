@@ -92,7 +92,7 @@ class Report:
             columns = self._of(store)
             rows = [[name, *(each.measured[name].shown() for each in columns)] for name in questions.QUESTIONS]
             rows += [
-                [f"{name}: server CPU, least / mean", *(each.measured[name].shown_cpu() for each in columns)]
+                [f"{name}: server CPU, mean / least", *(each.measured[name].shown_cpu() for each in columns)]
                 for name in bars.CPU_MS
             ]
             rows.append([f"{LIBRARY}: CPU, least", *(figures.shown_cpu(each.library_ms) for each in columns)])

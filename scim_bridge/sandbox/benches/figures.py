@@ -30,8 +30,8 @@ class Figure:
         return f"{self.p50_ms:.1f} / {self.p99_ms:.1f}"
 
     def shown_cpu(self) -> str:
-        """Return the processor time as `least / mean`."""
-        return f"{shown_cpu(self.least_cpu_ms)} / {shown_cpu(self.cpu_ms)}"
+        """Return the processor time as `mean / least`."""
+        return f"{shown_cpu(self.cpu_ms)} / {shown_cpu(self.least_cpu_ms)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the figure as JSON has it."""

@@ -157,7 +157,7 @@ def test_a_defect_of_a_lone_request_is_told_to_it(
 @pytest.mark.parametrize("shared_store", ["postgresql"], indirect=True)
 def test_only_who_had_company_waits_for_more(sender: Any, group: str, people: list[str], shared_store: Store) -> None:
     rests: list[float] = []
-    gathering = Gathering(shared_store, rest=rests.append)
+    gathering = Gathering(shared_store, rest=rests.append, monotonic_s=lambda: 0.0)
     for each in people:
         gathering.edit(sender.tenant, group, asked(each), scopes={})
     assert rests == []
@@ -175,11 +175,13 @@ def test_only_who_had_company_waits_for_more(sender: Any, group: str, people: li
     # They begin as a crowd: on their own, those who are quick might be done before the others come.
     together([come_and_go(number) for number in range(PEOPLE)], held(shared_store, sender.tenant, group))
     assert set(rests) == {REST_S}
-    for most in (MOST_RESTS, 0):
+    everybody = [lambda one=each: gathering.edit(sender.tenant, group, asked(one), scopes={}) for each in people]
+    together(everybody, held(shared_store, sender.tenant, group))
+    for expected in (MOST_RESTS, 0):
         # Nobody comes along any more: the crowd is waited for once, and not for long.
         rests.clear()
         gathering.edit(sender.tenant, group, asked(people[0]), scopes={})
-        assert len(rests) <= most
+        assert len(rests) == expected
     assert sender.member_ids(group) == set(people)
     assert verify_ledger(shared_store)["balanced"]
 

@@ -76,6 +76,12 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert (settings.web.bind, settings.web.threads, settings.worker.processes) == ("127.0.0.1:1", 3, 7)
 
 
+def test_names_in_the_environment_may_have_any_case(tmp_path: Path) -> None:
+    assert load(tmp_path, "", environ={"scim_bridge__web__Threads": "5"}).web.threads == 5
+    found = problems(tmp_path, "", environ={"scim_bridge__stoer__url": "x"})
+    assert found == ["environment: scim_bridge__stoer__url: unknown key; did you mean SCIM_BRIDGE__STORE?"]
+
+
 def test_a_file_of_tenants_is_read_beside_the_main_one(tmp_path: Path) -> None:
     settings = load(tmp_path, TARGET, tenants__b='id = "beta"', tenants__c='[[tenants]]\nid = "gamma"')
     assert [tenant.id for tenant in settings.tenants] == ["acme", "beta", "gamma"]
