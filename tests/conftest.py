@@ -1,5 +1,6 @@
 """What every stratum of tests shares: a clock that the test owns, and a migrated store on both databases."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -145,9 +146,10 @@ def database_url(server_uri: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_pool(postgres_server: str, postgres_template: str) -> Pool:
+def postgres_pool(postgres_server: str, postgres_template: str) -> Iterator[Pool]:
     """Migrated databases for one test after the other."""
-    return Pool(postgres_server, postgres_template)
+    with contextlib.closing(Pool(postgres_server, postgres_template)) as pool:
+        yield pool
 
 
 @pytest.fixture

@@ -68,6 +68,8 @@ class Pool:
         self._prefix = prefix
         self._idle: list[str] = []
         self._made: set[str] = set()
+        self._emptying: dict[str, psycopg.Connection[tuple[object, ...]]] = {}
+        """One connection to each database, kept: a new one reads what the server knows of its tables anew."""
         self._numbers = itertools.count(1)
         with self._connected(template) as connection:
             self._shape = connection.execute(SHAPE).fetchone()
@@ -86,7 +88,8 @@ class Pool:
 
     def give_back(self, name: str) -> None:
         """Empty a database for the next test, or remove it where its tables are not what they were."""
-        with suppress(psycopg.Error), self._connected(name) as connection:
+        with suppress(psycopg.Error):
+            connection = self._emptying.get(name) or self._emptying.setdefault(name, self._connected(name))
             connection.execute(DISCONNECT)
             if connection.execute(SHAPE).fetchone() == self._shape:
                 connection.execute(EMPTY)
@@ -95,6 +98,11 @@ class Pool:
                 return
         self._remove(name)
 
+    def close(self) -> None:
+        """End the connections that are kept; the databases stay."""
+        while self._emptying:
+            self._emptying.popitem()[1].close()
+
     def remove_all(self) -> None:
         """Remove every database that was made, whoever is connected to it."""
         for name in tuple(self._made):
@@ -102,6 +110,8 @@ class Pool:
 
     def _remove(self, name: str) -> None:
         self._made.discard(name)
+        if (emptying := self._emptying.pop(name, None)) is not None:
+            emptying.close()
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
