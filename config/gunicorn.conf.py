@@ -21,7 +21,7 @@ with reading.undisturbed():
     from scim_bridge.domain import models
     from scim_bridge.intake.scim import messages
 
-    # Held here, so that each process finds them made: it would take a quarter of what it needs to start.
+    # Held here, so that each process finds them made.
     _messages = messages.made_for(tuple(models.MODELS.values()))
 
     # Read once here, shared by all processes that are forked from this one.

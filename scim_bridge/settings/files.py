@@ -110,7 +110,7 @@ def overrides(environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     """Return what SCIM_BRIDGE__SECTION__KEY variables say, nested like the file."""
     if not any(name.upper().startswith(PREFIX) for name in environ):
         return {}
-    from scim_bridge.settings import environment  # noqa: PLC0415 - slow to read, and most processes have nothing to say
+    from scim_bridge.settings import environment  # noqa: PLC0415 - slow to read, and most environments say nothing
 
     return environment.overrides(environ, findings)
 

@@ -56,7 +56,7 @@ class Server:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PING_S)
             connection.connect(str(self.socket))
-            # Spoken by hand: the queue's library takes a fifth of the time that `up` needs to start its first process.
+            # Spoken by hand: `up` needs the queue's library, which is slow to read, for nothing else.
             connection.sendall(b"PING\r\n")
             with connection.makefile("rb") as answers:
                 return answers.readline() == b"+PONG\r\n"
