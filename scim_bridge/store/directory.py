@@ -93,7 +93,8 @@ def fetch(tx: Transaction, kind: str, scim_id: str, *, lock: bool = False) -> St
     return None if row is None else stored_of(row)
 
 
-def _fetch(_dialect: str) -> sa.Select[Any]:
+def select_living(_dialect: str) -> sa.Select[Any]:
+    """Return the query for COLUMNS of the living resource of a `kind` by its `scim_id`."""
     return sa.select(*COLUMNS).where(
         resource.c.scim_id == prepared.text("scim_id"),
         resource.c.tenant == prepared.text("tenant"),
@@ -102,8 +103,8 @@ def _fetch(_dialect: str) -> sa.Select[Any]:
     )
 
 
-_FETCH = Prepared(_fetch)
-_FETCH_LOCKED = Prepared(lambda dialect: _fetch(dialect).with_for_update(key_share=True))
+_FETCH = Prepared(select_living)
+_FETCH_LOCKED = Prepared(lambda dialect: select_living(dialect).with_for_update(key_share=True))
 
 
 def numbers_of(tx: Transaction, kind: str, scim_ids: Iterable[str]) -> dict[str, int]:

@@ -198,17 +198,18 @@ class Store:
 
 def _opening(tenant: str | None, *, statement_timeout_s: float | None, snapshot: bool) -> tuple[str, list[str]]:
     """Return what a transaction on PostgreSQL begins with: whose rows it sees, and how long it waits and works."""
-    bounds = bounds_of(tenant or ALL_TENANTS)
-    if statement_timeout_s is not None:
-        bounds["statement_timeout"] = f"{max(1, int(statement_timeout_s * 1000))}ms"
+    bounds = bounds_of(tenant or ALL_TENANTS, statement_timeout_s)
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"
     text, values = settings_of(bounds)
     return f"{begin}; {text}", values
 
 
-def bounds_of(tenant: str) -> dict[str, str]:
-    """Return what holds for a transaction on PostgreSQL: whose rows it sees, and how long it waits for others."""
-    return {"bridge.tenant": tenant, "lock_timeout": f"{int(locking.PATIENCE_S * 1000)}ms"}
+def bounds_of(tenant: str, statement_timeout_s: float | None = None) -> dict[str, str]:
+    """Return what holds for a transaction on PostgreSQL: whose rows it sees, and how long it waits and works."""
+    bounds = {"bridge.tenant": tenant, "lock_timeout": f"{int(locking.PATIENCE_S * 1000)}ms"}
+    if statement_timeout_s is not None:
+        bounds["statement_timeout"] = f"{max(1, int(statement_timeout_s * 1000))}ms"
+    return bounds
 
 
 def settings_of(settings: Mapping[str, str]) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from scim_bridge.domain.resources import USER
+from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.store import directory, prepared, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
@@ -105,15 +105,16 @@ def users_of(tx: Transaction, group_id: int) -> list[int]:
 
 def members_of(tx: Transaction, group_ids: Sequence[int]) -> dict[int, list[Membership]]:
     """Return the members of many groups, by group."""
-    return _by_own_end(_MEMBERS_OF.rows(tx, ids=sets.packed(group_ids))) if group_ids else {}
+    return by_own_end(_MEMBERS_OF.rows(tx, ids=sets.packed(group_ids))) if group_ids else {}
 
 
 def groups_of(tx: Transaction, user_ids: Sequence[int]) -> dict[int, list[Membership]]:
     """Return the groups of many users, by user."""
-    return _by_own_end(_GROUPS_OF.rows(tx, ids=sets.packed(user_ids))) if user_ids else {}
+    return by_own_end(_GROUPS_OF.rows(tx, ids=sets.packed(user_ids))) if user_ids else {}
 
 
-def _by_own_end(rows: Iterable[Any]) -> dict[int, list[Membership]]:
+def by_own_end(rows: Iterable[Any]) -> dict[int, list[Membership]]:
+    """Return memberships that the query `ends` gave, by resource."""
     found: dict[int, list[Membership]] = {}
     # Many people of a page are in the same groups.
     ends: dict[str, Membership] = {}
@@ -125,24 +126,26 @@ def _by_own_end(rows: Iterable[Any]) -> dict[int, list[Membership]]:
     return found
 
 
-def _other_ends(
-    dialect: str, *, own: sa.ColumnElement[int], other: sa.ColumnElement[int], with_document: bool
-) -> sa.Select[Any]:
-    document = resource.c.document if with_document else sa.literal("", sa.Text).label("document")
+def ends(kind: str, numbers: Any) -> sa.Select[Any]:
+    """Return the query for all memberships of resources of a kind: `own` number, and the other end as it is shown.
+
+    `numbers` is a selectable whose first column holds the numbers of the resources.
+    """
+    own, other = (member.c.group_id, member.c.user_id) if kind == GROUP else (member.c.user_id, member.c.group_id)
+    document = sa.literal("", sa.Text).label("document") if kind == GROUP else resource.c.document
     return (
         sa.select(own.label("own"), resource.c.scim_id, document)
         .select_from(member.join(resource, resource.c.id == other))
-        .where(sets.among(own, sets.ids_in(prepared.text("ids"), dialect=dialect, name="ends")))
+        .where(sets.among(own, numbers))
         .order_by(own, other)
     )
 
 
-_MEMBERS_OF = Prepared(
-    lambda dialect: _other_ends(dialect, own=member.c.group_id, other=member.c.user_id, with_document=False)
-)
-_GROUPS_OF = Prepared(
-    lambda dialect: _other_ends(dialect, own=member.c.user_id, other=member.c.group_id, with_document=True)
-)
+def _ends_of(kind: str) -> Prepared:
+    return Prepared(lambda dialect: ends(kind, sets.ids_in(prepared.text("ids"), dialect=dialect, name="ends")))
+
+
+_MEMBERS_OF, _GROUPS_OF = _ends_of(GROUP), _ends_of(USER)
 _ADD = Prepared(_add)
 _LOCK_NAMED = Prepared(_lock_named)
 _REMOVE = Prepared(

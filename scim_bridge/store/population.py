@@ -6,6 +6,7 @@ A single row of them may well be negative: who is created through one connection
 
 from collections.abc import Collection, Mapping
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from scim_bridge.domain.resources import USER
 from scim_bridge.store import prepared, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
+from scim_bridge.store.trips import Step
 
 population = tables.population
 
@@ -42,6 +44,12 @@ def living(tx: Transaction, kinds: Collection[str]) -> int:
     return int(_sum(tuple(sorted(kinds))).rows(tx, tenant=tx.tenant)[0].living or 0)
 
 
+@cache
+def living_of(kind: str) -> Step:
+    """Return what `living` asks of a `tenant`, as a step of a trip."""
+    return Step(lambda _dialect: _select_sum((kind,)))
+
+
 def active_users(tx: Transaction) -> int:
     """Return how many living users of the transaction's tenant are active. Counted: reads the index of them all."""
     resource = tables.resource
@@ -68,6 +76,10 @@ def _upsert(rows: int) -> Prepared:
 
 @cache
 def _sum(kinds: tuple[str, ...]) -> Prepared:
+    return Prepared(lambda _dialect: _select_sum(kinds))
+
+
+def _select_sum(kinds: tuple[str, ...]) -> sa.Select[Any]:
     of_kinds = sa.or_(*(population.c.kind == kind for kind in kinds))
     total = sa.cast(sa.func.sum(population.c.living), sa.BigInteger).label("living")
-    return Prepared(lambda _dialect: sa.select(total).where(population.c.tenant == prepared.text("tenant"), of_kinds))
+    return sa.select(total).where(population.c.tenant == prepared.text("tenant"), of_kinds)

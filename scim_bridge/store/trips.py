@@ -86,10 +86,13 @@ def are_made(store: Store) -> bool:
     return store.engine.dialect.name == "postgresql"
 
 
-def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
+def make(
+    store: Store, tenant: str, calls: Sequence[Call], *, statement_timeout_s: float | None = None
+) -> list[list[Row]]:
     """Execute steps in one transaction of a tenant's; return the rows of each.
 
     Raises:
+        StatementTimedOut: all of them together took longer than `statement_timeout_s`; nothing was recorded.
         StoreUnavailable: the database cannot be reached, locked or committed. Nothing was recorded, unless the
             connection was lost while it was.
     """
@@ -102,7 +105,7 @@ def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
                 try:
                     # An error leaves the transaction open, to be undone here.
                     with connection.begin():
-                        return _made(connection, tenant, calls)
+                        return _made(connection, engine.bounds_of(tenant, statement_timeout_s), calls)
                 except sa.exc.ProgrammingError as error:
                     sqlstate = getattr(error.orig, "sqlstate", None)
                     if sqlstate == _FORGOTTEN:
@@ -115,9 +118,9 @@ def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
         raise StoreUnavailable("connections to the database are lost as soon as they are made")
 
 
-def _made(connection: Connection, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
+def _made(connection: Connection, bounds: Mapping[str, str], calls: Sequence[Call]) -> list[list[Row]]:
     known = _known(connection)
-    settings, values = engine.settings_of(engine.bounds_of(tenant))
+    settings, values = engine.settings_of(bounds)
     for step in (call.step for call in calls if call.step.name not in known):
         # To read a statement locks its tables too, and is to wait no longer for that than a transaction.
         drivers.execute_together(connection, f"BEGIN; {settings}; {step.preparing}; COMMIT", values)

@@ -1,8 +1,9 @@
 """A resource as senders see it: the stored document with id, memberships and meta, and what of it was asked for."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from scim2_models import Resource, ResponseParameters
@@ -22,6 +23,8 @@ MEMBERSHIPS = {USER: "groups", GROUP: "members"}
 
 ENDPOINTS = {USER: "Users", GROUP: "Groups"}
 """The endpoint of each resource type."""
+
+_NOWHERE: Mapping[int, Sequence[Standing]] = MappingProxyType({})
 
 
 class Shown(NamedTuple):
@@ -55,10 +58,22 @@ def load(
     found |= members.groups_of(tx, users)
     followed = {kind for kind in MEMBERSHIPS if wants_standings(kind, parameters)}
     standings = standing.of_resources(tx, [stored.id for stored in resources if stored.kind in followed])
+    return together(resources, found, parameters, standings=standings)
+
+
+def together(
+    resources: Sequence[Stored],
+    memberships: Mapping[int, Sequence[Membership]],
+    parameters: ResponseParameters[Any] | None,
+    *,
+    standings: Mapping[int, Sequence[Standing]] = _NOWHERE,
+) -> list[Shown]:
+    """Return resources with what was read of each by its number, as far as it is shown."""
+    loaded = {kind for kind in MEMBERSHIPS if wants_memberships(kind, parameters)}
     return [
         Shown(
             stored=stored,
-            memberships=found.get(stored.id, []) if stored.kind in loaded else None,
+            memberships=memberships.get(stored.id, []) if stored.kind in loaded else None,
             standings=standings.get(stored.id, ()),
         )
         for stored in resources

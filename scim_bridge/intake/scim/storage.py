@@ -7,15 +7,11 @@ from typing import Any
 
 from scim2_models import (
     InvalidCursorException,
-    InvalidValueException,
-    NotFoundException,
     PreconditionFailedException,
     Resource,
     ResourceType,
     ResponseParameters,
     SearchRequest,
-    TooManyException,
-    UniquenessException,
 )
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
@@ -24,7 +20,7 @@ from scim2_server.storage import ScimStorage, SearchPage
 from scim_bridge.domain.models import MODELS
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.domain.texts import is_storable
-from scim_bridge.intake.scim import shown
+from scim_bridge.intake.scim import outright, refusals, shown
 from scim_bridge.intake.scim.bulk_names import Named
 from scim_bridge.intake.scim.gathering import Gathering
 from scim_bridge.intake.scim.group_patch import edits_of, members_named
@@ -33,16 +29,13 @@ from scim_bridge.intake.scim.shown import Shown
 from scim_bridge.recording.edits import MemberEdit
 from scim_bridge.recording.joint import Asked
 from scim_bridge.recording.origins import Origin
-from scim_bridge.recording.recorder import Incomplete, Recorder, UnknownMembers
+from scim_bridge.recording.recorder import Recorder
 from scim_bridge.recording.scopes import TargetScope
 from scim_bridge.recording.voices import Voices
 from scim_bridge.store import directory, turns
 from scim_bridge.store.directory import Stored
-from scim_bridge.store.engine import StatementTimedOut, Store, Transaction
-from scim_bridge.store.search import folding, pages
-
-_SHOWN_OF_ID = 64
-"""Characters of an unknown id that its refusal shows; ours are shorter."""
+from scim_bridge.store.engine import Store, Transaction
+from scim_bridge.store.search import pages
 
 KeepAnswer = Callable[[Transaction | None, ScimResponse, ScimRequest], None]
 """Completes the answer to a write and keeps it in the write's transaction. None: it shared one, and is not kept."""
@@ -141,6 +134,8 @@ class DirectoryStorage(ScimStorage):
         Raises:
             NotFoundException: there is none of this kind and id.
         """
+        if self._reads_at_once([kind], parameters):
+            return outright.read(self._store, self._tenant, kind, scim_id, parameters, limit_s=self._read_timeout_s)
         with self._transaction(writes=False) as tx:
             stored = self._seen(self._fetch(tx, kind, scim_id, lock=False))
             return shown.load(tx, [stored], parameters)[0]
@@ -155,13 +150,24 @@ class DirectoryStorage(ScimStorage):
             InvalidCursorException: the position is one in another tenant's directory.
         """
         position = self._own(position)
+        read = None
+        if self._reads_at_once(kinds, request):
+            read = outright.find(self._store, self._tenant, kinds[0], request, position, limit_s=self._read_timeout_s)
+        page, found = read or self._find(kinds, request, position)
+        return replace(page, next=self._bound(page.next), previous=self._bound(page.previous)), found
+
+    def _find(self, kinds: Sequence[str], request: SearchRequest[Any], position: Any) -> tuple[pages.Page, list[Shown]]:
         with self._transaction(writes=False) as tx:
             if self._view is not None and USER in kinds:
                 page = self._view.find(kinds, request, position=position)
             else:
                 page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
-            found = shown.load(tx, page.resources, request)
-        return replace(page, next=self._bound(page.next), previous=self._bound(page.previous)), found
+            return page, shown.load(tx, page.resources, request)
+
+    def _reads_at_once(self, kinds: Sequence[str], parameters: ResponseParameters[Any] | None) -> bool:
+        # Not in a transaction that is open; and own words are compared with those of others in one.
+        is_alone = self._tx is None and self._voices is None
+        return is_alone and outright.suits(self._store, kinds, parameters)
 
     def _bound(self, position: Any) -> Any:
         """Return a position of a search as it goes into a cursor: nobody but this tenant can go on from it."""
@@ -179,7 +185,7 @@ class DirectoryStorage(ScimStorage):
         """Record a new resource."""
         document = shown.document_to_store(resource)
         joining = members_named(resource)
-        with self._transaction(writes=True), _refusals_named():
+        with self._transaction(writes=True), refusals.named():
             if kind == USER and self._view is not None:
                 return self._noted(self._view.create(document))
             return self._noted(self._recording.create(kind, document, member_ids=joining))
@@ -214,7 +220,7 @@ class DirectoryStorage(ScimStorage):
     ) -> Stored:
         """Record a resource's new document (None: it stays as it is) and its members."""
         document = None if resource is None else shown.document_to_store(resource)
-        with self._transaction(writes=True), _refusals_named():
+        with self._transaction(writes=True), refusals.named():
             if stored.kind == USER and self._view is not None:
                 return self._noted(stored if document is None else self._view.replace(stored, document))
             return self._noted(self._recording.update(stored, document, member_edits=member_edits))
@@ -226,7 +232,7 @@ class DirectoryStorage(ScimStorage):
     def say(self, stored: Stored, resource: Resource[Any], *, of: Collection[str]) -> Stored:
         """Record what a patch that speaks of some attributes has made of a user of whom other sources speak too."""
         document = shown.document_to_store(resource)
-        with self._transaction(writes=True), _refusals_named():
+        with self._transaction(writes=True), refusals.named():
             assert self._view is not None  # noqa: S101 - the caller has asked `hears_others_of`
             return self._noted(self._view.patch(stored, document, of=of))
 
@@ -249,12 +255,12 @@ class DirectoryStorage(ScimStorage):
         """
         assert self._gathering is not None  # noqa: S101 - the caller has asked `gathers`
         if not is_storable(scim_id):
-            raise _unknown(GROUP, scim_id)
+            raise refusals.unknown(GROUP, scim_id)
         asked = Asked(edits=edits, origin=self._origin)
-        with _refusals_named():
+        with refusals.named():
             gathered = self._gathering.edit(self._tenant, scim_id, asked, scopes=self._scopes)
         if gathered is None:
-            raise _unknown(GROUP, scim_id)
+            raise refusals.unknown(GROUP, scim_id)
         self.wakes |= dict.fromkeys(gathered.wakes, False)
         if gathered.outcome.change is not None:
             self.changes.append(gathered.outcome.change)
@@ -302,7 +308,7 @@ class DirectoryStorage(ScimStorage):
             return
         limit_s = None if writes else self._read_timeout_s
         try:
-            with self._store.begin(self._tenant, write=writes, statement_timeout_s=limit_s) as tx:
+            with refusals.in_time(), self._store.begin(self._tenant, write=writes, statement_timeout_s=limit_s) as tx:
                 self._tx = tx
                 self._recorder = Recorder(tx, scopes=self._scopes, origin=self._origin) if writes else None
                 if self._voices is not None:
@@ -311,10 +317,6 @@ class DirectoryStorage(ScimStorage):
             if self._recorder is not None:
                 self.wakes |= self._recorder.wakes
                 self.changes += self._recorder.changes
-        except StatementTimedOut:
-            raise TooManyException(
-                detail="The search takes too long. Filter by userName, externalId or emails.value, or ask for less."
-            ) from None
         finally:
             self._tx = self._recorder = self._view = None
 
@@ -331,49 +333,15 @@ class DirectoryStorage(ScimStorage):
     def _fetch(self, tx: Transaction, kind: str, scim_id: str, *, lock: bool) -> Stored:
         stored = directory.fetch(tx, kind, scim_id, lock=lock) if is_storable(scim_id) else None
         if stored is None:
-            raise _unknown(kind, scim_id)
+            raise refusals.unknown(kind, scim_id)
         return stored
 
 
 def _there(stored: Stored | None, kind: str, scim_id: str) -> Stored:
     if stored is None:
-        raise _unknown(kind, scim_id)
+        raise refusals.unknown(kind, scim_id)
     return stored
-
-
-def _unknown(kind: str, scim_id: str) -> NotFoundException:
-    return NotFoundException(detail=f"There is no {kind} with the id {scim_id[:_SHOWN_OF_ID]!r}")
 
 
 def _kind(resource_type: ResourceType) -> str:
     return str(resource_type.name)
-
-
-_TAKEN = {
-    USER: "Another user of this tenant has this userName, active or not. Find it by a filter on userName.",
-    GROUP: "Another group of this tenant has this displayName and externalId. Find it by a filter on displayName.",
-}
-
-
-@contextmanager
-def _refusals_named() -> Iterator[None]:
-    """Turn what recording refuses into errors that help the sender."""
-    try:
-        yield
-    except directory.NameTaken as error:
-        raise UniquenessException(detail=_TAKEN[error.args[0]]) from None
-    except folding.ValueTooLong as error:
-        raise InvalidValueException(
-            detail=f"{error} is longer than {folding.MAX_INDEXED_BYTES} bytes; people are looked up by it"
-        ) from None
-    except folding.NotStorable as error:
-        raise InvalidValueException(detail=f"{error} holds a NUL character or half a surrogate pair") from None
-    except Incomplete as error:
-        raise InvalidValueException(detail=f"{error} is required and must not be empty") from None
-    except UnknownMembers as error:
-        unknown = error.args[0]
-        raise InvalidValueException(
-            detail=f"There is no User with the id {unknown[0][:_SHOWN_OF_ID]!r}"
-            + (f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else "")
-            + ". Members are users; create them first."
-        ) from None

@@ -10,12 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from scim_bridge.store import directory, prepared, tables
+from scim_bridge.store import directory, members, prepared, tables
 from scim_bridge.store.prepared import Prepared
 from scim_bridge.store.search.columns import Expression
 from scim_bridge.store.search.keys import NEVER, Key, Term
 from scim_bridge.store.search.operands import Operand
 from scim_bridge.store.search.sorting import Order
+from scim_bridge.store.trips import Step
 
 resource = tables.resource
 
@@ -89,6 +90,7 @@ class Statements:
         self._parts = [part for part in parts if part.term is not NEVER] or parts[:1]
         self._order = order
         self._pages: dict[Cut, Prepared] = {}
+        self._steps: dict[Cut, tuple[Step, Step]] = {}
         self.count = Prepared(lambda _dialect: self._count())
 
     def page(self, cut: Cut) -> Prepared:
@@ -96,6 +98,23 @@ class Statements:
         found = self._pages.get(cut)
         if found is None:
             found = self._pages[cut] = Prepared(lambda _dialect: self._page(cut))
+        return found
+
+    @property
+    def looks_up(self) -> bool:
+        """Tell whether an index leads to each row of a page: of one resource type as it was created, or by a key."""
+        part = self._parts[0]
+        return len(self._parts) == 1 and not self._order.is_sorted and (part.term is None or part.key is not None)
+
+    def steps(self, cut: Cut) -> tuple[Step, Step]:
+        """Return what `page` does as a step of a trip, and the step that reads the memberships of its resources."""
+        found = self._steps.get(cut)
+        if found is None:
+            kind = self._parts[0].kind
+            found = self._steps[cut] = (
+                Step(lambda _dialect: self._page(cut)),
+                Step(lambda _dialect: members.ends(kind, self._page(cut).subquery("read"))),
+            )
         return found
 
     def sort_value(self) -> Prepared:

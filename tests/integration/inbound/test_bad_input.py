@@ -291,27 +291,27 @@ def test_guessing_is_slowed_down_and_the_right_token_is_not(sender: Any) -> None
     assert sender.get("/Users").status_code == 200
 
 
-class BrokenStore(Store):
-    """A store whose database is gone once the token was looked up."""
+class FailingStore(Store):
+    """A store that fails once the token was looked up, whichever way it is asked."""
+
+    def __init__(self, store: Store, error: Exception) -> None:
+        super().__init__(store.engine, clock=store.clock, trip_engine=self)  # type: ignore[arg-type]
+        self._error = error
 
     def begin(self, *_: Any, **__: Any) -> Any:
-        raise StoreUnavailable("disk I/O error")
+        raise self._error
+
+    def connect(self) -> Any:
+        raise self._error
 
 
 def test_a_store_that_is_gone_is_503_with_whole_seconds(sender: Any, shared_store: Store) -> None:
-    broken = BrokenStore(shared_store.engine, clock=shared_store.clock)
+    broken = FailingStore(shared_store, StoreUnavailable("disk I/O error"))
     app = create_app(Settings(), broken, RecordingDispatcher(), clock=broken.clock, secret=b"s" * 32)
     sender.client = app.test_client()
     for response in (sender.get("/Users"), sender.post("/Users", {"userName": "ann"})):
         check(response, 503)
         assert response.headers["Retry-After"].isdigit()
-
-
-class FailingStore(Store):
-    """A store with a defect."""
-
-    def begin(self, *_: Any, **__: Any) -> Any:
-        raise RuntimeError("ann@example.com is in this message")
 
 
 def test_a_defect_of_ours_is_a_scim_error_that_quotes_nobody(
@@ -320,7 +320,7 @@ def test_a_defect_of_ours_is_a_scim_error_that_quotes_nobody(
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     logs.configure("info", process="web")
-    broken = FailingStore(shared_store.engine, clock=shared_store.clock)
+    broken = FailingStore(shared_store, RuntimeError("ann@example.com is in this message"))
     app = create_app(Settings(), broken, RecordingDispatcher(), clock=broken.clock, secret=b"s" * 32)
     sender.client = app.test_client()
     try:
