@@ -43,48 +43,20 @@ def cursor_of(connection: Connection, text: str, *, stays_open: bool = False) ->
                 cursor.close()
 
 
-Result = tuple[Callable[[], tuple[str, ...]], list[Any]]
-"""What one statement gives: what tells the names of the columns, and the rows; none, if it is none that gives any."""
-
-
-def execute_together(connection: Connection, text: str, values: Sequence[Any]) -> None:
+def execute_together(connection: Connection, text: str, values: Sequence[str]) -> None:
     """Execute several statements of PostgreSQL's in one message; their values are quoted by its driver.
+
+    What fails is logged by PostgreSQL with these values: nobody's name is to be among them.
 
     Raises:
         sqlalchemy.exc.DBAPIError: as the library does.
     """
-    with _executed_together(connection, text, values):
-        pass
-
-
-def ask_together(connection: Connection, text: str, values: Sequence[Any]) -> list[Result]:
-    """Execute several statements as `execute_together` does, and return what each gives."""
-    with _executed_together(connection, text, values) as cursor:
-        found = [_result_of(cursor)]
-        while cursor.nextset():
-            found.append(_result_of(cursor))
-    return found
-
-
-@contextmanager
-def _executed_together(connection: Connection, text: str, values: Sequence[Any]) -> Iterator[Any]:
     driver = connection.dialect.loaded_dbapi
     cursor: Any = None
     with errors_wrapped(connection, text, lambda: cursor):
         cursor = driver.ClientCursor(connection.connection.driver_connection)
         cursor.execute(text, values or None)
-        yield cursor
         cursor.close()
-
-
-def _result_of(cursor: Any) -> Result:
-    told = cursor.pgresult
-    # The driver would describe each column in full, which takes longer than to read a row; and the names stay the same.
-    return lambda: tuple(_names_of(told)), cursor.fetchall() if told.nfields else []
-
-
-def _names_of(told: Any) -> Iterator[str]:
-    return (told.fname(place).decode() for place in range(told.nfields))
 
 
 def is_lost(connection: Connection) -> bool:

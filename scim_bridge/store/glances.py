@@ -1,8 +1,6 @@
 """A resource with its memberships, read in one trip to PostgreSQL."""
 
-from typing import Any, NamedTuple
-
-import sqlalchemy as sa
+from typing import NamedTuple
 
 from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.store import directory, members, trips
@@ -40,12 +38,5 @@ def read(
     return Glance(stored, ends)
 
 
-def _ends(kind: str) -> Step:
-    def build(dialect: str) -> sa.Select[Any]:
-        return members.ends(kind, directory.select_living(dialect).subquery("asked"))
-
-    return Step(build)
-
-
 _RESOURCE = Step(directory.select_living)
-_ENDS = {kind: _ends(kind) for kind in (USER, GROUP)}
+_ENDS = {kind: members.step_to_ends(kind, lambda: directory.select_living("postgresql")) for kind in (USER, GROUP)}

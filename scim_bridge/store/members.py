@@ -11,6 +11,7 @@ from scim_bridge.domain.resources import GROUP, USER
 from scim_bridge.store import directory, prepared, sets, tables
 from scim_bridge.store.engine import Transaction
 from scim_bridge.store.prepared import Prepared
+from scim_bridge.store.trips import Step
 
 member, resource = tables.member, tables.resource
 
@@ -126,23 +127,40 @@ def by_own_end(rows: Iterable[Any]) -> dict[int, list[Membership]]:
     return found
 
 
-def ends(kind: str, numbers: Any) -> sa.Select[Any]:
+def ends(kind: str, is_asked: Callable[[Any], sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """Return the query for all memberships of resources of a kind: `own` number, and the other end as it is shown.
 
-    `numbers` is a selectable whose first column holds the numbers of the resources.
+    `is_asked` makes the condition that a number is one of those that are asked for.
     """
     own, other = (member.c.group_id, member.c.user_id) if kind == GROUP else (member.c.user_id, member.c.group_id)
     document = sa.literal("", sa.Text).label("document") if kind == GROUP else resource.c.document
     return (
         sa.select(own.label("own"), resource.c.scim_id, document)
         .select_from(member.join(resource, resource.c.id == other))
-        .where(sets.among(own, numbers))
+        .where(is_asked(own))
         .order_by(own, other)
     )
 
 
 def _ends_of(kind: str) -> Prepared:
-    return Prepared(lambda dialect: ends(kind, sets.ids_in(prepared.text("ids"), dialect=dialect, name="ends")))
+    def build(dialect: str) -> sa.Select[Any]:
+        ids = sets.ids_in(prepared.text("ids"), dialect=dialect, name="ends")
+        return ends(kind, lambda own: sets.among(own, ids))
+
+    return Prepared(build)
+
+
+def step_to_ends(kind: str, resources: Callable[[], sa.Select[Any]]) -> Step:
+    """Return a step of a trip that reads what `ends` says of the resources that a query gives; `id` is their number."""
+
+    def build(_dialect: str) -> sa.Select[Any]:
+        numbers = sa.select(resources().subquery("asked").c.id).scalar_subquery()
+        # First these, and then the index is asked for each: planned for tables that were empty, a join might go
+        # through all memberships there are.
+        array = sa.func.array(numbers, type_=postgresql.ARRAY(sa.BigInteger))
+        return ends(kind, lambda own: own == sa.any_(array))
+
+    return Step(build)
 
 
 _MEMBERS_OF, _GROUPS_OF = _ends_of(GROUP), _ends_of(USER)

@@ -1,4 +1,4 @@
-"""Transactions that PostgreSQL is told as a whole, from BEGIN to COMMIT, in one message.
+"""Transactions that PostgreSQL is told as a whole, from BEGIN to COMMIT, in one go.
 
 What a transaction locks is kept from others until it ends. Told step by step, the database waits between the steps for
 this process, which serves other requests meanwhile; told everything at once, it keeps a lock for as long as it works.
@@ -6,21 +6,27 @@ Each statement sees what others have committed when it begins, so one may lock w
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.engine import Connection
 
-from scim_bridge.store import drivers, engine
+from scim_bridge.domain.instants import Millis
+from scim_bridge.store import drivers, engine, pipelines, prepared
 from scim_bridge.store.engine import Store, StoreUnavailable
 from scim_bridge.store.prepared import Build, Row, row_type
 
 _DIALECT: sa.Dialect = psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _KNOWN = "bridge_trip_steps"
 """Where a connection's record keeps the names of the steps that PostgreSQL has prepared on it."""
+
+_PLANNED_AT = "bridge_trip_planned_at"
+"""Where it keeps since when their plans have been made."""
 
 _PLANNED_BY_INDEXES = "; ".join(
     f"SET {setting}"
@@ -35,11 +41,19 @@ _PLANNED_BY_INDEXES = "; ".join(
 )
 """Steps look a few rows up in tables of any size. A plan is made once for each connection, and tables grow."""
 
+PLANS_LAST_MS = 10_000
+"""For so long a connection's plans are kept: of tables that were empty then, PostgreSQL takes any index."""
+
+MOST_PREPARED = 100
+"""Steps that a connection keeps prepared; each takes PostgreSQL tens of kilobytes. Searches make ever new ones."""
+
 _FORGOTTEN = "26000"
 """invalid_sql_statement_name: the driver lets PostgreSQL forget all that is prepared when something is undone."""
 
 _THERE_ALREADY = "42P05"
 """duplicate_prepared_statement: a connection has more than its record tells."""
+
+_BEGIN, _COMMIT = pipelines.saying(b"BEGIN"), pipelines.saying(b"COMMIT")
 
 _numbers = itertools.count(1)
 
@@ -51,26 +65,22 @@ class Step:
         """Put the statement together."""
         statement: Any = build(_DIALECT.name)
         compiled = statement.compile(dialect=_DIALECT)
-        self.name = f"bridge_step_{next(_numbers)}"
-        preparing = f"PREPARE {self.name} AS {compiled}"
-        # It is told together with values, whose places percent signs mark.
-        self.preparing = preparing.replace("%", "%%")
+        self.name = b"bridge_step_%d" % next(_numbers)
+        self.preparing = pipelines.preparing(self.name, str(compiled).encode())
         self._order: tuple[str, ...] = tuple(compiled.positiontup)
         self._constants: Mapping[str, Any] = compiled.construct_params(_check=False)
-        given = f"({', '.join(['%s'] * len(self._order))})" if self._order else ""
         self._row: Callable[[Any], Row] | None = None
-        self.call = f"EXECUTE {self.name}{given}"
 
-    def rows_of(self, names: Callable[[], tuple[str, ...]], rows: Iterable[Any]) -> list[Row]:
-        """Return rows that the statement gave; the names of its columns are the same each time."""
+    def row_of(self, told: pipelines.Told) -> Callable[[Any], Row]:
+        """Return what makes a row of a tuple that the statement gave; its columns are the same each time."""
         if self._row is None:
-            self._row = row_type(names())
-        return list(map(self._row, rows))
+            self._row = row_type(pipelines.names(told))
+        return self._row
 
-    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return values in the order of the statement's parameters."""
+    def executing(self, values: Mapping[str, Any]) -> pipelines.Command:
+        """Return the command that executes the statement with these values."""
         given = {**self._constants, **values}
-        return [given[name] for name in self._order]
+        return pipelines.executing(self.name, [pipelines.value(given[name]) for name in self._order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ def make(
     """Execute steps in one transaction of a tenant's; return the rows of each.
 
     Raises:
-        StatementTimedOut: all of them together took longer than `statement_timeout_s`; nothing was recorded.
+        StatementTimedOut: one of them took longer than `statement_timeout_s`; nothing was recorded.
         StoreUnavailable: the database cannot be reached, locked or committed. Nothing was recorded, unless the
             connection was lost while it was.
     """
@@ -105,6 +115,7 @@ def make(
                 try:
                     # An error leaves the transaction open, to be undone here.
                     with connection.begin():
+                        _forget_old_plans(connection, store.clock())
                         return _made(connection, engine.bounds_of(tenant, statement_timeout_s), calls)
                 except sa.exc.ProgrammingError as error:
                     sqlstate = getattr(error.orig, "sqlstate", None)
@@ -119,22 +130,50 @@ def make(
 
 
 def _made(connection: Connection, bounds: Mapping[str, str], calls: Sequence[Call]) -> list[list[Row]]:
-    known = _known(connection)
-    settings, values = engine.settings_of(bounds)
-    for step in (call.step for call in calls if call.step.name not in known):
-        # To read a statement locks its tables too, and is to wait no longer for that than a transaction.
-        drivers.execute_together(connection, f"BEGIN; {settings}; {step.preparing}; COMMIT", values)
-        known.add(step.name)
-    text = "; ".join(["BEGIN", settings, *(call.step.call for call in calls), "COMMIT"])
-    given = [*values, *(value for call in calls for value in call.step.arguments(call.values))]
-    _begin, _settings, *found, _commit = drivers.ask_together(connection, text, given)
-    return [call.step.rows_of(*each) for call, each in zip(calls, found, strict=True)]
+    # The bounds come first: to prepare a statement locks its tables too, and is to wait for that no longer.
+    calls = [Call(_bounding(tuple(bounds)), bounds), *calls]
+    known = _known(connection, lacking={call.step.name for call in calls})
+    commands, places, executed = [_BEGIN], dict[bytes, int](), list[int]()
+    for call in calls:
+        name = call.step.name
+        if name not in known and name not in places:
+            places[name] = len(commands)
+            commands.append(call.step.preparing)
+        executed.append(len(commands))
+        commands.append(call.step.executing(call.values))
+    told = pipelines.send(connection, [*commands, _COMMIT])
+    # What was prepared stays so, also where another step failed.
+    known.update(name for name, place in places.items() if pipelines.is_done(connection, told[place]))
+    pipelines.raise_failed(connection, told)
+    found = [(told[place], call.step.row_of(told[place])) for call, place in zip(calls, executed, strict=True)]
+    return pipelines.rows(connection, found)[1:]
 
 
-def _known(connection: Connection) -> set[str]:
-    """Return the names of the steps that are prepared on a connection; a new one is told how to plan them first."""
-    known: set[str] | None = connection.info.get(_KNOWN)
+@cache
+def _bounding(names: tuple[str, ...]) -> Step:
+    """Return the step that makes settings hold until the transaction ends; their values are its parameters."""
+    settings = [sa.func.set_config(sa.literal_column(f"'{name}'"), prepared.text(name), sa.true()) for name in names]
+    return Step(lambda _dialect: sa.select(*(each.label(f"set_{place}") for place, each in enumerate(settings))))
+
+
+def _forget_old_plans(connection: Connection, now: Millis) -> None:
+    """Let PostgreSQL plan anew what it has planned some time ago, by what the tables hold by now."""
+    planned_at = connection.info.setdefault(_PLANNED_AT, now)
+    if abs(now - planned_at) >= PLANS_LAST_MS:
+        drivers.execute_together(connection, "DISCARD PLANS", ())
+        connection.info[_PLANNED_AT] = now
+
+
+def _known(connection: Connection, *, lacking: AbstractSet[bytes]) -> set[bytes]:
+    """Return the names of the steps that are prepared on a connection, with room for those that it lacks.
+
+    A new one is told how to plan them first.
+    """
+    known: set[bytes] | None = connection.info.get(_KNOWN)
     if known is None:
         drivers.execute_together(connection, _PLANNED_BY_INDEXES, ())
         known = connection.info[_KNOWN] = set()
+    elif len(known | lacking) > MOST_PREPARED:
+        drivers.execute_together(connection, "DEALLOCATE ALL", ())
+        known.clear()
     return known

@@ -1,6 +1,8 @@
 """Transactions that PostgreSQL is told in one message: what they leave, and what they survive."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,7 +13,7 @@ from scim_bridge.domain.instants import Clock
 from scim_bridge.sandbox.benches import crowd
 from scim_bridge.sandbox.benches.crowd import Crowd
 from scim_bridge.store import lanes, locking, member_moves, prepared, seeding, trips
-from scim_bridge.store.engine import Store, StoreUnavailable
+from scim_bridge.store.engine import StatementTimedOut, Store, StoreUnavailable
 from scim_bridge.store.member_moves import Request
 from scim_bridge.store.trips import Call, Step
 
@@ -145,3 +147,90 @@ def _rows_read(store: Store, table: str) -> int:
             "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = :name"
         )
         return int(tx.connection.execute(query, {"name": table}).scalar_one())
+
+
+def test_no_connection_keeps_ever_more_steps(single: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trips, "MOST_PREPARED", 3)
+    steps = [Step(lambda _dialect, number=number: sa.text(f"SELECT {number} AS value")) for number in range(10)]
+    for number, step in enumerate(steps):
+        (((value,),), ((first,),)) = trips.make(single, "acme", [Call(step, {}), Call(steps[0], {})])
+        assert (value, first) == (number, 0)
+        with single.trip_engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            kept = driver.execute("SELECT count(*) FROM pg_prepared_statements", prepare=False).fetchone()
+        assert kept <= (3,)
+
+
+ENDLESS = Step(
+    lambda _dialect: sa.text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n")
+)
+
+
+def test_a_trip_that_takes_too_long_is_ended_and_leaves_nothing(single: Store) -> None:
+    with pytest.raises(StatementTimedOut):
+        trips.make(single, "acme", [naming("trakstar"), Call(ENDLESS, {})], statement_timeout_s=0.05)
+    assert targets(single) == []
+    # The limit was that trip's own.
+    (((limit,),),) = trips.make(single, "acme", [Call(SETTING, {"name": "statement_timeout"})])
+    assert limit == "0"
+    trips.make(single, "acme", [naming("mindtickle")])
+    assert targets(single) == ["mindtickle"]
+
+
+ECHO = Step(
+    lambda _dialect: sa.text("SELECT CAST(:text AS text) AS text, length(CAST(:text AS text)) AS size").bindparams(
+        prepared.text("text")
+    )
+)
+DIVIDE = Step(
+    lambda _dialect: sa.text(
+        "SELECT 1 / length(CAST(:text AS text)) + CAST(CAST(:text AS text) AS integer) AS number"
+    ).bindparams(prepared.text("text"))
+)
+SLEEP = Step(lambda _dialect: sa.text("SELECT 1 AS one FROM pg_sleep(20)"))
+
+
+def test_much_may_go_both_ways_at_once(single: Store) -> None:
+    """More than the buffers between the two hold, so that neither may wait for the other to have said all."""
+    texts = [letter * 1_000_000 for letter in "abcdefghij"]
+    told = trips.make(single, "acme", [Call(ECHO, {"text": text}) for text in texts])
+    assert [row.text for (row,) in told] == texts
+
+
+@pytest.mark.parametrize("text", ["it's", "100 %", "\\", "$1", "ä😀", "", "\x01"])
+def test_a_text_arrives_as_it_is(single: Store, text: str) -> None:
+    ((row,),) = trips.make(single, "acme", [Call(ECHO, {"text": text})])
+    assert (row.text, row.size) == (text, len(text))
+
+
+@pytest.mark.parametrize("text", ["ann\x00bob", "ann\ud800"])
+def test_what_postgresql_would_cut_off_is_no_value(single: Store, text: str) -> None:
+    with pytest.raises(ValueError, match=r"NUL|surrogates"):
+        trips.make(single, "acme", [naming("trakstar"), Call(ECHO, {"text": text})])
+    assert targets(single) == []
+
+
+def test_a_connection_that_ends_in_the_middle_is_not_used_again(single: Store, postgres_url: str) -> None:
+    calls = [naming("trakstar"), Call(SLEEP, {}), naming("mindtickle")]
+    with ThreadPoolExecutor() as threads:
+        trip = threads.submit(trips.make, single, "acme", calls)
+        with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+            query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            query += "WHERE wait_event = 'PgSleep' AND datname = current_database()"
+            while not trip.done() and not connection.execute(query).fetchall():
+                pass
+        with pytest.raises(StoreUnavailable):
+            trip.result()
+    assert targets(single) == []
+    trips.make(single, "acme", [naming("mindtickle")])
+    assert targets(single) == ["mindtickle"]
+
+
+def test_postgresql_does_not_log_the_values_of_what_fails(single: Store, postgres_url: str) -> None:
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+        ((folder,),) = connection.execute("SHOW data_directory").fetchall()
+    with pytest.raises(sa.exc.DataError):
+        trips.make(single, "acme", [Call(ECHO, {"text": "ann@example.com"}), Call(DIVIDE, {"text": ""})])
+    logged = (Path(str(folder)) / "log").read_text("utf-8", "replace")
+    assert "division by zero" in logged
+    assert "ann@example.com" not in logged

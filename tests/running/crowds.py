@@ -21,7 +21,7 @@ LONGEST_S = 20.0
 """How long a test waits for a thread before it says that it is stuck."""
 
 _LOOK_S = 0.005
-_WAITS = {"begin", "fetch", "take_turns", "wait"}
+_WAITS = {"begin", "fetch", "take_turns", "wait", "_received"}
 """The functions in which a request waits: to write, for the group's row or the source's turn, for who records it."""
 
 

@@ -31,6 +31,11 @@ class Key:
     """The lower, the fewer candidates are to be expected."""
     rest: Expression | None = None
 
+    @property
+    def leads_to_few(self) -> bool:
+        """Tell whether a value has few resources as a rule; a group may have any number of members."""
+        return self.rank < _FEWEST_FIRST.index("member")
+
 
 @dataclass(frozen=True, slots=True)
 class Term:

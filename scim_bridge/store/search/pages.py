@@ -87,7 +87,7 @@ def find_at_once(
     if not request.count or request.sort_by is not None or (request.start_index_0 and request.cursor is None):
         return None
     statements, values = shelf.statements_for("postgresql", [kind], request)
-    if not statements.looks_up:
+    if not (statements.is_kept and statements.looks_up):
         return None
     window = _Window.of(request, position)
     given = {"tenant": tenant, **values, **window.values}

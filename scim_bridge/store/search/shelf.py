@@ -47,6 +47,7 @@ def statements_for(
         if len(_kept) >= _SIZE:
             _kept.clear()
         _kept[place] = made
+        made.is_kept = True
     return made, values
 
 

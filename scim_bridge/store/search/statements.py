@@ -87,6 +87,8 @@ class Statements:
         """Take what each resource type contributes, and the parameters of the filter."""
         self.operands = operands
         self.is_reusable = is_reusable
+        self.is_kept = False
+        """Whether other searches will use them too, so that it pays to prepare them."""
         self._parts = [part for part in parts if part.term is not NEVER] or parts[:1]
         self._order = order
         self._pages: dict[Cut, Prepared] = {}
@@ -102,9 +104,10 @@ class Statements:
 
     @property
     def looks_up(self) -> bool:
-        """Tell whether an index leads to each row of a page: of one resource type as it was created, or by a key."""
+        """Tell whether an index leads to each row of a page and to few others: by a key, or in order of creation."""
         part = self._parts[0]
-        return len(self._parts) == 1 and not self._order.is_sorted and (part.term is None or part.key is not None)
+        is_led = part.term is None if part.key is None else part.key.leads_to_few
+        return is_led and len(self._parts) == 1 and not self._order.is_sorted
 
     def steps(self, cut: Cut) -> tuple[Step, Step]:
         """Return what `page` does as a step of a trip, and the step that reads the memberships of its resources."""
@@ -113,7 +116,7 @@ class Statements:
             kind = self._parts[0].kind
             found = self._steps[cut] = (
                 Step(lambda _dialect: self._page(cut)),
-                Step(lambda _dialect: members.ends(kind, self._page(cut).subquery("read"))),
+                members.step_to_ends(kind, lambda: self._page(cut)),
             )
         return found
 

@@ -11,7 +11,8 @@ from random_searches import SORT_PATHS, everybody, fill, filters, hits_of, other
 
 from scim_bridge.domain.models import MODELS
 from scim_bridge.domain.resources import GROUP, USER
-from scim_bridge.store.engine import Store
+from scim_bridge.store import members, trips
+from scim_bridge.store.engine import Store, Transaction
 from scim_bridge.store.search import pages
 
 SEEDS = (1, 2, 3)
@@ -52,7 +53,23 @@ def drawn_filter(data: st.DataObject, kinds: tuple[str, ...], everyone: list[Any
 
 def found(store: Store, tenant: str, kinds: tuple[str, ...], request: Any, *, position: Any = None) -> pages.Page:
     with store.begin(tenant, write=False) as tx:
-        return pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
+        page = pages.find(tx, [(kind, MODELS[kind]) for kind in kinds], request, position=position)
+        if trips.are_made(store) and len(kinds) == 1:
+            assert_same_at_once(tx, store, tenant, kinds[0], request, position, page)
+        return page
+
+
+def assert_same_at_once(
+    tx: Transaction, store: Store, tenant: str, kind: str, request: Any, position: Any, page: pages.Page
+) -> None:
+    """What is read in one message is what is read step by step, if it can be."""
+    at_once = pages.find_at_once(store, tenant, (kind, MODELS[kind]), request, position=position, with_ends=True)
+    if at_once is not None:
+        ends_of = members.members_of if kind == GROUP else members.groups_of
+        ids = [each.id for each in page.resources]
+        read, ends = at_once
+        assert read == page
+        assert {number: ends[number] for number in ids if number in ends} == ends_of(tx, ids)
 
 
 def expected(everyone: list[Any], kinds: tuple[str, ...], request: Any) -> list[str]:
