@@ -242,7 +242,8 @@ def make_engine(url: str, *, pool_size: int = 10, as_owner: bool = False) -> Eng
             pool_size=pool_size,
             pool_use_lifo=True,
             max_overflow=pool_size * 4,
-            connect_args={"connect_timeout": 5},
+            # Values are sent as UTF-8, whatever the environment or the database has set.
+            connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
         )
     except ModuleNotFoundError:
         raise UsageError("PostgreSQL needs its driver: pip install 'scim-bridge[postgres]'") from None

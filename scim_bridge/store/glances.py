@@ -28,7 +28,7 @@ def read(
     """
     values = {"tenant": tenant, "kind": kind, "scim_id": scim_id}
     steps = [_RESOURCE, *([_ENDS[kind]] if with_ends else [])]
-    found, *more = trips.make(
+    found, *more = trips.look(
         store, tenant, [Call(step, values) for step in steps], statement_timeout_s=statement_timeout_s
     )
     if not found:

@@ -6,6 +6,7 @@ told apart from the statements, so that PostgreSQL does not log them with a stat
 
 import select
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -20,6 +21,12 @@ Told = Any
 
 _WHAT = "a pipeline"
 """What stands in the place of a statement in errors."""
+
+
+@cache
+def are_known(driver: Any) -> bool:
+    """Tell whether the driver's library has pipelines; one that was not built for it may be older."""
+    return bool(driver.capabilities.has_pipeline())
 
 
 def preparing(name: bytes, text: bytes) -> Command:

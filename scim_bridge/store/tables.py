@@ -71,22 +71,9 @@ resource = Table(
         sqlite_where=text("deleted_at IS NULL"),
         postgresql_where=text("deleted_at IS NULL"),
     ),
-    # Only who has such a name: no other look-up can take these then (see migration 0011).
-    Index(
-        "resource_external_id",
-        "tenant",
-        "external_id",
-        sqlite_where=text("external_id IS NOT NULL"),
-        postgresql_where=text("external_id IS NOT NULL"),
-    ),
-    Index(
-        "resource_display_key",
-        "tenant",
-        "kind",
-        "display_key",
-        sqlite_where=text("display_key IS NOT NULL"),
-        postgresql_where=text("display_key IS NOT NULL"),
-    ),
+    # On PostgreSQL only who has such a name: no other look-up can take these there (see migration 0011).
+    Index("resource_external_id", "tenant", "external_id", postgresql_where=text("external_id IS NOT NULL")),
+    Index("resource_display_key", "tenant", "kind", "display_key", postgresql_where=text("display_key IS NOT NULL")),
 )
 
 # How many living resources there are, kept and not counted. Rows to add up: at one row all writers would queue.

@@ -8,7 +8,7 @@ Each statement sees what others have committed when it begins, so one may lock w
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -53,7 +53,11 @@ _FORGOTTEN = "26000"
 _THERE_ALREADY = "42P05"
 """duplicate_prepared_statement: a connection has more than its record tells."""
 
+_OUTDATED = "0A000"
+"""feature_not_supported: a migration has changed what a prepared statement gives."""
+
 _BEGIN, _COMMIT = pipelines.saying(b"BEGIN"), pipelines.saying(b"COMMIT")
+_BEGIN_TO_READ = pipelines.saying(b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 _numbers = itertools.count(1)
 
@@ -88,24 +92,40 @@ class Call:
     """A step and what its parameters are given."""
 
     step: Step
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
 
 
 def are_made(store: Store) -> bool:
     """Tell whether a store's transactions can be told as a whole; a database in this process gains nothing by it."""
-    return store.engine.dialect.name == "postgresql"
+    dialect: Any = store.engine.dialect
+    return dialect.name == "postgresql" and pipelines.are_known(dialect.loaded_dbapi)
 
 
-def make(
-    store: Store, tenant: str, calls: Sequence[Call], *, statement_timeout_s: float | None = None
-) -> list[list[Row]]:
+def make(store: Store, tenant: str, calls: Sequence[Call]) -> list[list[Row]]:
     """Execute steps in one transaction of a tenant's; return the rows of each.
 
     Raises:
-        StatementTimedOut: one of them took longer than `statement_timeout_s`; nothing was recorded.
         StoreUnavailable: the database cannot be reached, locked or committed. Nothing was recorded, unless the
             connection was lost while it was.
     """
+    return _on_a_connection(store, calls, _BEGIN, engine.bounds_of(tenant))
+
+
+def look(
+    store: Store, tenant: str, calls: Sequence[Call], *, statement_timeout_s: float | None = None
+) -> list[list[Row]]:
+    """Execute steps that only read, all at the same instant, in one transaction of a tenant's; as `make` otherwise.
+
+    Raises:
+        StatementTimedOut: one of them took longer than `statement_timeout_s`.
+        StoreUnavailable: the database cannot be read.
+    """
+    return _on_a_connection(store, calls, _BEGIN_TO_READ, engine.bounds_of(tenant, statement_timeout_s))
+
+
+def _on_a_connection(
+    store: Store, calls: Sequence[Call], begin: pipelines.Command, bounds: Mapping[str, str]
+) -> list[list[Row]]:
     with engine.errors_named():
         for _ in range(engine.STALE_CONNECTIONS):
             with store.trip_engine.connect() as connection:
@@ -116,12 +136,12 @@ def make(
                     # An error leaves the transaction open, to be undone here.
                     with connection.begin():
                         _forget_old_plans(connection, store.clock())
-                        return _made(connection, engine.bounds_of(tenant, statement_timeout_s), calls)
-                except sa.exc.ProgrammingError as error:
+                        return _made(connection, begin, bounds, calls)
+                except (sa.exc.ProgrammingError, sa.exc.NotSupportedError) as error:
                     sqlstate = getattr(error.orig, "sqlstate", None)
                     if sqlstate == _FORGOTTEN:
                         connection.info.pop(_KNOWN)
-                    elif sqlstate == _THERE_ALREADY:
+                    elif sqlstate in (_THERE_ALREADY, _OUTDATED):
                         # What else there is nobody knows, and the driver has prepared statements of its own there.
                         connection.invalidate()
                     else:
@@ -129,11 +149,13 @@ def make(
         raise StoreUnavailable("connections to the database are lost as soon as they are made")
 
 
-def _made(connection: Connection, bounds: Mapping[str, str], calls: Sequence[Call]) -> list[list[Row]]:
+def _made(
+    connection: Connection, begin: pipelines.Command, bounds: Mapping[str, str], calls: Sequence[Call]
+) -> list[list[Row]]:
     # The bounds come first: to prepare a statement locks its tables too, and is to wait for that no longer.
     calls = [Call(_bounding(tuple(bounds)), bounds), *calls]
     known = _known(connection, lacking={call.step.name for call in calls})
-    commands, places, executed = [_BEGIN], dict[bytes, int](), list[int]()
+    commands, places, executed = [begin], dict[bytes, int](), list[int]()
     for call in calls:
         name = call.step.name
         if name not in known and name not in places:

@@ -1,5 +1,7 @@
 """Transactions that PostgreSQL is told in one message: what they leave, and what they survive."""
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 from scim_bridge.domain.instants import Clock
 from scim_bridge.sandbox.benches import crowd
 from scim_bridge.sandbox.benches.crowd import Crowd
-from scim_bridge.store import lanes, locking, member_moves, prepared, seeding, trips
+from scim_bridge.store import lanes, locking, member_moves, prepared, seeding, tables, trips
 from scim_bridge.store.engine import StatementTimedOut, Store, StoreUnavailable
 from scim_bridge.store.member_moves import Request
 from scim_bridge.store.trips import Call, Step
@@ -166,15 +168,36 @@ ENDLESS = Step(
 )
 
 
-def test_a_trip_that_takes_too_long_is_ended_and_leaves_nothing(single: Store) -> None:
+def test_a_look_that_takes_too_long_is_ended(single: Store) -> None:
     with pytest.raises(StatementTimedOut):
-        trips.make(single, "acme", [naming("trakstar"), Call(ENDLESS, {})], statement_timeout_s=0.05)
-    assert targets(single) == []
-    # The limit was that trip's own.
-    (((limit,),),) = trips.make(single, "acme", [Call(SETTING, {"name": "statement_timeout"})])
+        trips.look(single, "acme", [Call(BACKEND, {}), Call(ENDLESS, {})], statement_timeout_s=0.05)
+    # The limit was that look's own, and nothing is left open.
+    (((limit,),),) = trips.look(single, "acme", [Call(SETTING, {"name": "statement_timeout"})])
     assert limit == "0"
     trips.make(single, "acme", [naming("mindtickle")])
     assert targets(single) == ["mindtickle"]
+
+
+LANES = Step(lambda _dialect: sa.text("SELECT count(*) AS lanes FROM lane"))
+NAP = Step(lambda _dialect: sa.text("SELECT 1 AS one FROM pg_sleep(0.3)"))
+
+
+def test_a_look_sees_one_instant(single: Store) -> None:
+    numbers = itertools.count(1)
+    with ThreadPoolExecutor() as threads:
+        look = threads.submit(trips.look, single, "acme", [Call(LANES, {}), Call(NAP, {}), Call(LANES, {})])
+        while not look.done():
+            with single.begin("acme") as tx:
+                tx.connection.execute(sa.insert(tables.lane).values(tenant="acme", target=f"t{next(numbers)}"))
+        first, _nap, second = look.result()
+    assert first == second
+    assert len(targets(single)) > first[0].lanes
+
+
+def test_a_look_writes_nothing(single: Store) -> None:
+    with pytest.raises(StoreUnavailable):
+        trips.look(single, "acme", [naming("trakstar")])
+    assert targets(single) == []
 
 
 ECHO = Step(
@@ -183,9 +206,9 @@ ECHO = Step(
     )
 )
 DIVIDE = Step(
-    lambda _dialect: sa.text(
-        "SELECT 1 / length(CAST(:text AS text)) + CAST(CAST(:text AS text) AS integer) AS number"
-    ).bindparams(prepared.text("text"))
+    lambda _dialect: sa.text("SELECT 1 / (length(CAST(:text AS text)) - 15) AS number").bindparams(
+        prepared.text("text")
+    )
 )
 SLEEP = Step(lambda _dialect: sa.text("SELECT 1 AS one FROM pg_sleep(20)"))
 
@@ -230,7 +253,23 @@ def test_postgresql_does_not_log_the_values_of_what_fails(single: Store, postgre
     with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
         ((folder,),) = connection.execute("SHOW data_directory").fetchall()
     with pytest.raises(sa.exc.DataError):
-        trips.make(single, "acme", [Call(ECHO, {"text": "ann@example.com"}), Call(DIVIDE, {"text": ""})])
+        trips.make(single, "acme", [Call(DIVIDE, {"text": "ann@example.com"})])
     logged = (Path(str(folder)) / "log").read_text("utf-8", "replace")
     assert "division by zero" in logged
     assert "ann@example.com" not in logged
+
+
+def test_a_migration_under_a_prepared_step_is_not_noticed(single: Store, postgres_url: str) -> None:
+    everything = Step(lambda _dialect: sa.text("SELECT * FROM tenant"))
+    trips.look(single, "acme", [Call(everything, {})])
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("ALTER TABLE tenant ADD COLUMN note text")
+    ((row,),) = trips.look(single, "acme", [Call(everything, {}), Call(BACKEND, {})])[1:]
+    assert row.number > 0
+
+
+def test_values_arrive_whatever_encoding_is_usual_here(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with contextlib.closing(Store.open(postgres_url, clock=lambda: 0)) as store:
+        ((row,),) = trips.look(store, "acme", [Call(ECHO, {"text": "Müller 😀"})])
+    assert (row.text, row.size) == ("Müller 😀", 8)

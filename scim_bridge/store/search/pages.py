@@ -96,7 +96,7 @@ def find_at_once(
     is_counted = request.filter is None and position is None
     if is_counted:
         calls.append(Call(population.living_of(kind[0]), {"tenant": tenant}))
-    rows, *more = trips.make(store, tenant, calls, statement_timeout_s=statement_timeout_s)
+    rows, *more = trips.look(store, tenant, calls, statement_timeout_s=statement_timeout_s)
     if len(rows) > window.most and request.filter is not None and position is None:
         return None
     return window.page(rows, lambda: int(more[-1][0].living or 0)), members.by_own_end(more[0] if with_ends else ())
@@ -135,7 +135,7 @@ class _Window:
     """Which of the matches a request asks for, and what it is told of the rest."""
 
     cut: Cut
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
     """What the statement is given besides the tenant and the filter's values."""
     most: int
     start: int = 0

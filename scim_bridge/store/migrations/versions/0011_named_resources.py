@@ -1,7 +1,7 @@
-"""Keep in the indexes of two kinds of names only who has such a name.
+"""Keep in two indexes of PostgreSQL's only who has such a name.
 
-No other look-up can take them then. PostgreSQL, as long as it has not looked at a table, takes all indexes that begin
-with the tenant for equally good, and walked through everybody by one of these to find a userName.
+No other look-up can take them then. As long as it has not looked at a table, PostgreSQL takes all indexes that begin
+with the tenant for equally good, and walked through everybody by one of these to find a userName. SQLite does not.
 """
 
 import sqlalchemy as sa
@@ -18,7 +18,8 @@ _INDEXES = {
 
 def upgrade() -> None:
     """Make both indexes anew."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
     for name, columns in _INDEXES.items():
-        has_name = sa.text(f"{columns[-1]} IS NOT NULL")
         op.drop_index(name, "resource")
-        op.create_index(name, "resource", columns, sqlite_where=has_name, postgresql_where=has_name)
+        op.create_index(name, "resource", columns, postgresql_where=sa.text(f"{columns[-1]} IS NOT NULL"))
