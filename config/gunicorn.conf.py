@@ -93,6 +93,8 @@ def post_fork(server: Any, worker: Any) -> None:
     """End with the master, whatever ends it. A killed master's successor must not share the port with old processes."""
     if not leash.die_with_parent(signal.SIGKILL, parent=server.pid):
         worker.alive = False
+    # Every request asks for a dozen settings, and gunicorn would look each up by two calls.
+    worker.cfg.__dict__.update({name: setting.get() for name, setting in worker.cfg.settings.items()})
 
 
 def on_starting(server: Any) -> None:
