@@ -16,7 +16,11 @@ def hold_apart(execute: Callable[[str], object], tables: Iterable[str]) -> None:
         f"DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{APP_ROLE}') "  # noqa: S608 - our own names
         f"THEN CREATE ROLE {APP_ROLE} NOLOGIN; END IF; END $$"
     )
-    execute(f"GRANT {APP_ROLE} TO CURRENT_USER")
+    # Where somebody else has made the role, whoever migrates need not be allowed to grant it, only be a member of it.
+    execute(
+        f"DO $$ BEGIN GRANT {APP_ROLE} TO CURRENT_USER; EXCEPTION WHEN insufficient_privilege THEN "
+        f"IF NOT pg_has_role(CURRENT_USER, '{APP_ROLE}', 'MEMBER') THEN RAISE; END IF; END $$"
+    )
     execute(f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}")
     execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP_ROLE}")
     execute(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {APP_ROLE}")
