@@ -63,6 +63,7 @@ def _live(played: Play, players: Cast) -> None:
     played.act = "Entra pushes people one by one; delivery goes on meanwhile"
     entra.test_connection()
     played.each(entra.push_user, players.entra[:half])
+    _await_first_day(played, players)
     played.act = "Okta renames, moves and deactivates people"
     played.each(lambda person: okta.deactivate(person.user_name), players.leavers)
     for suffix in ("Interim", "Married"):
@@ -72,6 +73,17 @@ def _live(played: Play, players: Cast) -> None:
     played.each(entra.push_user, players.entra[half:])
     played.go()
     entra.push_group(players.late_group, [person.user_name for person in players.late_members])
+
+
+def _await_first_day(played: Play, players: Cast) -> None:
+    """Wait until whoever changes next has an account at Trakstar: only what was delivered takes calls to change."""
+    changing = [players.mover, *players.leavers, *players.renamed]
+
+    def are_there() -> bool:
+        held = played.world("trakstar").state()
+        return all(held.find(person.user_name) for person in changing)
+
+    played.await_that(are_there, "those whom Okta changes next have accounts at Trakstar", within_s=30.0)
 
 
 def _move(played: Play, players: Cast) -> None:
