@@ -39,7 +39,7 @@ _PLANNED_BY_INDEXES = "; ".join(
         "jit = off",
     )
 )
-"""Steps look a few rows up in tables of any size. A plan is made once for each connection, and tables grow."""
+"""Steps look a few rows up in tables of any size, and tables grow while a connection keeps a plan."""
 
 PLANS_LAST_MS = 10_000
 """For so long a connection's plans are kept: of tables that were empty then, PostgreSQL takes any index."""
